@@ -1,0 +1,34 @@
+# bpf_object(NAME): bpf/NAME.bpf.c -> NAME.bpf.o -> NAME.skel.h, and an interface target NAME_skel
+# that carries the include path. The compiler is any clang from 14 on (VNET_CLANG to choose one).
+find_program(VNET_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
+find_program(VNET_BPFTOOL NAMES bpftool PATHS /usr/sbin REQUIRED)
+find_program(VNET_LLVM_STRIP NAMES llvm-strip llvm-strip-19 llvm-strip-16 llvm-strip-14 REQUIRED)
+
+# clang -target bpf does not look into the multiarch directory where Debian keeps <asm/types.h>.
+execute_process(COMMAND ${CMAKE_C_COMPILER} -print-multiarch
+                OUTPUT_VARIABLE VNET_MULTIARCH OUTPUT_STRIP_TRAILING_WHITESPACE)
+
+set(VNET_BPF_FLAGS -target bpf -mcpu=v3 -g -O2 -std=gnu11
+    -Wall -Wextra -Werror -Wno-unused-function -Wno-address-of-packed-member
+    -I${CMAKE_SOURCE_DIR} -idirafter /usr/include/${VNET_MULTIARCH})
+
+function(bpf_object name)
+  set(source ${CMAKE_SOURCE_DIR}/bpf/${name}.bpf.c)
+  set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
+  set(skeleton ${CMAKE_BINARY_DIR}/bpf/${name}.skel.h)
+  add_custom_command(
+    OUTPUT ${object}
+    COMMAND ${VNET_CLANG} ${VNET_BPF_FLAGS} -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
+    COMMAND ${VNET_LLVM_STRIP} -g ${object}
+    DEPENDS ${source} DEPFILE ${object}.d
+    COMMENT "BPF object ${name}.bpf.o" VERBATIM)
+  add_custom_command(
+    OUTPUT ${skeleton}
+    COMMAND sh -c "\"$0\" gen skeleton \"$1\" name ${name}_bpf > \"$2\"" ${VNET_BPFTOOL} ${object} ${skeleton}
+    DEPENDS ${object} COMMENT "Skeleton ${name}.skel.h" VERBATIM)
+  add_custom_target(${name}_skel_gen DEPENDS ${skeleton})
+  add_library(${name}_skel INTERFACE)
+  add_dependencies(${name}_skel ${name}_skel_gen)
+  target_include_directories(${name}_skel INTERFACE ${CMAKE_BINARY_DIR}/bpf)
+  target_link_libraries(${name}_skel INTERFACE PkgConfig::LIBBPF)
+endfunction()

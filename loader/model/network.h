@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A virtual network as the user described it: libvirt's network XML as plain values.
+// Source: libvirt's "Network XML format" (formatnetwork); vnet-bpf's own settings: docs/xml.md.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loader/model/address.h"
+
+namespace vnet {
+
+enum class Mode { Nat, Route, Open, Isolated, Bridge, Direct };
+enum class DirectMode { Bridge, Private, Vepa, Passthrough };  // <forward mode=...> without a Linux bridge
+
+const char* mode_name(Mode mode);  // nat route open isolated bridge direct
+
+struct PortRange {
+  std::uint16_t start = 0, end = 0;  // closed interval, host byte order
+  bool operator==(const PortRange&) const = default;
+};
+
+struct AddressRange {
+  Address start, end;  // closed interval
+  bool operator==(const AddressRange&) const = default;
+};
+
+struct Lease {
+  std::uint64_t seconds = 0;  // 0: infinite
+  std::string text;           // dnsmasq's notation of what was written: "30m", "infinite"
+};
+
+struct DhcpRange {
+  Address start, end;
+  std::optional<Lease> lease;
+};
+
+struct DhcpHost {
+  std::optional<Mac> mac;  // IPv4 only
+  std::string id;          // IPv6 only: DUID
+  std::string name;
+  std::optional<Address> ip;
+  std::optional<Lease> lease;
+};
+
+struct Bootp {
+  std::string file, server;
+};
+
+// <ip>: one gateway address with its subnet and services.
+struct IpConfig {
+  Prefix gateway;
+  bool prefix_given = true;  // false: libvirt's default by address class
+  bool netmask_given = false;  // written back as netmask= rather than prefix=
+  bool local_ptr = false;
+  std::string tftp_root;
+  bool dhcp = false;  // a <dhcp> element is there
+  std::vector<DhcpRange> ranges;
+  std::vector<DhcpHost> hosts;
+  std::optional<Bootp> bootp;
+};
+
+struct DnsForwarder {
+  std::optional<Address> address;
+  std::string domain;
+};
+struct DnsHost {
+  Address ip;
+  std::vector<std::string> names;
+};
+struct DnsTxt {
+  std::string name, value;
+};
+struct DnsSrv {
+  std::string service, protocol, domain, target;
+  std::optional<unsigned> port, priority, weight;
+};
+struct Dns {
+  bool enable = true;
+  bool forward_plain_names = true;
+  std::vector<DnsForwarder> forwarders;
+  std::vector<DnsHost> hosts;
+  std::vector<DnsTxt> txts;
+  std::vector<DnsSrv> srvs;
+};
+
+struct Domain {
+  std::string name;
+  bool local_only = false;
+  bool register_ = false;
+};
+
+struct StaticRoute {  // <route>: through a guest of this network
+  Prefix destination;
+  Address gateway;
+  std::optional<unsigned> metric;
+};
+
+// <nat> below <forward mode='nat'>.
+struct Nat {
+  bool ipv6 = false;
+  std::optional<AddressRange> addresses;  // IPv4 only; empty: masquerade to the route's own address
+  std::optional<PortRange> ports;         // empty: 1024-65535 less the host's ephemeral range
+};
+
+struct Bandwidth {  // average and peak in kB/s (1000 bytes), burst in KiB
+  std::uint64_t average = 0, peak = 0, burst = 0;
+};
+struct BandwidthPair {
+  std::optional<Bandwidth> inbound, outbound;  // the guest's point of view
+};
+
+struct VlanTag {
+  unsigned id = 0;
+  bool native = false;
+};
+struct Vlan {
+  bool trunk = false;
+  std::vector<VlanTag> tags;
+};
+
+struct PortGroup {
+  std::string name;
+  bool is_default = false;
+  std::optional<BandwidthPair> bandwidth;
+  std::optional<Vlan> vlan;
+};
+
+// vnet-bpf's own settings, from <metadata>, namespace urn:vnet-bpf:network:1.
+enum class HostFirewall { Honor, Bypass };
+enum class XdpMode { Auto, Off, Filter, Forward };
+enum class Inbound { Accept, Established, Drop };
+enum class HostAccess { All, Services, None };
+struct PortForward {
+  std::string proto;  // tcp or udp
+  std::uint16_t port = 0;
+  Address to;
+  std::uint16_t to_port = 0;
+};
+struct Settings {
+  HostFirewall host_firewall = HostFirewall::Honor;
+  XdpMode xdp = XdpMode::Auto;
+  std::uint32_t max_sessions = 262144;
+  std::uint32_t max_sessions_per_port = 65536;
+  Inbound inbound = Inbound::Accept;
+  HostAccess host_access = HostAccess::All;
+  std::vector<PortForward> port_forwards;
+};
+
+struct Network {
+  std::string name;
+  std::string uuid;  // lower case, with dashes; empty until defined
+  std::string title, description;
+  std::string metadata_xml;  // the whole <metadata> element, kept as written
+  bool ipv6_attribute = false;          // network/@ipv6
+  bool trust_guest_rx_filters = false;  // network/@trustGuestRxFilters
+
+  Mode mode = Mode::Isolated;
+  DirectMode direct_mode = DirectMode::Bridge;
+  std::vector<std::string> devices;  // <forward dev>, <interface dev>: uplinks, or the pool of direct mode
+  std::string physical_function;     // <pf dev>
+  Nat nat;
+
+  std::string bridge;  // the gateway's name; empty: chosen at define
+  bool stp = true;
+  unsigned delay_seconds = 0;
+  bool mac_table_libvirt = false;  // macTableManager='libvirt'
+  std::string zone;                // firewalld
+  std::optional<unsigned> mtu;
+  std::optional<Mac> mac;  // the gateway's; empty: chosen at define
+  std::optional<Domain> domain;
+  Dns dns;
+  std::vector<IpConfig> ips;
+  std::vector<StaticRoute> routes;
+  std::optional<BandwidthPair> bandwidth;
+  std::optional<Vlan> vlan;
+  bool isolated_ports = false;  // <port isolated='yes'/>
+  std::vector<PortGroup> portgroups;
+  std::vector<std::string> dnsmasq_options;
+  Settings settings;
+
+  bool has(Family family) const {
+    for (const auto& ip : ips)
+      if (ip.gateway.address.family == family) return true;
+    return false;
+  }
+};
+
+// The built-in `default` network: NAT, virbr0, 192.168.122.0/24, DHCP .2 to .254.
+Network default_network();
+
+}  // namespace vnet
