@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one exit. Every program returns leave(): a verdict is a TC_ACT_* or, negative, the reason of a
+ * drop; what left and what was dropped is counted here and nowhere else.
+ */
+#ifndef VNET_BPF_ACCOUNT_H
+#define VNET_BPF_ACCOUNT_H
+
+#include "bpf/maps.h"
+
+#define DROP(name) (-(int)VNET_DROP_##name)
+
+enum counted { COUNT_NOTHING, COUNT_RX, COUNT_TX };
+
+static __always_inline void count_traffic(u32 slot, enum counted what, u32 bytes)
+{
+	struct vnet_traffic *t = bpf_map_lookup_elem(&traffic, &slot);
+
+	if (!t)
+		return;
+	if (what == COUNT_RX) {
+		t->rx_packets++;
+		t->rx_bytes += bytes;
+	} else {
+		t->tx_packets++;
+		t->tx_bytes += bytes;
+	}
+}
+
+__noinline int count_drop(u32 slot, u32 reason)
+{
+	struct vnet_drop_key key = {.slot = slot, .reason = reason};
+	u64 *n = bpf_map_lookup_elem(&drops, &key);
+	u64 one = 1;
+
+	if (n)
+		(*n)++;
+	else if (bpf_map_update_elem(&drops, &key, &one, BPF_NOEXIST)) {
+		/* Another CPU made the entry meanwhile. */
+		n = bpf_map_lookup_elem(&drops, &key);
+		if (n)
+			(*n)++;
+	}
+	return 0;
+}
+
+/* bytes: the length as the packet arrived, taken before anything was rewritten. */
+static __always_inline int leave(int verdict, u32 slot, enum counted what, u32 bytes)
+{
+	if (verdict < 0) {
+		count_drop(slot, -verdict);
+		return TC_ACT_SHOT;
+	}
+	if (what != COUNT_NOTHING)
+		count_traffic(slot, what, bytes);
+	return verdict;
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel's interface, as far as it is needed: UAPI only. The programs read no kernel-internal
+ * structure, so neither vmlinux.h nor BTF relocations are involved, and one object loads on every
+ * kernel from 6.1 on. Constants newer than the headers of Debian 12 are named here.
+ */
+#ifndef VNET_BPF_KERNEL_H
+#define VNET_BPF_KERNEL_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+
+#define FIB_LOOKUP_OUTPUT     (1U << 1)
+#define FIB_LOOKUP_SKIP_NEIGH (1U << 2) /* 6.3 */
+#define FIB_LOOKUP_SRC	      (1U << 4) /* 6.7 */
+
+#define AF_INET	 2
+#define AF_INET6 10
+
+#define EEXIST	 17
+#define EINVAL	 22
+#define CLOCK_MONOTONIC 1
+
+#define IP_DF	    0x4000
+#define IP_MF	    0x2000
+#define IP_OFFSET   0x1fff
+#define IPPROTO_UDPLITE_ 136
+
+/* <linux/icmp.h> drags in the C library; this is all of it that is needed (RFC 792, RFC 4443). */
+#define ICMP_ECHOREPLY	    0
+#define ICMP_DEST_UNREACH   3
+#define ICMP_SOURCE_QUENCH  4
+#define ICMP_ECHO	    8
+#define ICMP_TIME_EXCEEDED  11
+#define ICMP_PARAMETERPROB  12
+#define ICMP_TIMESTAMP	    13
+#define ICMP_TIMESTAMPREPLY 14
+#define ICMP_PORT_UNREACH   3
+
+#define ICMPV6_DEST_UNREACH 1
+#define ICMPV6_PARAMPROB    4
+#define ICMPV6_ECHO_REQUEST 128
+#define ICMPV6_ECHO_REPLY   129
+#define ICMPV6_PORT_UNREACH 4
+
+struct icmp_header {
+	__u8 type;
+	__u8 code;
+	__sum16 checksum;
+	__be32 rest;
+};
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+static __always_inline u32 tick_now(void)
+{
+	return bpf_ktime_get_coarse_ns() >> 30;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The maps that all programs share; the loader pins them by name and hands them to every object.
+ * Sessions are plain hashes: an LRU would evict one half of a pair. NO_PREALLOC, because a table for
+ * a million sessions is normally almost empty.
+ */
+#ifndef VNET_BPF_MAPS_H
+#define VNET_BPF_MAPS_H
+
+#include "bpf/kernel.h"
+#include "maps/abi.h"
+#include "maps/reasons.h"
+
+/* The contract's session with the timer as the verifier must see it. */
+struct session {
+	struct bpf_timer timer;
+	struct vnet_addr nat;
+	__be16 nat_port_be;
+	u8 state;
+	u8 flags;
+	u16 network;
+	u16 port;
+	u32 created;
+	u32 pad;
+	struct vnet_leg leg[VNET_DIRECTIONS];
+};
+VNET_SIZE(struct session, sizeof(struct vnet_session));
+_Static_assert(__builtin_offsetof(struct session, leg) == __builtin_offsetof(struct vnet_session, leg), "session");
+
+#define VNET_MAP(name, kind, entries, key_type, value_type, map_flag)                                        \
+	struct {                                                                                             \
+		__uint(type, kind);                                                                          \
+		__uint(max_entries, entries);                                                                \
+		__uint(map_flags, map_flag);                                                                 \
+		__type(key, key_type);                                                                       \
+		__type(value, value_type);                                                                   \
+	} name SEC(".maps")
+
+VNET_MAP(sessions, BPF_MAP_TYPE_HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct session, BPF_F_NO_PREALLOC);
+VNET_MAP(reverse, BPF_MAP_TYPE_HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct vnet_flow, BPF_F_NO_PREALLOC);
+VNET_MAP(fragments, BPF_MAP_TYPE_LRU_HASH, VNET_FRAGMENTS_MAX, struct vnet_fragment_key, struct vnet_fragment, 0);
+VNET_MAP(ports, BPF_MAP_TYPE_HASH, VNET_PORTS_MAX, u32, struct vnet_port, BPF_F_NO_PREALLOC);
+VNET_MAP(fdb, BPF_MAP_TYPE_HASH, VNET_FDB_MAX, struct vnet_fdb_key, struct vnet_fdb_entry, BPF_F_NO_PREALLOC);
+VNET_MAP(networks, BPF_MAP_TYPE_ARRAY, VNET_SLOTS, u32, struct vnet_network, 0);
+VNET_MAP(devices, BPF_MAP_TYPE_HASH, VNET_DEVICES_MAX, u32, struct vnet_device, BPF_F_NO_PREALLOC);
+VNET_MAP(subnets, BPF_MAP_TYPE_LPM_TRIE, VNET_SUBNETS_MAX, struct vnet_subnet_key, struct vnet_subnet,
+	 BPF_F_NO_PREALLOC);
+VNET_MAP(forwards, BPF_MAP_TYPE_HASH, 1024, struct vnet_forward_key, struct vnet_forward, BPF_F_NO_PREALLOC);
+VNET_MAP(traffic, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_SLOTS, u32, struct vnet_traffic, 0);
+VNET_MAP(drops, BPF_MAP_TYPE_PERCPU_HASH, 1 << 16, struct vnet_drop_key, u64, BPF_F_NO_PREALLOC);
+VNET_MAP(usage, BPF_MAP_TYPE_ARRAY, VNET_SLOTS, u32, struct vnet_usage, 0);
+VNET_MAP(probes, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_PROBE_MAX + 1, u32, u64, 0);
+VNET_MAP(settings, BPF_MAP_TYPE_ARRAY, 1, u32, struct vnet_settings, 0);
+
+/* Not shared state: room for values too large for the BPF stack. */
+VNET_MAP(session_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_session, 0);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From bytes to struct packet, once per program. Nothing is read past what the headers claim, and the
+ * headers may not claim more than there is.
+ *
+ * An ICMP error belongs to the session of the packet that it quotes: its flow is the quoted flow,
+ * turned round, so that every lookup works for it as for a normal answer.
+ */
+#ifndef VNET_BPF_PACKET_H
+#define VNET_BPF_PACKET_H
+
+#include "bpf/account.h"
+
+#define PACKET_FIRST   1 /* first fragment: has ports */
+#define PACKET_LATER   2 /* later fragment: ports come from the fragment map, nothing of L4 is there */
+#define PACKET_OPTIONS 4 /* IPv4 options or IPv6 extension headers: for the host stack */
+#define PACKET_ERROR   8 /* ICMP error: flow is the quoted one reversed; outer_* are the packet's own */
+#define PACKET_REPLY   16 /* ICMP echo reply: never opens a session */
+
+struct packet {
+	struct vnet_flow flow;
+	struct vnet_addr outer_src; /* only with PACKET_ERROR */
+	struct vnet_addr outer_dst;
+	u32 fragment_id;
+	u16 l3;
+	u16 l4;
+	u16 quoted; /* offsets of the quoted headers, with PACKET_ERROR */
+	u16 quoted_l4;
+	u16 l3_bytes; /* length of the IP packet; of a GSO packet, of the whole */
+	u8 family; /* 4, 6; 0: not IP */
+	u8 proto; /* the packet's own L4 protocol; flow.proto differs for an ICMP error */
+	u8 fragment_proto;
+	u8 ttl;
+	u8 tcp_flags;
+	u8 flags;
+};
+
+/*
+ * Off the stack, which BPF limits to 512 bytes over all frames. A tc program runs with bottom halves
+ * off and never inside another one, so one packet per CPU is enough.
+ */
+VNET_MAP(packet_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct packet, 0);
+
+static __always_inline struct packet *packet_room(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&packet_scratch, &zero);
+}
+
+static __always_inline void addr_from_v4(struct vnet_addr *to, __be32 from_be)
+{
+	to->word_be[0] = 0;
+	to->word_be[1] = 0;
+	to->word_be[2] = bpf_htonl(0xffff);
+	to->word_be[3] = from_be;
+}
+
+static __always_inline void addr_from_v6(struct vnet_addr *to, const struct in6_addr *from)
+{
+	__builtin_memcpy(to, from, sizeof(*to));
+}
+
+static __always_inline int addr_equal(const struct vnet_addr *a, const struct vnet_addr *b)
+{
+	return !((a->word_be[0] ^ b->word_be[0]) | (a->word_be[1] ^ b->word_be[1]) |
+		 (a->word_be[2] ^ b->word_be[2]) | (a->word_be[3] ^ b->word_be[3]));
+}
+
+/* ICMP types, of either family, by what they are to a session. */
+enum icmp_kind { ICMP_OTHER, ICMP_REQUEST, ICMP_ANSWER, ICMP_ERROR };
+
+static __always_inline enum icmp_kind icmp_kind(u8 family, u8 type)
+{
+	if (family == 4) {
+		if (type == ICMP_ECHO || type == ICMP_TIMESTAMP)
+			return ICMP_REQUEST;
+		if (type == ICMP_ECHOREPLY || type == ICMP_TIMESTAMPREPLY)
+			return ICMP_ANSWER;
+		if (type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB ||
+		    type == ICMP_SOURCE_QUENCH)
+			return ICMP_ERROR;
+		return ICMP_OTHER;
+	}
+	if (type == ICMPV6_ECHO_REQUEST)
+		return ICMP_REQUEST;
+	if (type == ICMPV6_ECHO_REPLY)
+		return ICMP_ANSWER;
+	if (type >= ICMPV6_DEST_UNREACH && type <= ICMPV6_PARAMPROB)
+		return ICMP_ERROR;
+	return ICMP_OTHER;
+}
+
+static __always_inline int is_icmp(u8 family, u8 proto)
+{
+	return proto == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+/* Ports of a transport header of which at least 8 bytes are there. Returns what kind of ICMP it is. */
+static __always_inline enum icmp_kind read_ports(const u8 l4[8], u8 family, u8 proto, struct vnet_flow *flow)
+{
+	const __be16 *half = (const void *)l4;
+
+	flow->proto = proto;
+	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
+		flow->sport_be = half[0];
+		flow->dport_be = half[1];
+	} else if (is_icmp(family, proto)) {
+		enum icmp_kind kind = icmp_kind(family, l4[0]);
+
+		if (kind == ICMP_REQUEST)
+			flow->sport_be = half[2];
+		else if (kind == ICMP_ANSWER)
+			flow->dport_be = half[2];
+		return kind;
+	}
+	return ICMP_OTHER;
+}
+
+/* The header that an ICMP error quotes. Routers quote at least 8 bytes behind it (RFC 792, RFC 4443). */
+__noinline int parse_quoted(struct __sk_buff *skb, struct packet *p)
+{
+	u32 at;
+	u32 inner_l4;
+	struct vnet_flow inner = {};
+	u8 l4[8];
+	u8 proto;
+	int later = 0;
+
+	if (!p)
+		return DROP(MALFORMED);
+	at = p->l4 + 8;
+	p->outer_src = p->flow.src;
+	p->outer_dst = p->flow.dst;
+	if (p->family == 4) {
+		struct iphdr ip;
+
+		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+			return DROP(MALFORMED);
+		addr_from_v4(&inner.src, ip.saddr);
+		addr_from_v4(&inner.dst, ip.daddr);
+		proto = ip.protocol;
+		later = bpf_ntohs(ip.frag_off) & IP_OFFSET;
+		inner_l4 = at + ip.ihl * 4;
+	} else {
+		struct ipv6hdr ip;
+
+		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) || ip.version != 6)
+			return DROP(MALFORMED);
+		addr_from_v6(&inner.src, &ip.saddr);
+		addr_from_v6(&inner.dst, &ip.daddr);
+		proto = ip.nexthdr;
+		inner_l4 = at + sizeof(ip);
+		if (proto == IPPROTO_FRAGMENT) {
+			if (bpf_skb_load_bytes(skb, inner_l4, l4, sizeof(l4)))
+				return DROP(MALFORMED);
+			proto = l4[0];
+			later = (l4[2] << 8 | l4[3]) & 0xfff8;
+			inner_l4 += 8;
+		}
+	}
+	if (later || bpf_skb_load_bytes(skb, inner_l4, l4, sizeof(l4)))
+		return DROP(MALFORMED);
+	read_ports(l4, p->family, proto, &inner);
+
+	p->flow.src = inner.dst;
+	p->flow.dst = inner.src;
+	p->flow.sport_be = inner.dport_be;
+	p->flow.dport_be = inner.sport_be;
+	p->flow.proto = inner.proto;
+	p->quoted = at;
+	p->quoted_l4 = inner_l4;
+	p->flags |= PACKET_ERROR;
+	return 0;
+}
+
+static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p, u8 proto)
+{
+	u32 end = p->l3 + p->l3_bytes;
+	u8 l4[14];
+
+	p->proto = proto;
+	p->flow.proto = proto;
+	if (p->flags & PACKET_LATER)
+		return 0;
+	if (proto == IPPROTO_TCP) {
+		if (p->l4 + sizeof(struct tcphdr) > end || bpf_skb_load_bytes(skb, p->l4, l4, 14))
+			return DROP(MALFORMED);
+		p->tcp_flags = l4[13];
+	} else if (proto == IPPROTO_UDP || is_icmp(p->family, proto)) {
+		if (p->l4 + 8 > end || bpf_skb_load_bytes(skb, p->l4, l4, 8))
+			return DROP(MALFORMED);
+	} else {
+		return 0;
+	}
+	switch (read_ports(l4, p->family, proto, &p->flow)) {
+	case ICMP_ERROR:
+		return parse_quoted(skb, p);
+	case ICMP_ANSWER:
+		p->flags |= PACKET_REPLY;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
+{
+	struct iphdr ip;
+	u32 there = skb->len - p->l3;
+	u32 bytes, offset;
+
+	if (bpf_skb_load_bytes(skb, p->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+		return DROP(MALFORMED);
+	p->family = 4;
+	addr_from_v4(&p->flow.src, ip.saddr);
+	addr_from_v4(&p->flow.dst, ip.daddr);
+	bytes = bpf_ntohs(ip.tot_len);
+	if (!bytes && skb->gso_size) /* BIG TCP: more than the field can say */
+		bytes = there > 0xffff ? 0xffff : there;
+	if (bytes > there || bytes < ip.ihl * 4)
+		return DROP(MALFORMED);
+	p->l3_bytes = bytes;
+	p->l4 = p->l3 + ip.ihl * 4;
+	p->ttl = ip.ttl;
+	if (ip.ihl > 5)
+		p->flags |= PACKET_OPTIONS;
+	offset = bpf_ntohs(ip.frag_off);
+	if (offset & IP_OFFSET)
+		p->flags |= PACKET_LATER;
+	else if (offset & IP_MF)
+		p->flags |= PACKET_FIRST;
+	p->fragment_id = ip.id;
+	p->fragment_proto = ip.protocol;
+	return parse_l4(skb, p, ip.protocol);
+}
+
+static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
+{
+	struct ipv6hdr ip;
+	u32 there = skb->len - p->l3;
+	u32 at = p->l3 + sizeof(ip);
+	u32 bytes, end;
+	u8 proto;
+
+	if (bpf_skb_load_bytes(skb, p->l3, &ip, sizeof(ip)) || ip.version != 6)
+		return DROP(MALFORMED);
+	p->family = 6;
+	addr_from_v6(&p->flow.src, &ip.saddr);
+	addr_from_v6(&p->flow.dst, &ip.daddr);
+	bytes = bpf_ntohs(ip.payload_len) + sizeof(ip);
+	if (bytes == sizeof(ip) && skb->gso_size)
+		bytes = there > 0xffff ? 0xffff : there;
+	if (bytes > there)
+		return DROP(MALFORMED);
+	p->l3_bytes = bytes;
+	p->ttl = ip.hop_limit;
+	end = p->l3 + bytes;
+	proto = ip.nexthdr;
+	for (int i = 0; i < 6; i++) {
+		u8 ext[8];
+
+		if (proto != IPPROTO_HOPOPTS && proto != IPPROTO_ROUTING && proto != IPPROTO_DSTOPTS &&
+		    proto != IPPROTO_FRAGMENT)
+			break;
+		if (at + sizeof(ext) > end || bpf_skb_load_bytes(skb, at, ext, sizeof(ext)))
+			return DROP(MALFORMED);
+		if (proto == IPPROTO_FRAGMENT) {
+			u16 offset = ext[2] << 8 | ext[3];
+
+			if (p->flags & (PACKET_FIRST | PACKET_LATER))
+				return DROP(MALFORMED);
+			p->fragment_proto = ext[0];
+			__builtin_memcpy(&p->fragment_id, ext + 4, 4);
+			if (offset & 0xfff8)
+				p->flags |= PACKET_LATER;
+			else if (offset & 1)
+				p->flags |= PACKET_FIRST;
+			else /* an atomic fragment (RFC 6946) */
+				p->flags |= PACKET_OPTIONS;
+			at += 8;
+		} else {
+			p->flags |= PACKET_OPTIONS;
+			at += 8 + ext[1] * 8;
+		}
+		proto = ext[0];
+		/* What follows in a later fragment is data, whatever it looks like. */
+		if (p->flags & PACKET_LATER)
+			break;
+	}
+	/* Headers piled up to hide what is behind them; nothing legitimate does that. */
+	if (!(p->flags & PACKET_LATER) && (proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING ||
+					   proto == IPPROTO_DSTOPTS || proto == IPPROTO_FRAGMENT))
+		return DROP(MALFORMED);
+	if (at > end)
+		return DROP(MALFORMED);
+	p->l4 = at;
+	return parse_l4(skb, p, proto);
+}
+
+/* l3: where the network header is: 14, or 0 on an interface without link header. */
+static __always_inline int parse(struct __sk_buff *skb, struct packet *p, u32 l3)
+{
+	__builtin_memset(p, 0, sizeof(*p));
+	p->l3 = l3;
+	/* The outer tag is in the metadata, an inner one in skb->protocol: neither is ours to route. */
+	if (skb->vlan_present || skb->len < l3)
+		return 0;
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return parse_ipv4(skb, p);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(skb, p);
+	return 0;
+}
+
+static __always_inline int is_group_or_local(const struct packet *p)
+{
+	const struct vnet_addr *dst = p->flags & PACKET_ERROR ? &p->outer_dst : &p->flow.dst;
+	u32 first = bpf_ntohl(dst->word_be[0]);
+
+	if (p->family == 4) {
+		u32 v4 = bpf_ntohl(dst->word_be[3]);
+
+		return v4 >> 28 == 0xe || v4 == 0xffffffff || v4 >> 16 == 0xa9fe;
+	}
+	return first >> 24 == 0xff || (first & 0xffc00000) == 0xfe800000;
+}
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rewriting addresses and ports. Checksums go through the helpers, because only they know whether the
+ * checksum field holds a whole checksum or just the pseudo header's (CHECKSUM_PARTIAL):
+ *  - an address is in the pseudo header: BPF_F_PSEUDO_HDR; a port is not: without.
+ *  - a UDP checksum of 0 means none and stays so: BPF_F_MARK_MANGLED_0.
+ *  - an IPv6 header has no checksum that would balance skb->csum (CHECKSUM_COMPLETE):
+ *    BPF_F_RECOMPUTE_CSUM when writing into it, which BPF_F_PSEUDO_HDR then takes back.
+ */
+#ifndef VNET_BPF_TRANSLATE_H
+#define VNET_BPF_TRANSLATE_H
+
+#include "bpf/packet.h"
+
+/* Which end of the flow is rewritten, and to what. */
+struct rewrite {
+	struct vnet_addr from;
+	struct vnet_addr to;
+	__be16 from_port_be;
+	__be16 to_port_be;
+	u8 source;
+	u8 pad[3];
+};
+
+/* Offset of the L4 checksum; 0: none that we know of. */
+static __always_inline u32 checksum_offset(u8 proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return 16;
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE_:
+	case IPPROTO_DCCP:
+		return 6;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+static __always_inline u32 addr_diff(struct vnet_addr *from, struct vnet_addr *to)
+{
+	return bpf_csum_diff(from->word_be, sizeof(*from), to->word_be, sizeof(*to), 0);
+}
+
+/* An address in an IP header at l3; the header's own checksum follows. */
+__noinline int rewrite_addr(struct __sk_buff *skb, u32 l3, u32 v4, struct rewrite *r)
+{
+	if (!r)
+		return -1;
+	if (v4) {
+		u32 at = l3 + (r->source ? 12 : 16);
+
+		if (bpf_l3_csum_replace(skb, l3 + 10, r->from.word_be[3], r->to.word_be[3], 4))
+			return -1;
+		return bpf_skb_store_bytes(skb, at, &r->to.word_be[3], 4, 0);
+	}
+	return bpf_skb_store_bytes(skb, l3 + (r->source ? 8 : 24), &r->to, 16, BPF_F_RECOMPUTE_CSUM);
+}
+
+/* Where the port, or the echo id in its place, stands. */
+static __always_inline u32 port_offset(u8 proto, u8 source)
+{
+	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+		return 4;
+	return source ? 0 : 2;
+}
+
+static __always_inline int translate_plain(struct __sk_buff *skb, struct packet *p, struct rewrite *r)
+{
+	u32 csum = p->flags & PACKET_LATER ? 0 : checksum_offset(p->proto);
+	u64 udp = p->proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+
+	if (csum && p->proto != IPPROTO_ICMP &&
+	    bpf_l4_csum_replace(skb, p->l4 + csum, 0, addr_diff(&r->from, &r->to), BPF_F_PSEUDO_HDR | udp))
+		return -1;
+	if (csum && r->from_port_be != r->to_port_be) {
+		if (bpf_l4_csum_replace(skb, p->l4 + csum, r->from_port_be, r->to_port_be, 2 | udp) ||
+		    bpf_skb_store_bytes(skb, p->l4 + port_offset(p->proto, r->source), &r->to_port_be, 2, 0))
+			return -1;
+	}
+	return rewrite_addr(skb, p->l3, p->family == 4, r);
+}
+
+/*
+ * An ICMP error: the quoted header shows the same end from the other side (what answers are sent to was
+ * the source of what is quoted), and the outer header's address changes where `outer` says so. The
+ * checksum over the quoted bytes is brought up to date by their difference.
+ */
+__noinline int translate_error(struct __sk_buff *skb, struct packet *p, struct rewrite *r, u32 outer)
+{
+	struct rewrite inner;
+	u32 csum_at, diff, l4_csum;
+	__be16 before, after;
+	u32 v4;
+
+	if (!p || !r)
+		return -1;
+	v4 = p->family == 4;
+	csum_at = p->l4 + 2;
+	inner = *r;
+	inner.source = !r->source;
+	diff = addr_diff(&inner.from, &inner.to);
+
+	/* The quoted UDP checksum, where there is one. TCP's lies beyond the guaranteed 8 bytes. */
+	l4_csum = p->flow.proto == IPPROTO_UDP ? p->quoted_l4 + 6 :
+		  p->flow.proto == IPPROTO_TCP && p->quoted_l4 + 18 <= p->l3 + p->l3_bytes ? p->quoted_l4 + 16 :
+											      0;
+	if (l4_csum && !bpf_skb_load_bytes(skb, l4_csum, &before, 2) && (before || p->flow.proto != IPPROTO_UDP)) {
+		u64 udp = p->flow.proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+		__be32 words[2] = {};
+		u32 quoted_diff = diff;
+
+		if (inner.from_port_be != inner.to_port_be) {
+			words[0] = inner.from_port_be;
+			words[1] = inner.to_port_be;
+			quoted_diff = bpf_csum_diff(&words[0], 4, &words[1], 4, diff);
+		}
+		/* Always a whole checksum, whatever state the carrying packet's is in. */
+		quoted_diff = (quoted_diff >> 16) + (quoted_diff & 0xffff);
+		quoted_diff += quoted_diff >> 16;
+		{
+			u32 sum = (u16)~before;
+
+			sum += (u16)quoted_diff;
+			sum = (sum >> 16) + (sum & 0xffff);
+			sum += sum >> 16;
+			after = ~sum;
+		}
+		if (udp && !after)
+			after = 0xffff;
+		if (bpf_skb_store_bytes(skb, l4_csum, &after, 2, 0) ||
+		    bpf_l4_csum_replace(skb, csum_at, before, after, 2))
+			return -1;
+	}
+	if (inner.from_port_be != inner.to_port_be) {
+		if (bpf_skb_store_bytes(skb, p->quoted_l4 + port_offset(p->flow.proto, inner.source),
+					&inner.to_port_be, 2, 0) ||
+		    bpf_l4_csum_replace(skb, csum_at, inner.from_port_be, inner.to_port_be, 2))
+			return -1;
+		/* A quoted echo carries its own checksum over its id. */
+		if (p->flow.proto == IPPROTO_ICMP || p->flow.proto == IPPROTO_ICMPV6) {
+			u32 at = p->quoted_l4 + 2;
+
+			if (bpf_skb_load_bytes(skb, at, &before, 2))
+				return -1;
+			{
+				u32 sum = (u16)~before + (u16)~inner.from_port_be + inner.to_port_be;
+
+				if (!v4) {
+					u32 d = (diff >> 16) + (diff & 0xffff);
+
+					d += d >> 16;
+					sum += (u16)d;
+				}
+				sum = (sum >> 16) + (sum & 0xffff);
+				sum += sum >> 16;
+				after = ~sum;
+			}
+			if (bpf_skb_store_bytes(skb, at, &after, 2, 0) ||
+			    bpf_l4_csum_replace(skb, csum_at, before, after, 2))
+				return -1;
+		}
+	}
+	if (v4) {
+		/* The quoted header's checksum balances its address: the ICMP checksum does not change. */
+		if (rewrite_addr(skb, p->quoted, 1, &inner))
+			return -1;
+	} else {
+		if (bpf_skb_store_bytes(skb, p->quoted + (inner.source ? 8 : 24), &inner.to, 16, 0) ||
+		    bpf_l4_csum_replace(skb, csum_at, 0, diff, 0))
+			return -1;
+	}
+	if (!outer)
+		return 0;
+	inner = *r;
+	inner.from = r->source ? p->outer_src : p->outer_dst;
+	if (!v4 && bpf_l4_csum_replace(skb, csum_at, 0, addr_diff(&inner.from, &inner.to), BPF_F_PSEUDO_HDR))
+		return -1;
+	return rewrite_addr(skb, p->l3, v4, &inner);
+}
+
+static __always_inline int translate(struct __sk_buff *skb, struct packet *p, struct rewrite *r, u32 outer)
+{
+	if (p->flags & PACKET_ERROR)
+		return translate_error(skb, p, r, outer) ? DROP(WRITE_FAILED) : 0;
+	if (addr_equal(&r->from, &r->to) && r->from_port_be == r->to_port_be)
+		return 0;
+	return translate_plain(skb, p, r) ? DROP(WRITE_FAILED) : 0;
+}
+
+/* One router more on the way. */
+static __always_inline int decrement_ttl(struct __sk_buff *skb, struct packet *p)
+{
+	u8 ttl = p->ttl - 1;
+
+	if (p->family == 4) {
+		if (bpf_l3_csum_replace(skb, p->l3 + 10, bpf_htons((u16)p->ttl << 8), bpf_htons((u16)ttl << 8), 2))
+			return -1;
+		return bpf_skb_store_bytes(skb, p->l3 + 8, &ttl, 1, 0);
+	}
+	return bpf_skb_store_bytes(skb, p->l3 + 7, &ttl, 1, BPF_F_RECOMPUTE_CSUM);
+}
+
+#endif
