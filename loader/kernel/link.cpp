@@ -135,7 +135,8 @@ Result<int> Netlink::create_bridge(const std::string& name, const Mac& mac, std:
     message.nest(IFLA_INFO_DATA, [&] {
       message.put_u32(IFLA_BR_FORWARD_DELAY, options.forward_delay_seconds * ticks_per_second());
       message.put_u32(IFLA_BR_STP_STATE, options.stp ? 1 : 0);
-      message.put_u8(IFLA_BR_VLAN_FILTERING, options.vlan_filtering ? 1 : 0);
+      // Off is the default, and kernels without BRIDGE_VLAN_FILTERING refuse the very attribute.
+      if (options.vlan_filtering) message.put_u8(IFLA_BR_VLAN_FILTERING, 1);
     });
   });
   VNET_TRY(netlink::exchange(socket_.get(), message).result(action));

@@ -5,8 +5,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +24,12 @@ namespace vnet {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// glibc 2.36 declares these without extern "C".
+int open_pidfd(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
+int signal_pidfd(int pidfd, int signal) {
+  return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));
+}
 
 int remaining_ms(Clock::time_point deadline) {
   auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
@@ -118,7 +124,7 @@ bool wait_end(int pidfd, Clock::time_point deadline) {
 // is what the signal goes to: a pid that is given to another process later does not matter any more.
 Result<Fd> open_expected(pid_t pid, std::string_view expected) {
   if (pid <= 0) return Fd();
-  Fd fd(::pidfd_open(pid, 0));
+  Fd fd(open_pidfd(pid));
   if (!fd && (errno == ESRCH || errno == EINVAL)) return Fd();
   if (!fd) return system_error("looking for process " + std::to_string(pid));
   if (!process_alive(pid, expected)) return Fd();
@@ -170,7 +176,7 @@ Result<Output> run(const std::vector<std::string>& argv, std::chrono::millisecon
   err.write.reset();
 
   Output output;
-  Fd child(::pidfd_open(pid, 0));
+  Fd child(open_pidfd(pid));
   const int pidfd_error = errno;
   const auto deadline = Clock::now() + timeout;
   bool ended = false;
@@ -218,7 +224,7 @@ Result<void> terminate(pid_t pid, std::string_view expected, std::chrono::millis
   VNET_ASSIGN(Fd process, open_expected(pid, expected));
   if (!process) return {};
   for (int signal : {SIGTERM, SIGKILL}) {
-    if (::pidfd_send_signal(process.get(), signal, nullptr, 0) < 0) {
+    if (signal_pidfd(process.get(), signal) < 0) {
       if (errno == ESRCH) return {};
       return system_error("stopping process " + std::to_string(pid));
     }
@@ -232,7 +238,7 @@ Result<void> terminate(pid_t pid, std::string_view expected, std::chrono::millis
 Result<bool> send_signal(pid_t pid, std::string_view expected, int signal) {
   VNET_ASSIGN(Fd process, open_expected(pid, expected));
   if (!process) return false;
-  if (::pidfd_send_signal(process.get(), signal, nullptr, 0) < 0) {
+  if (signal_pidfd(process.get(), signal) < 0) {
     if (errno == ESRCH) return false;
     return system_error("signalling process " + std::to_string(pid));
   }
