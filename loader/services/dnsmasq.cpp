@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/services/dnsmasq.h"
+
+#include <signal.h>
+
+#include <charconv>
+#include <string>
+
+#include "loader/kernel/files.h"
+#include "loader/kernel/process.h"
+
+namespace vnet {
+
+namespace {
+
+// By which a process is known to be this network's dnsmasq: the whole argument.
+std::string conf_argument(const std::filesystem::path& conf) {
+  return "--conf-file=" + conf.string();
+}
+
+std::string last_line(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text.substr(text.rfind('\n') + 1);  // npos + 1 is 0
+}
+
+}  // namespace
+
+Result<void> Dnsmasq::start() const {
+  if (running()) return {};
+  if (!find_program("dnsmasq")) return failed("dnsmasq is not installed; install the package dnsmasq-base");
+  VNET_ASSIGN(Output output, run({"dnsmasq", conf_argument(conf_), "--dhcp-leasefile=" + leases_.string()}));
+  if (output.ok()) return {};
+  std::string words = last_line(output.err);
+  if (words.empty()) words = "dnsmasq: failed with status " + std::to_string(output.status);
+  return failed(std::move(words));
+}
+
+std::optional<pid_t> Dnsmasq::pid() const {
+  auto content = read_file(pid_file_);
+  if (!content || !*content) return std::nullopt;
+  const std::string& text = **content;
+  pid_t pid = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  if (error != std::errc() || !process_has_argument(pid, conf_argument(conf_))) return std::nullopt;
+  return pid;
+}
+
+Result<void> Dnsmasq::stop() const {
+  if (auto process = pid()) VNET_TRY(terminate(*process, conf_argument(conf_)));
+  return remove_file(pid_file_);
+}
+
+Result<void> Dnsmasq::reload() const {
+  if (auto process = pid()) {
+    VNET_ASSIGN(bool sent, send_signal(*process, conf_argument(conf_), SIGHUP));
+    if (sent) return {};
+  }
+  return failed("dnsmasq is not running for " + conf_.string());
+}
+
+}  // namespace vnet
