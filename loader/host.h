@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The library's front door: one object for the host (a network namespace and a state directory), one
+// function a verb. Verbs that change something return a Plan; the caller shows or runs it, holding lock().
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loader/error.h"
+#include "loader/kernel/lock.h"
+#include "loader/model/network.h"
+#include "loader/observe/sessions.h"
+#include "loader/observe/stats.h"
+#include "loader/plan/plan.h"
+#include "loader/services/leases.h"
+
+namespace vnet {
+
+struct NetworkSummary {
+  std::string name, uuid, gateway;
+  Mode mode = Mode::Nat;
+  bool active = false, autostart = false;
+  unsigned ports = 0;
+};
+
+struct NetworkDetails {
+  NetworkSummary summary;
+  Network network;  // the active one where active, else the definition
+  std::vector<std::string> uplinks;
+  bool dnsmasq_running = false;
+  std::uint32_t sessions = 0;
+};
+
+// What `attach` and `set` were asked for; nullopt: leave as it is (attach: the default).
+struct PortRequest {
+  std::string interface, network;  // network: only for attach
+  std::optional<Mac> mac;
+  std::optional<std::vector<Address>> ips;
+  std::optional<std::vector<std::string>> filters;
+  std::optional<Inbound> inbound;
+  std::optional<std::vector<std::string>> allow;
+  std::optional<bool> isolated;
+  std::optional<std::string> model, portgroup;
+  std::optional<bool> link_up;
+};
+
+struct PortInfo {
+  std::string interface, network, type, source, model;  // type: network, bridge, direct
+  std::optional<Mac> mac;  // the fixed one, else the one learned
+  std::vector<Address> ips;
+  bool up = true;  // plugged in, and the interface is there and up
+  std::vector<std::string> filters, allow;
+  Inbound inbound = Inbound::Accept;
+  bool isolated = false;
+};
+
+class Host {
+ public:
+  // state_dir: --state-dir; nullopt: the system's places. verbose: libbpf's messages go to stderr.
+  static Result<Host> open(std::optional<std::filesystem::path> state_dir, bool verbose);
+  Host(Host&&) noexcept;
+  Host& operator=(Host&&) noexcept;
+  ~Host();
+
+  // Exclusive, until the returned value goes; every verb that changes something holds it from planning on.
+  Result<Lock> lock(const std::string& verb);
+
+  Result<Plan> define(const std::string& xml, const std::string& file_name);
+  Result<Plan> undefine(const std::string& name);
+  Result<Plan> start(const std::string& name);
+  Result<Plan> stop(const std::string& name);
+  Result<Plan> autostart(const std::string& name, bool enable);
+  Result<Plan> up(const std::optional<std::string>& xml, const std::string& file_name);  // define + start
+  Result<Plan> attach(const PortRequest& request);
+  Result<Plan> set(const PortRequest& request);
+  Result<Plan> detach(const std::string& interface);
+
+  Result<std::vector<NetworkSummary>> list();  // active and inactive
+  Result<NetworkDetails> show(const std::string& name);
+  Result<std::vector<LeaseEntry>> leases(const std::string& name);
+  Result<std::vector<PortInfo>> ports(const std::optional<std::string>& network);
+  // NotFound when the network or port asked for is not there.
+  Result<Stats> stats(const std::optional<std::string>& network, const std::optional<std::string>& port);
+  Result<std::vector<SessionInfo>> flows(const std::optional<std::string>& network);
+
+ private:
+  struct State;
+  explicit Host(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace vnet

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The session table as a person reads it. Packets and bytes count both directions apart.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "loader/model/address.h"
+#include "maps/maps.h"
+
+namespace vnet {
+
+struct Endpoint {
+  Address address;
+  std::uint16_t port = 0;  // host byte order; the echo id for ICMP; 0: none
+  std::string text(bool with_port) const;  // 192.0.2.1:80, [2001:db8::1]:80
+};
+
+struct SessionInfo {
+  std::string protocol;  // tcp udp icmp icmp6, else the number
+  std::string state;     // new established closing closed
+  std::string network;
+  Endpoint inside, outside, translated;  // translated: as the outside sees the inside
+  bool inbound = false;                  // opened from outside
+  std::uint64_t age_seconds = 0, idle_seconds = 0;
+  std::uint64_t out_packets = 0, out_bytes = 0, in_packets = 0, in_bytes = 0;
+  std::uint16_t network_slot = 0, port_slot = 0;
+};
+
+std::vector<SessionInfo> read_sessions(const SharedMaps& maps);
+Address to_address(const vnet_addr& address);
+vnet_addr from_address(const Address& address);
+
+}  // namespace vnet

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Typed handles on the datapath's pinned maps. Keys and values are the structures of maps/abi.h.
+#pragma once
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "loader/error.h"
+#include "loader/kernel/fd.h"
+#include "maps/abi.h"
+#include "maps/reasons.h"
+
+namespace vnet {
+
+template <typename Key, typename Value>
+class Map {
+ public:
+  Map() = default;
+  explicit Map(Fd fd) : fd_(std::move(fd)) {}
+  int fd() const { return fd_.get(); }
+
+  std::optional<Value> get(const Key& key) const {
+    Value value;
+    if (bpf_map_lookup_elem(fd_.get(), &key, &value)) return std::nullopt;
+    return value;
+  }
+  Result<void> set(const Key& key, const Value& value) const {
+    if (bpf_map_update_elem(fd_.get(), &key, &value, BPF_ANY)) return system_error("writing a map entry");
+    return {};
+  }
+  // Idempotent: a missing entry is a success.
+  Result<void> erase(const Key& key) const {
+    if (bpf_map_delete_elem(fd_.get(), &key) && errno != ENOENT) return system_error("deleting a map entry");
+    return {};
+  }
+  std::vector<Key> keys() const {
+    std::vector<Key> all;
+    Key key, next;
+    for (const Key* at = nullptr; !bpf_map_get_next_key(fd_.get(), at, &next); at = &key)
+      all.push_back(key = next);
+    return all;
+  }
+  // In batches where the kernel can (hashes), so that a million entries take a moment only.
+  void for_each(const std::function<void(const Key&, const Value&)>& visit) const {
+    for (const Key& key : keys())
+      if (auto value = get(key)) visit(key, *value);
+  }
+
+ private:
+  Fd fd_;
+};
+
+// A per-CPU map: get() gives each possible CPU's value.
+template <typename Key, typename Value>
+class PerCpuMap {
+ public:
+  PerCpuMap() = default;
+  explicit PerCpuMap(Fd fd) : fd_(std::move(fd)) {}
+  int fd() const { return fd_.get(); }
+
+  std::vector<Value> get(const Key& key) const {
+    static_assert(sizeof(Value) % 8 == 0, "the kernel rounds per-CPU values up to 8 bytes");
+    std::vector<Value> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    if (bpf_map_lookup_elem(fd_.get(), &key, values.data())) values.clear();
+    return values;
+  }
+  Result<void> clear(const Key& key) const {
+    std::vector<Value> zeros(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    if (bpf_map_update_elem(fd_.get(), &key, zeros.data(), BPF_ANY)) return system_error("clearing counters");
+    return {};
+  }
+  Result<void> erase(const Key& key) const {
+    if (bpf_map_delete_elem(fd_.get(), &key) && errno != ENOENT) return system_error("deleting counters");
+    return {};
+  }
+  std::vector<Key> keys() const {
+    std::vector<Key> all;
+    Key key, next;
+    for (const Key* at = nullptr; !bpf_map_get_next_key(fd_.get(), at, &next); at = &key)
+      all.push_back(key = next);
+    return all;
+  }
+
+ private:
+  Fd fd_;
+};
+
+// Every map that the programs share, by the name it is pinned under.
+struct SharedMaps {
+  Map<vnet_flow, vnet_session> sessions;
+  Map<vnet_flow, vnet_flow> reverse;
+  Map<vnet_fragment_key, vnet_fragment> fragments;
+  Map<__u32, vnet_port> ports;
+  Map<vnet_fdb_key, vnet_fdb_entry> fdb;
+  Map<__u32, vnet_network> networks;
+  Map<__u32, vnet_device> devices;
+  Map<vnet_subnet_key, vnet_subnet> subnets;
+  Map<vnet_forward_key, vnet_forward> forwards;
+  PerCpuMap<__u32, vnet_traffic> traffic;
+  PerCpuMap<vnet_drop_key, __u64> drops;
+  Map<__u32, vnet_usage> usage;
+  PerCpuMap<__u32, __u64> probes;
+  Map<__u32, vnet_settings> settings;
+
+  static const std::vector<const char*>& names();
+  // nullopt: nothing is pinned there (no network has been started since boot). An ABI that is not ours is
+  // an error.
+  static Result<std::optional<SharedMaps>> open(const std::filesystem::path& folder);
+};
+
+const char* reason_word(unsigned reason);     // "spoofed-mac"
+const char* reason_meaning(unsigned reason);  // a sentence
+
+}  // namespace vnet
