@@ -9,7 +9,7 @@
 
 #include "bpf/kernel.h"
 
-const volatile u64 secret;
+const volatile __u64 secret;
 
 static __always_inline void mark_done(struct __sk_buff *skb)
 {

@@ -11,10 +11,10 @@
 #include "bpf/route.h"
 #include "bpf/translate.h"
 
-const volatile u16 network_slot;
-const volatile u32 gateway_ifindex;
-const volatile u8 gateway_mac[8];
-const volatile u32 network_flags;
+const volatile __u16 network_slot;
+const volatile __u32 gateway_ifindex;
+const volatile __u8 gateway_mac[8];
+const volatile __u32 network_flags;
 
 static __always_inline int is_gateway_mac(const u8 *mac)
 {

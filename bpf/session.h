@@ -12,14 +12,14 @@
 #include "bpf/packet.h"
 
 /* Seconds. RFC 5382 REQ-5 (TCP), RFC 4787 REQ-5 (UDP), RFC 5508 REQ-2 (ICMP); see docs/rfc.md. */
-const volatile u32 timeout_tcp_opening = 240;
-const volatile u32 timeout_tcp_established = 7440;
-const volatile u32 timeout_tcp_closing = 240;
-const volatile u32 timeout_tcp_closed = 10;
-const volatile u32 timeout_udp_new = 120;
-const volatile u32 timeout_udp_established = 300;
-const volatile u32 timeout_icmp = 60;
-const volatile u32 timeout_other = 600;
+const volatile __u32 timeout_tcp_opening = 240;
+const volatile __u32 timeout_tcp_established = 7440;
+const volatile __u32 timeout_tcp_closing = 240;
+const volatile __u32 timeout_tcp_closed = 10;
+const volatile __u32 timeout_udp_new = 120;
+const volatile __u32 timeout_udp_established = 300;
+const volatile __u32 timeout_icmp = 60;
+const volatile __u32 timeout_other = 600;
 
 /* A state may change to a shorter timeout while the timer runs: look at least this often. */
 #define TIMER_CHECK_MAX 240

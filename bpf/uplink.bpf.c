@@ -10,9 +10,9 @@
 #include "bpf/route.h"
 #include "bpf/translate.h"
 
-const volatile u16 uplink_slot;
-const volatile u32 uplink_ifindex;
-const volatile u32 link_header = ETH_HLEN; /* 0: an interface without one (WireGuard, PPP) */
+const volatile __u16 uplink_slot;
+const volatile __u32 uplink_ifindex;
+const volatile __u32 link_header = ETH_HLEN; /* 0: an interface without one (WireGuard, PPP) */
 
 static __always_inline struct vnet_subnet *subnet_of(const struct vnet_addr *addr)
 {

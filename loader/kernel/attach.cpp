@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/kernel/attach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <netlink/cache.h>
+#include <netlink/netlink.h>
+#include <netlink/route/classifier.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "loader/kernel/fd.h"
+
+namespace vnet {
+namespace {
+
+// Newer than the headers of Debian 12's libbpf.
+constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);
+constexpr auto tcx_egress = static_cast<bpf_attach_type>(47);
+
+// How our clsact filters are told from others'.
+constexpr unsigned filter_handle = 0x766e;
+constexpr unsigned filter_priority = 0x766e;
+
+std::string describe(const AttachPoint& point) {
+  return fmt::format("attaching to {} {}", point.interface, point.hook == Hook::Ingress ? "ingress" : "egress");
+}
+
+// The tests run both ways on one kernel; nobody else needs this.
+bool tcx_wanted() {
+  const char* how = std::getenv("VNET_BPF_ATTACH");
+  return !how || std::strcmp(how, "clsact") != 0;
+}
+
+bpf_tc_hook clsact_hook(const AttachPoint& point) {
+  bpf_tc_hook hook{};
+  hook.sz = sizeof(hook);
+  hook.ifindex = point.ifindex;
+  hook.attach_point = point.hook == Hook::Ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+  return hook;
+}
+
+Result<void> attach_clsact(const AttachPoint& point, int program) {
+  auto hook = clsact_hook(point);
+  if (int error = bpf_tc_hook_create(&hook); error && error != -EEXIST)
+    return system_error(describe(point), -error);
+  bpf_tc_opts options{};
+  options.sz = sizeof(options);
+  options.prog_fd = program;
+  options.handle = filter_handle;
+  options.priority = filter_priority;
+  options.flags = BPF_TC_F_REPLACE;
+  if (int error = bpf_tc_attach(&hook, &options)) return system_error(describe(point), -error);
+  return {};
+}
+
+bool clsact_empty(int ifindex) {
+  std::unique_ptr<nl_sock, decltype(&nl_socket_free)> socket(nl_socket_alloc(), nl_socket_free);
+  if (!socket || nl_connect(socket.get(), NETLINK_ROUTE)) return false;
+  for (unsigned parent : {0xfffffff2U, 0xfffffff3U}) {
+    nl_cache* cache = nullptr;
+    if (rtnl_cls_alloc_cache(socket.get(), ifindex, parent, &cache)) return false;
+    int entries = nl_cache_nitems(cache);
+    nl_cache_free(cache);
+    if (entries) return false;
+  }
+  return true;
+}
+
+void detach_clsact(const AttachPoint& point) {
+  auto hook = clsact_hook(point);
+  bpf_tc_opts options{};
+  options.sz = sizeof(options);
+  options.handle = filter_handle;
+  options.priority = filter_priority;
+  if (bpf_tc_detach(&hook, &options)) return;  // not there
+  // The qdisc was made for filters; without any it goes, too.
+  if (clsact_empty(point.ifindex)) {
+    hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
+    bpf_tc_hook_destroy(&hook);
+  }
+}
+
+// The pinned link, if it still leads to the very interface.
+Fd usable_link(const AttachPoint& point) {
+  Fd link(bpf_obj_get(point.link_pin.c_str()));
+  if (!link) return {};
+  // struct bpf_link_info with the tcx member, which the old headers lack: ifindex follows the common part.
+  struct {
+    bpf_link_info common;
+    char room[64];
+  } info{};
+  __u32 size = sizeof(info.common);
+  if (bpf_obj_get_info_by_fd(link.get(), &info.common, &size)) return {};
+  __u32 ifindex = 0;
+  std::memcpy(&ifindex, reinterpret_cast<const char*>(&info.common) + offsetof(bpf_link_info, raw_tracepoint),
+              sizeof(ifindex));
+  if (ifindex != static_cast<__u32>(point.ifindex)) return {};
+  return link;
+}
+
+}  // namespace
+
+Result<void> attach_program(const AttachPoint& point, int program) {
+  if (!tcx_wanted()) return attach_clsact(point, program);
+  if (Fd link = usable_link(point); link) {
+    if (!bpf_link_update(link.get(), program, nullptr)) return {};
+    if (errno != ENOLINK) return system_error(describe(point));
+  }
+  if (::unlink(point.link_pin.c_str()) && errno != ENOENT) return system_error(describe(point));
+  Fd link(bpf_link_create(program, point.ifindex, point.hook == Hook::Ingress ? tcx_ingress : tcx_egress,
+                          nullptr));
+  if (!link && errno == EINVAL) return attach_clsact(point, program);  // a kernel without tcx
+  if (!link) return system_error(describe(point));
+  if (bpf_obj_pin(link.get(), point.link_pin.c_str())) return system_error(describe(point));
+  // tcx runs first: what an older version attached may go now, without a gap.
+  detach_clsact(point);
+  return {};
+}
+
+Result<void> detach_program(const AttachPoint& point) {
+  // The pin alone keeps the link: without it the kernel detaches.
+  if (::unlink(point.link_pin.c_str()) && errno != ENOENT)
+    return system_error(fmt::format("detaching from {}", point.interface));
+  detach_clsact(point);
+  return {};
+}
+
+}  // namespace vnet

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A tc program on an interface: tcx where the kernel has it (6.6), a pinned link that outlives the
+// command; clsact below that, found again by its handle. Foreign programs are never touched: ours run next
+// to them.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "loader/error.h"
+
+namespace vnet {
+
+enum class Hook { Ingress, Egress };
+
+struct AttachPoint {
+  int ifindex = 0;
+  std::string interface;           // for messages
+  Hook hook = Hook::Ingress;
+  std::filesystem::path link_pin;  // where the tcx link is pinned
+};
+
+// Idempotent; a program of ours that is there already is replaced without a gap. A pinned link whose
+// interface is gone (interface numbers come back) is made anew.
+Result<void> attach_program(const AttachPoint& point, int program);
+Result<void> detach_program(const AttachPoint& point);  // idempotent
+
+}  // namespace vnet

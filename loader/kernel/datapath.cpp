@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/kernel/datapath.h"
+
+#include <fmt/format.h>
+#include <arpa/inet.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "network.skel.h"
+#include "uplink.skel.h"
+
+namespace vnet {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool verbose_ = false;
+
+int print(libbpf_print_level level, const char* format, va_list arguments) {
+  if (!verbose_ || level == LIBBPF_DEBUG) return 0;
+  return std::vfprintf(stderr, format, arguments);
+}
+
+struct Destroy {
+  void operator()(network_bpf* skeleton) const { network_bpf::destroy(skeleton); }
+  void operator()(uplink_bpf* skeleton) const { uplink_bpf::destroy(skeleton); }
+};
+using NetworkSkeleton = std::unique_ptr<network_bpf, Destroy>;
+using UplinkSkeleton = std::unique_ptr<uplink_bpf, Destroy>;
+
+Result<void> make_folders(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return failed(fmt::format("creating {}: {}", path.string(), error.message()));
+  return {};
+}
+
+std::unexpected<Error> load_failed(const std::string& what, int error) {
+  std::string hint;
+  if (error == -EPERM) hint = " (not allowed: run as root, and check kernel lockdown)";
+  else if (!verbose_) hint = " (--verbose shows the kernel's reason)";
+  return failed(fmt::format("loading {} into the kernel: {}{}", what, std::strerror(-error), hint));
+}
+
+// Every object brings the definitions of all maps; the shared ones are those that are pinned.
+Result<void> use_shared_maps(bpf_object* object, const fs::path& pins) {
+  for (const char* name : SharedMaps::names()) {
+    bpf_map* map = bpf_object__find_map_by_name(object, name);
+    if (!map) continue;  // not used by this object
+    Fd fd(bpf_obj_get((pins / "maps" / name).c_str()));
+    if (!fd) return system_error(fmt::format("opening the pinned map {}", name));
+    if (int error = bpf_map__reuse_fd(map, fd.get()))
+      return system_error(fmt::format("using the pinned map {}", name), -error);
+  }
+  return {};
+}
+
+// Replaces older pins only once everything is loaded.
+Result<void> pin_programs(bpf_object* object, const fs::path& folder) {
+  VNET_TRY(make_folders(folder));
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    fs::path path = folder / bpf_program__name(program);
+    if (::unlink(path.c_str()) && errno != ENOENT) return system_error("unpinning " + path.string());
+    if (bpf_obj_pin(bpf_program__fd(program), path.c_str())) return system_error("pinning " + path.string());
+  }
+  return {};
+}
+
+// bpffs reserves dots in names; interfaces (eth0.100) and networks have them.
+std::string pin_name(const std::string& name) {
+  std::string escaped;
+  for (char c : name) {
+    if (c == '.') escaped += "%2e";
+    else if (c == '%') escaped += "%25";
+    else escaped += c;
+  }
+  return escaped;
+}
+
+void remove_folder(const fs::path& folder) {
+  std::error_code ignored;
+  fs::remove_all(folder, ignored);
+}
+
+void copy_address(const std::optional<Address>& from, vnet_addr& to) {
+  if (!from) return;
+  if (from->family == Family::V4) {
+    to.word_be[2] = htonl(0xffff);
+    std::memcpy(&to.word_be[3], from->bytes.data(), 4);
+  } else {
+    std::memcpy(&to, from->bytes.data(), 16);
+  }
+}
+
+// The maps of both objects are the same; the network's programs use them all, so it makes them.
+Result<void> create_maps(const fs::path& pins) {
+  NetworkSkeleton skeleton(network_bpf::open());
+  if (!skeleton) return system_error("reading the BPF object");
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
+  if (int error = network_bpf::load(skeleton.get())) return load_failed("the maps", error);
+  vnet_settings settings{.abi_version = VNET_ABI_VERSION, .pad = 0, .secret = 0};
+  if (::getrandom(&settings.secret, sizeof(settings.secret), 0) != sizeof(settings.secret))
+    return system_error("asking for random numbers");
+  __u32 zero = 0;
+  if (bpf_map_update_elem(bpf_map__fd(skeleton->maps.settings), &zero, &settings, BPF_ANY))
+    return system_error("writing the settings map");
+  VNET_TRY(make_folders(pins / "maps"));
+  // `sessions` is first in names(): while it is missing nobody takes the others for a whole set.
+  const auto& names = SharedMaps::names();
+  for (auto name = names.rbegin(); name != names.rend(); ++name) {
+    bpf_map* map = bpf_object__find_map_by_name(skeleton->obj, *name);
+    fs::path path = pins / "maps" / *name;
+    if (::unlink(path.c_str()) && errno != ENOENT) return system_error("unpinning " + path.string());
+    if (!map || bpf_obj_pin(bpf_map__fd(map), path.c_str())) return system_error("pinning " + path.string());
+  }
+  return {};
+}
+
+}  // namespace
+
+void set_libbpf_verbose(bool verbose) {
+  verbose_ = verbose;
+  libbpf_set_print(print);
+}
+
+Result<std::optional<Datapath>> Datapath::open(const fs::path& pins) {
+  VNET_ASSIGN(auto maps, SharedMaps::open(pins / "maps"));
+  if (!maps) return std::nullopt;
+  return Datapath(pins, std::move(*maps));
+}
+
+Result<Datapath> Datapath::open_or_create(const fs::path& pins) {
+  VNET_ASSIGN(auto there, open(pins));
+  if (there) return std::move(*there);
+  VNET_TRY(create_maps(pins));
+  VNET_ASSIGN(auto made, open(pins));
+  if (!made) return failed("the maps were made but are not pinned at " + pins.string());
+  return std::move(*made);
+}
+
+Result<void> Datapath::load_network(const std::string& network, const NetworkPrograms& config) {
+  NetworkSkeleton skeleton(network_bpf::open());
+  if (!skeleton) return system_error("reading the BPF object");
+  auto settings = maps_.settings.get(0);
+  if (!settings) return failed("the settings map is empty");
+  auto* rodata = skeleton->rodata;
+  rodata->secret = settings->secret;
+  rodata->network_slot = config.slot;
+  rodata->gateway_ifindex = static_cast<__u32>(config.gateway_ifindex);
+  std::memcpy(const_cast<__u8*>(rodata->gateway_mac), config.gateway_mac.bytes.data(), 6);
+  rodata->network_flags = config.flags;
+  vnet_addr address{};
+  copy_address(config.gateway4, address);
+  std::memcpy(static_cast<void*>(&rodata->gateway_addr4), &address, sizeof(address));
+  address = {};
+  copy_address(config.gateway6, address);
+  std::memcpy(static_cast<void*>(&rodata->gateway_addr6), &address, sizeof(address));
+  VNET_TRY(use_shared_maps(skeleton->obj, pins_));
+  if (int error = network_bpf::load(skeleton.get())) return load_failed("the network's programs", error);
+  return pin_programs(skeleton->obj, pins_ / "networks" / pin_name(network));
+}
+
+Result<void> Datapath::load_uplink(const std::string& interface, const UplinkPrograms& config) {
+  UplinkSkeleton skeleton(uplink_bpf::open());
+  if (!skeleton) return system_error("reading the BPF object");
+  auto settings = maps_.settings.get(0);
+  if (!settings) return failed("the settings map is empty");
+  auto* rodata = skeleton->rodata;
+  rodata->secret = settings->secret;
+  rodata->uplink_slot = config.slot;
+  rodata->uplink_ifindex = static_cast<__u32>(config.ifindex);
+  rodata->link_header = config.ethernet ? 14 : 0;
+  VNET_TRY(use_shared_maps(skeleton->obj, pins_));
+  if (int error = uplink_bpf::load(skeleton.get())) return load_failed("the uplink's programs", error);
+  return pin_programs(skeleton->obj, pins_ / "uplinks" / pin_name(interface));
+}
+
+void Datapath::unload_network(const std::string& network) { remove_folder(pins_ / "networks" / pin_name(network)); }
+void Datapath::unload_uplink(const std::string& interface) { remove_folder(pins_ / "uplinks" / pin_name(interface)); }
+
+Result<void> Datapath::attach(const fs::path& programs, const char* ingress, const char* egress,
+                              const std::string& interface, int ifindex) {
+  VNET_TRY(make_folders(pins_ / "links"));
+  // Egress first: what may leave is guarded before anything can come in.
+  for (auto [hook, name] : {std::pair{Hook::Egress, egress}, std::pair{Hook::Ingress, ingress}}) {
+    Fd program(bpf_obj_get((programs / name).c_str()));
+    if (!program) return system_error(fmt::format("opening the pinned program {}", (programs / name).string()));
+    auto pin = pins_ / "links" / (pin_name(interface) + (hook == Hook::Ingress ? "-ingress" : "-egress"));
+    VNET_TRY(attach_program({ifindex, interface, hook, pin}, program.get()));
+  }
+  return {};
+}
+
+Result<void> Datapath::attach_port(const std::string& network, const std::string& interface, int ifindex) {
+  return attach(pins_ / "networks" / pin_name(network), "port_ingress", "port_egress", interface, ifindex);
+}
+Result<void> Datapath::attach_gateway(const std::string& network, const std::string& interface, int ifindex) {
+  return attach(pins_ / "networks" / pin_name(network), "gateway_ingress", "gateway_egress", interface, ifindex);
+}
+Result<void> Datapath::attach_uplink(const std::string& interface, int ifindex) {
+  return attach(pins_ / "uplinks" / pin_name(interface), "uplink_ingress", "uplink_egress", interface, ifindex);
+}
+
+Result<void> Datapath::detach(const std::string& interface, int ifindex) {
+  for (Hook hook : {Hook::Ingress, Hook::Egress}) {
+    auto pin = pins_ / "links" / (pin_name(interface) + (hook == Hook::Ingress ? "-ingress" : "-egress"));
+    VNET_TRY(detach_program({ifindex, interface, hook, pin}));
+  }
+  return {};
+}
+
+void Datapath::remove_all_pins() { remove_folder(pins_); }
+
+}  // namespace vnet

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The BPF side as a whole: the shared maps and, per network and per uplink, a set of loaded programs. All
+// of it is pinned, and goes on working without us:
+//   PINS/maps/NAME               shared maps
+//   PINS/networks/NET/PROGRAM    the four programs of a network
+//   PINS/uplinks/IFACE/PROGRAM   the two of an uplink
+//   PINS/links/IFACE-ingress     tcx links
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "loader/error.h"
+#include "loader/kernel/attach.h"
+#include "loader/kernel/fd.h"
+#include "loader/model/address.h"
+#include "maps/maps.h"
+
+namespace vnet {
+
+// What is fixed for a network and becomes rodata of its programs.
+struct NetworkPrograms {
+  std::uint16_t slot = 0;
+  int gateway_ifindex = 0;
+  Mac gateway_mac;
+  std::uint32_t flags = 0;  // VNET_NETWORK_F_*
+  std::optional<Address> gateway4, gateway6;  // sources of ICMP refusals
+};
+
+struct UplinkPrograms {
+  std::uint16_t slot = 0;
+  int ifindex = 0;
+  bool ethernet = true;
+};
+
+class Datapath {
+ public:
+  // Opens the pinned maps, or makes and pins them.
+  static Result<Datapath> open_or_create(const std::filesystem::path& pins);
+  static Result<std::optional<Datapath>> open(const std::filesystem::path& pins);
+
+  SharedMaps& maps() { return maps_; }
+
+  // Loads and pins the programs; what is attached of an older load stays until attached anew.
+  Result<void> load_network(const std::string& network, const NetworkPrograms& config);
+  Result<void> load_uplink(const std::string& interface, const UplinkPrograms& config);
+  void unload_network(const std::string& network);
+  void unload_uplink(const std::string& interface);
+
+  // A port's, the gateway's or an uplink's two hooks. All idempotent.
+  Result<void> attach_port(const std::string& network, const std::string& interface, int ifindex);
+  Result<void> attach_gateway(const std::string& network, const std::string& interface, int ifindex);
+  Result<void> attach_uplink(const std::string& interface, int ifindex);
+  Result<void> detach(const std::string& interface, int ifindex);
+
+  // When the last network has stopped: every pin of ours goes.
+  void remove_all_pins();
+
+ private:
+  Datapath(std::filesystem::path pins, SharedMaps maps) : pins_(std::move(pins)), maps_(std::move(maps)) {}
+  Result<void> attach(const std::filesystem::path& programs, const char* ingress, const char* egress,
+                      const std::string& interface, int ifindex);
+
+  std::filesystem::path pins_;
+  SharedMaps maps_;
+};
+
+// libbpf and the verifier speak only when asked to (--verbose).
+void set_libbpf_verbose(bool verbose);
+
+}  // namespace vnet
