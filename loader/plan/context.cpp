@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/plan/context.h"
+
+#include <algorithm>
+
+#include "loader/config/network_xml.h"
+
+namespace vnet {
+
+Result<Datapath*> Context::need_datapath() {
+  if (!datapath) {
+    VNET_TRY(dirs.ensure());
+    VNET_TRY(dirs.ensure_bpffs());
+    VNET_ASSIGN(datapath, Datapath::open_or_create(dirs.pins()));
+  }
+  return &*datapath;
+}
+
+Dnsmasq Context::dnsmasq(const std::string& network) const {
+  auto folder = dirs.runtime() / "dnsmasq";
+  return {folder / (network + ".conf"), dirs.leases() / (network + ".leases"), folder / (network + ".pid")};
+}
+
+Result<std::optional<ActiveNetwork>> active_network(Context& context, const std::string& name) {
+  VNET_ASSIGN(auto record, context.records.network(name));
+  if (!record) return std::nullopt;
+  VNET_ASSIGN(auto network, parse_network(record->xml, "the running definition of " + name));
+  return ActiveNetwork{std::move(*record), std::move(network)};
+}
+
+Result<std::vector<ActiveNetwork>> active_networks(Context& context) {
+  VNET_ASSIGN(auto records, context.records.networks());
+  std::vector<ActiveNetwork> all;
+  for (auto& record : records) {
+    VNET_ASSIGN(auto network, parse_network(record.xml, "the running definition of " + record.name));
+    all.push_back({std::move(record), std::move(network)});
+  }
+  std::ranges::sort(all, {}, [](const ActiveNetwork& a) { return a.network.name; });
+  return all;
+}
+
+void forget_sessions(SharedMaps& maps, std::uint16_t slot) {
+  std::vector<std::pair<vnet_flow, vnet_session>> gone;
+  maps.sessions.for_each([&](const vnet_flow& key, const vnet_session& session) {
+    if (session.network == slot || session.port == slot) gone.emplace_back(key, session);
+  });
+  auto give_back = [&](std::uint16_t of) {
+    if (auto usage = maps.usage.get(of); usage && usage->sessions) {
+      --usage->sessions;
+      (void)maps.usage.set(of, *usage);
+    }
+  };
+  for (const auto& [key, session] : gone) {
+    vnet_flow answer{};
+    answer.src = key.dst;
+    answer.dst = session.nat;
+    answer.sport_be = key.dport_be;
+    answer.dport_be = session.nat_port_be;
+    answer.proto = key.proto;
+    (void)maps.sessions.erase(key);
+    (void)maps.reverse.erase(answer);
+    give_back(session.network);
+    if (session.port) give_back(session.port);
+  }
+}
+
+Result<void> clear_slot(SharedMaps& maps, std::uint16_t slot) {
+  VNET_TRY(maps.traffic.clear(slot));
+  VNET_TRY(maps.usage.set(slot, vnet_usage{}));
+  for (const auto& key : maps.drops.keys())
+    if (key.slot == slot) VNET_TRY(maps.drops.erase(key));
+  return {};
+}
+
+std::set<std::string> gateway_names(const std::vector<Network>& networks) {
+  std::set<std::string> names;
+  for (const auto& network : networks) names.insert(network.bridge);
+  return names;
+}
+
+}  // namespace vnet

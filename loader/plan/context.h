@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the planners work with. Internal to the library.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loader/host.h"
+#include "loader/kernel/datapath.h"
+#include "loader/kernel/netlink.h"
+#include "loader/kernel/state_dir.h"
+#include "loader/plan/records.h"
+#include "loader/services/dnsmasq.h"
+
+namespace vnet {
+
+struct Context {
+  StateDir dirs;
+  Netlink netlink;
+  Records records;
+  std::optional<Datapath> datapath;  // there once a network has been started
+
+  Result<Datapath*> need_datapath();  // opens or makes it
+  Dnsmasq dnsmasq(const std::string& network) const;
+};
+
+// An active network: its record and the definition it was started with.
+struct ActiveNetwork {
+  NetworkRecord record;
+  Network network;
+};
+Result<std::optional<ActiveNetwork>> active_network(Context& context, const std::string& name);
+Result<std::vector<ActiveNetwork>> active_networks(Context& context);
+
+// Steps of the verbs, by concern.
+Result<Plan> plan_start(Context& context, const Network& network);      // network_plan.cpp
+Result<Plan> plan_stop(Context& context, const ActiveNetwork& active);  // network_plan.cpp
+Result<Plan> plan_dnsmasq(Context& context, const Network& network);    // dnsmasq_plan.cpp: empty when it runs
+// Uplinks as the routes want them now, for the given networks; attaches what is missing, lets go what nobody
+// needs any more.
+Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks);  // uplink_plan.cpp
+Result<Plan> plan_attach(Context& context, const PortRequest& request);  // port_plan.cpp
+Result<Plan> plan_set(Context& context, const PortRequest& request);
+Result<Plan> plan_detach(Context& context, const PortRecord& record);
+
+// Every session of a slot (a network's or a port's) goes, and its share with it.
+void forget_sessions(SharedMaps& maps, std::uint16_t slot);
+// A slot begins at zero.
+Result<void> clear_slot(SharedMaps& maps, std::uint16_t slot);
+std::set<std::string> gateway_names(const std::vector<Network>& networks);
+
+}  // namespace vnet

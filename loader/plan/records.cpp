@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/plan/records.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "loader/kernel/files.h"
+#include "maps/abi.h"
+
+namespace vnet {
+namespace {
+
+using nlohmann::json;
+
+void write(json& j, const NetworkRecord& r) {
+  j = {{"name", r.name}, {"slot", r.slot}, {"complete", r.complete}, {"xml", r.xml}};
+}
+void read(const json& j, NetworkRecord& r) {
+  r.name = j.at("name");
+  r.slot = j.at("slot");
+  r.complete = j.at("complete");
+  r.xml = j.at("xml");
+}
+
+void write(json& j, const PortRecord& r) {
+  std::vector<std::string> ips;
+  for (const auto& ip : r.ips) ips.push_back(ip.text());
+  j = {{"interface", r.interface}, {"network", r.network},
+       {"ifindex", r.ifindex},     {"slot", r.slot},
+       {"enslaved", r.enslaved_by_us}, {"mac", r.mac ? r.mac->text() : ""},
+       {"ips", ips},               {"model", r.model},
+       {"portgroup", r.portgroup}, {"plugged", r.plugged}};
+}
+void read(const json& j, PortRecord& r) {
+  r.interface = j.at("interface");
+  r.network = j.at("network");
+  r.ifindex = j.at("ifindex");
+  r.slot = j.at("slot");
+  r.enslaved_by_us = j.at("enslaved");
+  r.mac = Mac::parse(j.at("mac").get<std::string>());
+  for (const auto& text : j.at("ips"))
+    if (auto ip = Address::parse(text.get<std::string>())) r.ips.push_back(*ip);
+  r.model = j.at("model");
+  r.portgroup = j.at("portgroup");
+  r.plugged = j.at("plugged");
+}
+
+void write(json& j, const UplinkRecord& r) {
+  j = {{"interface", r.interface}, {"ifindex", r.ifindex}, {"slot", r.slot}};
+}
+void read(const json& j, UplinkRecord& r) {
+  r.interface = j.at("interface");
+  r.ifindex = j.at("ifindex");
+  r.slot = j.at("slot");
+}
+
+// nlohmann speaks in exceptions; they stay here.
+template <typename Record>
+Result<Record> decode(const std::string& text, const std::filesystem::path& path) {
+  try {
+    Record record;
+    read(json::parse(text), record);
+    return record;
+  } catch (const json::exception& error) {
+    return failed(fmt::format("{} is damaged ({}); stop the network, or remove the file", path.string(), error.what()));
+  }
+}
+
+template <typename Record>
+Result<std::optional<Record>> load(const std::filesystem::path& path) {
+  VNET_ASSIGN(auto text, read_file(path));
+  if (!text) return std::nullopt;
+  VNET_ASSIGN(auto record, decode<Record>(*text, path));
+  return record;
+}
+
+template <typename Record>
+Result<std::vector<Record>> load_all(const std::filesystem::path& folder) {
+  std::vector<Record> all;
+  std::error_code error;
+  if (!std::filesystem::exists(folder, error)) return all;
+  VNET_ASSIGN(auto files, list_files(folder, ".json"));
+  for (const auto& file : files) {
+    VNET_ASSIGN(auto record, load<Record>(folder / file));
+    if (record) all.push_back(std::move(*record));
+  }
+  return all;
+}
+
+template <typename Record>
+Result<void> store(const std::filesystem::path& folder, const std::string& name, const Record& record) {
+  VNET_TRY(make_folder(folder));
+  json j;
+  write(j, record);
+  return write_file(folder / (name + ".json"), j.dump(2) + "\n");
+}
+
+}  // namespace
+
+Result<std::vector<NetworkRecord>> Records::networks() const {
+  return load_all<NetworkRecord>(dirs_->runtime() / "networks");
+}
+Result<std::vector<PortRecord>> Records::ports() const { return load_all<PortRecord>(dirs_->runtime() / "ports"); }
+Result<std::vector<UplinkRecord>> Records::uplinks() const {
+  return load_all<UplinkRecord>(dirs_->runtime() / "uplinks");
+}
+Result<std::optional<NetworkRecord>> Records::network(const std::string& name) const {
+  return load<NetworkRecord>(dirs_->runtime() / "networks" / (name + ".json"));
+}
+Result<std::optional<PortRecord>> Records::port(const std::string& interface) const {
+  return load<PortRecord>(dirs_->runtime() / "ports" / (interface + ".json"));
+}
+Result<std::optional<UplinkRecord>> Records::uplink(const std::string& interface) const {
+  return load<UplinkRecord>(dirs_->runtime() / "uplinks" / (interface + ".json"));
+}
+
+Result<std::map<std::string, std::string>> Records::sysctls() const {
+  auto path = dirs_->runtime() / "sysctls.json";
+  VNET_ASSIGN(auto text, read_file(path));
+  std::map<std::string, std::string> previous;
+  if (!text) return previous;
+  try {
+    previous = json::parse(*text).get<std::map<std::string, std::string>>();
+  } catch (const json::exception& error) {
+    return failed(fmt::format("{} is damaged: {}", path.string(), error.what()));
+  }
+  return previous;
+}
+
+Result<void> Records::save(const NetworkRecord& record) const {
+  return store(dirs_->runtime() / "networks", record.name, record);
+}
+Result<void> Records::save(const PortRecord& record) const {
+  return store(dirs_->runtime() / "ports", record.interface, record);
+}
+Result<void> Records::save(const UplinkRecord& record) const {
+  return store(dirs_->runtime() / "uplinks", record.interface, record);
+}
+Result<void> Records::save_sysctls(const std::map<std::string, std::string>& previous) const {
+  auto path = dirs_->runtime() / "sysctls.json";
+  if (previous.empty()) return remove_file(path);
+  return write_file(path, json(previous).dump(2) + "\n");
+}
+Result<void> Records::remove_network(const std::string& name) const {
+  return remove_file(dirs_->runtime() / "networks" / (name + ".json"));
+}
+Result<void> Records::remove_port(const std::string& interface) const {
+  return remove_file(dirs_->runtime() / "ports" / (interface + ".json"));
+}
+Result<void> Records::remove_uplink(const std::string& interface) const {
+  return remove_file(dirs_->runtime() / "uplinks" / (interface + ".json"));
+}
+
+Result<std::uint16_t> Records::free_slot(const std::set<std::uint16_t>& also_taken) const {
+  std::set<std::uint16_t> taken = also_taken;
+  VNET_ASSIGN(auto all_networks, networks());
+  VNET_ASSIGN(auto all_ports, ports());
+  VNET_ASSIGN(auto all_uplinks, uplinks());
+  for (const auto& r : all_networks) taken.insert(r.slot);
+  for (const auto& r : all_ports) taken.insert(r.slot);
+  for (const auto& r : all_uplinks) taken.insert(r.slot);
+  for (std::uint16_t slot = 1; slot < VNET_SLOTS; ++slot)
+    if (!taken.contains(slot)) return slot;
+  return failed(fmt::format("no room for more than {} ports, networks and uplinks together", VNET_SLOTS - 1));
+}
+
+}  // namespace vnet

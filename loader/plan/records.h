@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is running, on disk: one JSON file each under the runtime directory. A record is written before
+// what it describes is made and removed after that is gone, so an interrupted command leaves nothing that
+// the next one does not know of.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "loader/error.h"
+#include "loader/kernel/state_dir.h"
+#include "loader/model/network.h"
+
+namespace vnet {
+
+struct NetworkRecord {
+  std::string name;
+  std::uint16_t slot = 0;
+  bool complete = false;  // false: a start or stop was interrupted
+  std::string xml;        // the definition as it was started
+};
+
+struct PortRecord {
+  std::string interface, network;
+  int ifindex = 0;
+  std::uint16_t slot = 0;
+  bool enslaved_by_us = false;  // it was on no bridge before
+  std::optional<Mac> mac;
+  std::vector<Address> ips;
+  std::string model, portgroup;
+  bool plugged = true;
+};
+
+struct UplinkRecord {
+  std::string interface;
+  int ifindex = 0;
+  std::uint16_t slot = 0;
+};
+
+class Records {
+ public:
+  explicit Records(const StateDir& dirs) : dirs_(&dirs) {}
+
+  Result<std::vector<NetworkRecord>> networks() const;
+  Result<std::vector<PortRecord>> ports() const;
+  Result<std::vector<UplinkRecord>> uplinks() const;
+  Result<std::optional<NetworkRecord>> network(const std::string& name) const;
+  Result<std::optional<PortRecord>> port(const std::string& interface) const;
+  Result<std::optional<UplinkRecord>> uplink(const std::string& interface) const;
+  // Sysctls that we changed, with their values before.
+  Result<std::map<std::string, std::string>> sysctls() const;
+
+  Result<void> save(const NetworkRecord& record) const;
+  Result<void> save(const PortRecord& record) const;
+  Result<void> save(const UplinkRecord& record) const;
+  Result<void> save_sysctls(const std::map<std::string, std::string>& previous) const;
+  Result<void> remove_network(const std::string& name) const;
+  Result<void> remove_port(const std::string& interface) const;
+  Result<void> remove_uplink(const std::string& interface) const;
+
+  // The lowest number nobody has.
+  Result<std::uint16_t> free_slot(const std::set<std::uint16_t>& also_taken = {}) const;
+
+ private:
+  const StateDir* dirs_;
+};
+
+}  // namespace vnet

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Uplinks: where the networks' packets leave the host. Named by <forward dev>, else every interface that
+// carries a default route.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "loader/plan/context.h"
+
+namespace vnet {
+namespace {
+
+Result<std::vector<LinkInfo>> wanted_uplinks(Context& context, const std::vector<Network>& networks) {
+  std::set<int> indexes;
+  bool any = false;
+  for (const auto& network : networks) {
+    if (network.devices.empty()) {
+      any = true;
+      continue;
+    }
+    VNET_ASSIGN(auto link, context.netlink.find_link(network.devices.front()));
+    if (link) indexes.insert(link->ifindex);
+  }
+  if (any) {
+    VNET_ASSIGN(auto defaults, context.netlink.default_route_links());
+    indexes.insert(defaults.begin(), defaults.end());
+  }
+  std::vector<LinkInfo> links;
+  auto gateways = gateway_names(networks);
+  for (int index : indexes) {
+    VNET_ASSIGN(auto link, context.netlink.find_link(index));
+    if (link && link->name != "lo" && !gateways.contains(link->name)) links.push_back(std::move(*link));
+  }
+  return links;
+}
+
+// For kernels below 6.7, whose FIB lookup does not tell the source address of a route.
+void note_addresses(Context& context, int ifindex, vnet_device& device) {
+  auto addresses = context.netlink.addresses(ifindex);
+  if (!addresses) return;
+  for (const auto& info : *addresses) {
+    if (info.scope != RT_SCOPE_UNIVERSE || info.tentative) continue;
+    auto& to = info.prefix.address.family == Family::V4 ? device.addr4 : device.addr6;
+    if (!to.word_be[3] && !to.word_be[0]) to = from_address(info.prefix.address);
+  }
+}
+
+Result<void> bring_up(Context& context, const UplinkRecord& record, bool ethernet) {
+  VNET_ASSIGN(Datapath * datapath, context.need_datapath());
+  VNET_TRY(context.records.save(record));
+  vnet_device device{.role = VNET_DEVICE_UPLINK, .slot = record.slot};
+  note_addresses(context, record.ifindex, device);
+  VNET_TRY(datapath->maps().devices.set(static_cast<__u32>(record.ifindex), device));
+  VNET_TRY(datapath->load_uplink(record.interface,
+                                 {.slot = record.slot, .ifindex = record.ifindex, .ethernet = ethernet}));
+  return datapath->attach_uplink(record.interface, record.ifindex);
+}
+
+void take_down(Context& context, const UplinkRecord& record) {
+  if (context.datapath) {
+    (void)context.datapath->detach(record.interface, record.ifindex);
+    (void)context.datapath->maps().devices.erase(static_cast<__u32>(record.ifindex));
+    context.datapath->unload_uplink(record.interface);
+    (void)clear_slot(context.datapath->maps(), record.slot);
+  }
+  (void)context.records.remove_uplink(record.interface);
+}
+
+}  // namespace
+
+Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks) {
+  Plan plan;
+  VNET_ASSIGN(auto wanted, wanted_uplinks(context, networks));
+  VNET_ASSIGN(auto there, context.records.uplinks());
+  auto attached = [&](const LinkInfo& link) {
+    return std::ranges::any_of(there, [&](const UplinkRecord& r) {
+      return r.interface == link.name && r.ifindex == link.ifindex && context.datapath &&
+             context.datapath->maps().devices.get(static_cast<__u32>(link.ifindex)).has_value();
+    });
+  };
+  for (const auto& record : there) {
+    if (std::ranges::any_of(wanted, [&](const LinkInfo& link) { return link.name == record.interface; })) continue;
+    plan.add(fmt::format("detach uplink {}", record.interface), [&context, record]() -> Result<void> {
+      take_down(context, record);
+      return {};
+    });
+  }
+  for (const auto& link : wanted) {
+    if (attached(link)) continue;
+    plan.add(
+        fmt::format("attach uplink {}", link.name),
+        [&context, link]() -> Result<void> {
+          UplinkRecord record{.interface = link.name, .ifindex = link.ifindex};
+          VNET_ASSIGN(auto before, context.records.uplink(link.name));
+          VNET_ASSIGN(Datapath * datapath, context.need_datapath());
+          if (before) {
+            record.slot = before->slot;
+          } else {
+            VNET_ASSIGN(record.slot, context.records.free_slot());
+            VNET_TRY(clear_slot(datapath->maps(), record.slot));
+          }
+          return bring_up(context, record, link.ethernet);
+        },
+        [&context, name = link.name] {
+          if (auto record = context.records.uplink(name); record && *record) take_down(context, **record);
+        });
+  }
+  return plan;
+}
+
+}  // namespace vnet
