@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/support/namespace.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+namespace vnet::test {
+namespace {
+
+void kill_inhabitants(const std::string& name) {
+  auto empty = [&] {
+    std::istringstream pids(execute({"ip", "netns", "pids", name}).out);
+    bool any = false;
+    for (pid_t pid; pids >> pid;) any = kill(pid, SIGKILL) == 0 || any;
+    return !any;
+  };
+  wait_until(empty);
+}
+
+void sweep() {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator("/run/netns", ignored)) {
+    std::string name = entry.path().filename();
+    int pid = 0;
+    if (std::sscanf(name.c_str(), "vt-%d-", &pid) != 1 || pid <= 0) continue;
+    if (kill(pid, 0) == 0 || errno != ESRCH) continue;
+    kill_inhabitants(name);
+    execute({"ip", "netns", "del", name});
+  }
+}
+
+Argv inside(const std::string& name, const Argv& argv) {
+  Argv words = {"ip", "netns", "exec", name};
+  words.insert(words.end(), argv.begin(), argv.end());
+  return words;
+}
+
+}  // namespace
+
+bool wait_until(const std::function<bool()>& ready, std::chrono::milliseconds limit) {
+  auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!ready()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+Namespace::Namespace() {
+  static int number = 0;
+  if (number == 0) sweep();
+  name_ = fmt::format("vt-{}-{}", getpid(), ++number);
+  if (Output made = execute({"ip", "netns", "add", name_}); !made.ok()) {
+    throw std::runtime_error("ip netns add " + name_ + ": " + made.err);
+  }
+  // Addresses are usable at once: duplicate detection would cost every test more than a second.
+  must(
+      "echo 0 > /proc/sys/net/ipv6/conf/all/accept_dad; echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad; "
+      "ip link set lo up");
+}
+
+Namespace::~Namespace() {
+  kill_inhabitants(name_);
+  execute({"ip", "netns", "del", name_});
+}
+
+Output Namespace::exec(const Argv& argv, std::chrono::milliseconds limit) const {
+  return execute(inside(name_, argv), limit);
+}
+
+Output Namespace::sh(const std::string& script, std::chrono::milliseconds limit) const {
+  return exec({"sh", "-c", script}, limit);
+}
+
+void Namespace::must(const std::string& script) const {
+  Output ran = sh("set -e\n" + script);
+  if (!ran.ok()) throw std::runtime_error(fmt::format("in {}: {}: {}{}", name_, script, ran.out, ran.err));
+}
+
+Background Namespace::background(const Argv& argv) const {
+  return Background(inside(name_, argv));
+}
+
+bool Namespace::pings(const std::string& address, int seconds) const {
+  return exec({"ping", "-n", "-c", "1", "-w", std::to_string(seconds), address}).ok();
+}
+
+}  // namespace vnet::test
