@@ -7,6 +7,9 @@
 #include <sys/vfs.h>
 
 #include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
 
 namespace vnet {
 
@@ -17,11 +20,15 @@ bool is_bpffs(const std::filesystem::path& path) {
   return ::statfs(path.c_str(), &info) == 0 && info.f_type == BPF_FS_MAGIC;
 }
 
-// Whether a mount made now stays when this process ends. Unknown (no right to look) counts as no.
-bool in_first_mount_namespace() {
+// Why a mount made now would not surely stay when this process ends; empty when it will.
+std::string why_not_mount() {
   struct stat own, first;
-  return ::stat("/proc/self/ns/mnt", &own) == 0 && ::stat("/proc/1/ns/mnt", &first) == 0 &&
-         own.st_dev == first.st_dev && own.st_ino == first.st_ino;
+  for (auto [path, info] : {std::pair("/proc/self/ns/mnt", &own), std::pair("/proc/1/ns/mnt", &first)})
+    if (::stat(path, info) < 0)
+      return std::string("whether one mounted from here would stay cannot be told (") + path + ": " +
+             std::strerror(errno) + ")";
+  if (own.st_dev == first.st_dev && own.st_ino == first.st_ino) return {};
+  return "one mounted from here would vanish with this command";
 }
 
 }  // namespace
@@ -65,15 +72,13 @@ bool StateDir::bpffs_mounted() const {
 Result<void> StateDir::ensure_bpffs() const {
   const Path mount_point = bpffs();
   if (!is_bpffs(mount_point)) {
-    if (!in_first_mount_namespace()) {
+    if (std::string why = why_not_mount(); !why.empty()) {
       std::string how = "mount -t bpf bpf " + mount_point.string();
       std::error_code error;
       if (!std::filesystem::exists(mount_point, error))
         how = "mkdir -p " + mount_point.string() + " && " + how;
-      return failed("no bpffs is mounted at " + mount_point.string() +
-                    ", and one mounted from here would vanish with this command; first run, outside "
-                    "`ip netns exec`: " +
-                    how);
+      return failed("no bpffs is mounted at " + mount_point.string() + ", and " + why +
+                    "; first run, outside `ip netns exec`: " + how);
     }
     VNET_TRY(make_folder(mount_point));
     if (::mount("bpf", mount_point.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
