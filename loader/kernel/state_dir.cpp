@@ -8,6 +8,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -20,15 +23,25 @@ bool is_bpffs(const std::filesystem::path& path) {
   return ::statfs(path.c_str(), &info) == 0 && info.f_type == BPF_FS_MAGIC;
 }
 
+// The id of the mount that is the root directory of a process: mount ids are unique, so two processes with
+// the same one share their mount namespace. (/proc/1/ns/mnt would say so, too, but containers deny it.)
+std::optional<std::string> root_mount(const char* mountinfo) {
+  std::ifstream lines(mountinfo);
+  std::optional<std::string> id;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream fields(line);
+    std::string mount, parent, device, root, point;
+    if (fields >> mount >> parent >> device >> root >> point && point == "/") id = mount;  // the topmost
+  }
+  return id;
+}
+
 // Why a mount made now would not surely stay when this process ends; empty when it will.
 std::string why_not_mount() {
-  struct stat own, first;
-  for (auto [path, info] : {std::pair("/proc/self/ns/mnt", &own), std::pair("/proc/1/ns/mnt", &first)})
-    if (::stat(path, info) < 0)
-      return std::string("whether one mounted from here would stay cannot be told (") + path + ": " +
-             std::strerror(errno) + ")";
-  if (own.st_dev == first.st_dev && own.st_ino == first.st_ino) return {};
-  return "one mounted from here would vanish with this command";
+  auto own = root_mount("/proc/self/mountinfo");
+  auto first = root_mount("/proc/1/mountinfo");
+  if (!own || !first) return "whether one mounted from here would stay cannot be told (/proc/1/mountinfo)";
+  return own == first ? "" : "one mounted from here would vanish with this command";
 }
 
 }  // namespace
