@@ -237,6 +237,23 @@ Packet l4_answer(L4 kind, int family, std::uint16_t dport, std::uint16_t sport, 
   return Icmpv6{.type = 129, .id = dport, .seq = 7} / Payload(15);
 }
 
+int protocol(L4 kind, int family) { return kind == L4::Udp ? 17 : kind == L4::Tcp ? 6 : family == 4 ? 1 : 58; }
+
+Packet icmp_error(Problem problem, int family, const Packet& about, std::size_t limit) {
+  bool v4 = family == 4;
+  switch (problem) {
+    case Problem::Unreachable:
+      if (v4) return Icmp{.type = 3, .code = 3} / quoted(about, limit);
+      return Icmpv6{.type = 1, .code = 4} / quoted(about, limit);
+    case Problem::TooBig:
+      if (v4) return Icmp{.type = 3, .code = 4, .mtu = 1300} / quoted(about, limit);
+      return Icmpv6{.type = 2, .mtu = 1300} / quoted(about, limit);
+    default:
+      if (v4) return Icmp{.type = 11} / quoted(about, limit);
+      return Icmpv6{.type = 3} / quoted(about, limit);
+  }
+}
+
 vnet_addr address(const std::string& text) {
   vnet_addr out{};
   if (inet_pton(AF_INET, text.c_str(), &out.word_be[3]) == 1) out.word_be[2] = htonl(0xffff);
@@ -351,6 +368,14 @@ std::uint64_t DatapathTest::probes(unsigned tries) {
   std::uint64_t sum = 0;
   for (__u64 count : maps().probes.get(tries)) sum += count;
   return sum;
+}
+
+std::uint16_t BothFamilies::open(L4 kind, const std::string& guest, std::uint16_t sport, std::uint16_t tc_index) {
+  Ran ran = run(Program::UplinkEgress, outgoing(kind, guest, sport), {}, tc_index);
+  EXPECT_EQ(Ok, ran.verdict) << testing::PrintToString(ran.drops);
+  auto made = session(key(kind, guest, sport));
+  if (!made) throw std::runtime_error("no session was made");
+  return ntohs(made->nat_port_be);
 }
 
 void DatapathTest::set_network(const std::function<void(vnet_network&)>& change) {

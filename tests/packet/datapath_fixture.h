@@ -57,6 +57,10 @@ Packet ip(const std::string& source, const std::string& destination, int ttl = 6
 // A datagram, a SYN or an echo request (whose id is the source port). `flags` matters to TCP only.
 Packet l4(L4 kind, int family, std::uint16_t sport, std::uint16_t dport, const std::string& flags = "S");
 Packet l4_answer(L4 kind, int family, std::uint16_t dport, std::uint16_t sport, const std::string& flags = "SA");
+int protocol(L4 kind, int family);
+enum class Problem { Unreachable, TooBig, TimeExceeded };
+// The ICMP or ICMPv6 error (port unreachable, MTU 1300, time exceeded) that quotes `about`.
+Packet icmp_error(Problem problem, int family, const Packet& about, std::size_t limit = 548);
 vnet_addr address(const std::string& text);
 vnet_flow flow(const std::string& source, const std::string& destination, int protocol, std::uint16_t sport,
                std::uint16_t dport);
@@ -107,6 +111,32 @@ class BothFamilies : public DatapathTest, public testing::WithParamInterface<int
  protected:
   int family() const { return GetParam(); }
   const Ends& at = ends(GetParam());
+
+  // The packet of a guest as it stands before the uplink's egress hook, and the session that it makes.
+  Packet outgoing(L4 kind, const std::string& guest, std::uint16_t sport, const std::string& flags = "S") {
+    return out_of_host / ip(guest, at.remote, 63) / l4(kind, family(), sport, 443, flags);
+  }
+  Packet outgoing_translated(L4 kind, std::uint16_t sport, const std::string& flags = "S") {
+    return out_of_host / ip(at.host, at.remote, 63) / l4(kind, family(), sport, 443, flags);
+  }
+  Packet answer(L4 kind, const std::string& to, std::uint16_t port, const std::string& flags = "SA", int ttl = 60) {
+    return into_host / ip(at.remote, to, ttl) / l4_answer(kind, family(), port, 443, flags);
+  }
+  vnet_flow key(L4 kind, const std::string& guest, std::uint16_t sport) {
+    return flow(guest, at.remote, protocol(kind, family()), sport, kind == L4::Echo ? 0 : 443);
+  }
+  vnet_flow reverse_key(L4 kind, std::uint16_t port) {
+    return flow(at.remote, at.host, protocol(kind, family()), kind == L4::Echo ? 0 : 443, port);
+  }
+  // Makes a session at the uplink; the outside's port of it.
+  std::uint16_t open(L4 kind, const std::string& guest, std::uint16_t sport, std::uint16_t tc_index = 0);
+
+  const Ethernet out_of_host{.src = mac::uplink, .dst = mac::next_hop};
+  const Ethernet into_host{.src = mac::next_hop, .dst = mac::uplink};
+  const Ethernet to_guest1{.src = mac::gateway, .dst = mac::guest1};
+  const Ethernet to_guest2{.src = mac::gateway, .dst = mac::guest2};
+  const Ethernet from_guest1{.src = mac::guest1, .dst = mac::gateway};
+  const Ethernet from_guest2{.src = mac::guest2, .dst = mac::gateway};
 };
 
 }  // namespace vnet::test
