@@ -240,8 +240,8 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 	/* What cannot be read is the host's to judge, unless it is aimed at a guest. */
 	if (!p->family)
 		return TC_ACT_OK;
-	if (!err && p->flags & PACKET_LATER)
-		fragment_follow(p);
+	if (!err && p->flags & PACKET_LATER && fragment_follow(p) == 2)
+		p->flags |= PACKET_OPTIONS; /* its first one is with the host stack */
 	if (!err) {
 		s = session_inbound(&p->flow, &found);
 		if (!s) {
