@@ -165,6 +165,9 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 	}
 	if (p->ttl <= 1 || p->flags & PACKET_OPTIONS)
 		return TC_ACT_OK;
+	/* The session's way is the way to its far end, and to nobody else whom an error is sent to. */
+	if (p->flags & PACKET_ERROR && !addr_equal(&p->outer_dst, &p->flow.dst))
+		return TC_ACT_OK;
 	s = session_outbound(&p->flow);
 	if (!s && network_flags & VNET_NETWORK_F_BYPASS) {
 		err = admit_bypass(skb, p);
