@@ -48,8 +48,8 @@ for hop in 203.0.113.1 2001:db8:113::1; do
 done
 ip route add default via 203.0.113.1
 ip route add default via 2001:db8:113::1
-ip route add 198.51.100.0/24 via 203.0.113.1 mtu 1400
-ip route add 2001:db8:51::/48 via 2001:db8:113::1 mtu 1400
+ip route add 198.51.100.0/24 via 203.0.113.1 mtu lock 1400
+ip route add 2001:db8:51::/48 via 2001:db8:113::1 mtu lock 1400
 ip route add 10.99.0.0/16 dev other0
 ip route add fd00:99::/64 dev other0
 for guest in 192.168.122.10 fd00:122::10; do ip neigh add $guest lladdr $GUEST1 dev virbr0 nud permanent; done

@@ -7,7 +7,8 @@
 //                                        2001:db8:113::2/64
 //   virbr1 192.168.123.1/24, fd00:123::1/64: another network's gateway
 //   other0: neither uplink nor gateway; 10.99.0.0/16 and fd00:99::/64 are routed there
-//   198.51.100.0/24 and 2001:db8:51::/48: remote, reached by routes with an MTU of 1400
+//   198.51.100.0/24 and 2001:db8:51::/48: remote, reached by routes with a locked MTU of 1400 (bpf_fib_lookup
+// reports no other)
 //
 // Everybody's neighbour entries are permanent, but .12 (fd00:122::12) has none.
 #pragma once
