@@ -181,11 +181,12 @@ TEST_F(Connectivity, ADetachedGuestIsNoLongerForwardedAndCountersStay) {
 // A network of its own: what the guest may not reach is answered, not swallowed.
 TEST_F(Connectivity, AnotherNatNetworkIsRefusedWithAnAnswer) {
   vnet({"up", file("other.xml",
-                   "<network><name>other</name><forward mode='nat'/><bridge name='virbr1'/>"
+                   "<network><name>other</name><forward mode='nat'/><bridge name='virbr1' stp='off'/>"
                    "<ip address='192.168.150.1' netmask='255.255.255.0'/></network>")});
   ground().add_guest("g3");
   guest("g3").must("ip addr add 192.168.150.9/24 dev eth0; ip route add default via 192.168.150.1");
   vnet({"attach", "g3", "--network", "other"});
+  wait_until_forwarding("g3");
   ASSERT_TRUE(guest("g3").pings("203.0.113.1"));
   Output ping = guest("g1").sh("ping -c1 -W2 192.168.150.9");
   EXPECT_THAT(ping.out, HasSubstr("From 192.168.122.1")) << ping.out;

@@ -15,6 +15,7 @@ TEST_F(DhcpDns, BothClientsGetLeasesAndResolve) {
   for (const char* name : {"g1", "g2"}) {
     ground().add_guest(name);
     vnet({"attach", name, "--network", "default"});
+    wait_until_forwarding(name);
   }
   Output small = ground().udhcpc("g1");
   ASSERT_TRUE(small.ok()) << small.out << small.err;
@@ -35,7 +36,7 @@ TEST_F(DhcpDns, BothClientsGetLeasesAndResolve) {
 }
 
 TEST_F(DhcpDns, NamesOfTheDefinitionResolve) {
-  start("<network><name>lab</name><forward mode='nat'/><bridge name='virbr0'/><domain name='lab.test' localOnly='yes'/>"
+  start("<network><name>lab</name><forward mode='nat'/><bridge name='virbr0' stp='off'/><domain name='lab.test' localOnly='yes'/>"
         "<dns><host ip='192.168.122.77'><hostname>box</hostname></host><txt name='note' value='hello'/></dns>"
         "<ip address='192.168.122.1' netmask='255.255.255.0'/></network>");
   plug("g1", 11);
@@ -46,10 +47,11 @@ TEST_F(DhcpDns, NamesOfTheDefinitionResolve) {
 TEST_F(DhcpDns, AStaticLeaseIsKept) {
   ground().add_guest("g1");
   std::string text = guest("g1").sh("ip -br link show eth0 | awk '{print $3}'").out.substr(0, 17);
-  start("<network><name>lab</name><forward mode='nat'/><bridge name='virbr0'/><ip address='192.168.122.1' "
+  start("<network><name>lab</name><forward mode='nat'/><bridge name='virbr0' stp='off'/><ip address='192.168.122.1' "
         "netmask='255.255.255.0'><dhcp><range start='192.168.122.100' end='192.168.122.200'/><host mac='" +
         text + "' name='pinned' ip='192.168.122.42'/></dhcp></ip></network>");
   vnet({"attach", "g1", "--network", "lab"});
+  wait_until_forwarding("g1");
   ASSERT_TRUE(ground().udhcpc("g1").ok());
   EXPECT_THAT(guest("g1").sh("ip -br addr").out, HasSubstr("192.168.122.42"));
 }

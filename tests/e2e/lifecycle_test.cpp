@@ -162,6 +162,7 @@ TEST_F(Lifecycle, DnsmasqIsRestartedByTheNextCommand) {
   vnet({"up"});
   ground().add_guest("g1");
   vnet({"attach", "g1", "--network", "default"});
+  wait_until_forwarding("g1");
   EXPECT_TRUE(ground().udhcpc("g1").ok());
 }
 

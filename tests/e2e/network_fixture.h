@@ -16,7 +16,7 @@ namespace vnet::test {
 
 inline std::string dual_stack_xml(const std::string& nat = "<nat ipv6='yes'/>", const std::string& extra = "") {
   return "<network><name>lab</name><forward mode='nat'>" + nat +
-         "</forward><bridge name='virbr0'/>" + extra +
+         "</forward><bridge name='virbr0' stp='off'/>" + extra +
          "<ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.100' "
          "end='192.168.122.200'/></dhcp></ip>"
          "<ip family='ipv6' address='fd00:122::1' prefix='64'/></network>";
@@ -50,10 +50,10 @@ class NetworkTest : public testing::Test {
 
   void start(const std::string& xml = dual_stack_xml()) { vnet({"up", file("lab.xml", xml)}); }
 
-  std::string mac(const std::string& name) {
-    std::string text = guest(name).sh("cat /sys/class/net/eth0/address 2>/dev/null || ip -br link show eth0 | "
-                                      "awk '{print $3}'").out;
-    return text.substr(0, 17);
+  // With STP a new port listens and learns for twice the forward delay, as on every Linux bridge.
+  void wait_until_forwarding(const std::string& name) {
+    EXPECT_TRUE(wait_until([&] { return host().sh("bridge link show dev " + name).out.find("state forwarding") != std::string::npos; },
+                           std::chrono::seconds(10)));
   }
 
   void plug(const std::string& name, int number, const std::string& network = "lab") {
@@ -65,6 +65,7 @@ class NetworkTest : public testing::Test {
             "ip -6 route replace default via fd00:122::1");
     std::string text = in.sh("ip -br link show eth0 | awk '{print $3}'").out;
     vnet({"attach", name, "--network", network, "--mac", text.substr(0, 17)});
+    wait_until_forwarding(name);
   }
 
   void plug_both() {
