@@ -16,7 +16,7 @@ std::string bash_completion() {
     if (verb.takes_file) cases += "      files=1\n";
     cases += "      ;;\n";
   }
-  return R"(# bash completion for vnet-bpf
+  return R"sh(# bash completion for vnet-bpf
 _vnet_bpf_networks() { vnet-bpf list --all 2>/dev/null | awk 'NR > 2 { print $1 }'; }
 _vnet_bpf_ports() { vnet-bpf ports 2>/dev/null | awk 'NR > 2 { print $1 }'; }
 _vnet_bpf_links() { ip -o link 2>/dev/null | awk -F '[ @:]+' '{ print $2 }'; }
@@ -40,10 +40,10 @@ _vnet_bpf() {
     --state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
   esac
   case "$verb" in
-    "") words=")" +
-         verbs + R"(" ;;
+    "") words=")sh" +
+         verbs + R"sh(" ;;
     destroy) words="$(_vnet_bpf_networks)" ;;
-)" + cases + R"(  esac
+)sh" + cases + R"sh(  esac
   options+=" --state-dir --json --dry-run --verbose --help"
   if [[ "$current" == -* ]]; then
     COMPREPLY=($(compgen -W "$options" -- "$current"))
@@ -54,7 +54,7 @@ _vnet_bpf() {
   fi
 }
 complete -o filenames -F _vnet_bpf vnet-bpf
-)";
+)sh";
 }
 
 }  // namespace vnet::cli

@@ -159,7 +159,8 @@ Result<std::variant<Options, Notice>> parse_options(const std::vector<std::strin
   Parsed parsed;
   build(app, parsed);
   std::string word = first_word(arguments);
-  if (!word.empty() && !app.get_subcommand_no_throw(word)) {
+  auto named = [&](CLI::App* sub) { return sub->check_name(word); };
+  if (!word.empty() && app.get_subcommands(named).empty()) {
     const char* why = later_verbs.contains(word) ? "is not in this build" : "is no verb";
     return invalid(fmt::format("'{}' {}; verbs: {}", word, why, fmt::join(verb_names(app), ", ")));
   }

@@ -2,15 +2,15 @@
 // Facts as text for people and JSON for scripts. Pure: values in, text out.
 //
 // JSON, beyond what the command line's documentation gives for list, ports and stats. Times are seconds since
-// the epoch; what is not known is null; packets and bytes are numbers.
+// the epoch; an unknown MAC is null, other unknown text "".
 //   show    {"name","uuid","mode","state","gateway","autostart","ports", as in list,
 //            "addresses":["192.168.122.1/24"], "mac", "mtu", "domain", "uplinks":[], "dnsmasq": bool,
-//            "sessions", "max_sessions", "max_sessions_per_port"}
+//            "host_firewall":"honor"|"bypass", "sessions", "max_sessions", "max_sessions_per_port"}
 //   leases  [{"expiry" (0: never),"mac","protocol":"ipv4"|"ipv6","ip","prefix","hostname","client_id"}]
 //   flows   [{"network","protocol","state","inbound": bool, "inside":{"address","port"},"outside":{...},
 //            "translated":{...} (as the outside sees the inside), "age","idle" (seconds),
 //            "out_packets","out_bytes","in_packets","in_bytes"}]; port is the echo id for ICMP
-//   stats   networks: [{"name","ports","sessions","max_sessions", the counters of ports}]
+//   stats   networks: [{"network","ports","sessions","max_sessions", the counters of ports}]
 #pragma once
 
 #include <nlohmann/json.hpp>

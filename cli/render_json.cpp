@@ -9,12 +9,10 @@ Json network_json(const NetworkSummary& network) {
           {"uuid", network.uuid},
           {"mode", mode_name(network.mode)},
           {"state", network.active ? "active" : "inactive"},
-          {"gateway", network.gateway.empty() ? Json() : Json(network.gateway)},
+          {"gateway", network.gateway},
           {"autostart", network.autostart},
           {"ports", network.ports}};
 }
-
-Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 void add_counters(Json& to, const Counters& counters) {
   to["rx_packets"] = counters.rx_packets;
@@ -55,6 +53,7 @@ Json show_json(const NetworkDetails& details) {
   json["domain"] = network.domain ? Json(network.domain->name) : Json();
   json["uplinks"] = details.uplinks;
   json["dnsmasq"] = details.dnsmasq_running;
+  json["host_firewall"] = network.settings.host_firewall == HostFirewall::Honor ? "honor" : "bypass";
   json["sessions"] = details.sessions;
   json["max_sessions"] = network.settings.max_sessions;
   json["max_sessions_per_port"] = network.settings.max_sessions_per_port;
@@ -69,8 +68,8 @@ Json leases_json(const std::vector<LeaseEntry>& leases) {
                    {"protocol", lease.ip.family == Family::V4 ? "ipv4" : "ipv6"},
                    {"ip", lease.ip.text()},
                    {"prefix", lease.prefix_length},
-                   {"hostname", text_or_null(lease.hostname)},
-                   {"client_id", text_or_null(lease.client_id)}});
+                   {"hostname", lease.hostname},
+                   {"client_id", lease.client_id}});
   return all;
 }
 
@@ -80,8 +79,8 @@ Json ports_json(const std::vector<PortInfo>& ports) {
     Json json{{"interface", port.interface},
               {"network", port.network},
               {"type", port.type},
-              {"source", text_or_null(port.source)},
-              {"model", text_or_null(port.model)},
+              {"source", port.source},
+              {"model", port.model},
               {"mac", port.mac ? Json(port.mac->text()) : Json()}};
     json["ips"] = Json::array();
     for (const auto& ip : port.ips) json["ips"].push_back(ip.text());
@@ -98,7 +97,7 @@ Json ports_json(const std::vector<PortInfo>& ports) {
 Json stats_json(const Stats& stats) {
   Json json{{"time", stats.time}, {"networks", Json::array()}, {"ports", Json::array()}, {"uplinks", Json::array()}};
   for (const auto& network : stats.networks) {
-    Json one{{"name", network.network},
+    Json one{{"network", network.network},
              {"ports", network.ports},
              {"sessions", network.sessions},
              {"max_sessions", network.max_sessions}};

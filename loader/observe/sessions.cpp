@@ -95,7 +95,8 @@ vnet_addr from_address(const Address& address) {
 
 std::string Endpoint::text(bool with_port) const {
   if (!with_port) return address.text();
-  return fmt::format(address.family == Family::V6 ? "[{}]:{}" : "{}:{}", address.text(), port);
+  return address.family == Family::V6 ? fmt::format("[{}]:{}", address.text(), port)
+                                      : fmt::format("{}:{}", address.text(), port);
 }
 
 std::vector<SessionInfo> read_sessions(const SharedMaps& maps) {
