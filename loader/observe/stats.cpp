@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/observe/stats.h"
 
+#include <numeric>
+
 namespace vnet {
+namespace {
+
+std::uint64_t sum(const std::vector<__u64>& values) {
+  return std::accumulate(values.begin(), values.end(), std::uint64_t{0});
+}
+
+}  // namespace
 
 Counters& Counters::operator+=(const Counters& other) {
   rx_packets += other.rx_packets;
@@ -13,29 +22,28 @@ Counters& Counters::operator+=(const Counters& other) {
 }
 
 std::uint64_t Counters::dropped() const {
-  std::uint64_t sum = 0;
-  for (const auto& [reason, count] : drops) sum += count;
-  return sum;
+  std::uint64_t all = 0;
+  for (const auto& [reason, count] : drops) all += count;
+  return all;
 }
 
 Counters read_counters(const SharedMaps& maps, std::uint16_t slot) {
-  Counters sum;
-  for (const auto& cpu : maps.traffic.get(slot)) {
-    sum.rx_packets += cpu.rx_packets;
-    sum.rx_bytes += cpu.rx_bytes;
-    sum.tx_packets += cpu.tx_packets;
-    sum.tx_bytes += cpu.tx_bytes;
+  Counters counters;
+  for (const vnet_traffic& cpu : maps.traffic.get(slot)) {
+    counters.rx_packets += cpu.rx_packets;
+    counters.rx_bytes += cpu.rx_bytes;
+    counters.tx_packets += cpu.tx_packets;
+    counters.tx_bytes += cpu.tx_bytes;
   }
-  return sum;
+  for (std::uint16_t reason = 1; reason < VNET_DROP_MAX; ++reason)
+    if (auto count = sum(maps.drops.get({slot, reason}))) counters.drops[reason_word(reason)] = count;
+  return counters;
 }
 
 std::map<std::uint16_t, std::map<std::string, std::uint64_t>> read_drops(const SharedMaps& maps) {
   std::map<std::uint16_t, std::map<std::string, std::uint64_t>> all;
-  for (const auto& key : maps.drops.keys()) {
-    std::uint64_t sum = 0;
-    for (auto cpu : maps.drops.get(key)) sum += cpu;
-    if (sum) all[key.slot][reason_word(key.reason)] += sum;
-  }
+  for (const vnet_drop_key& key : maps.drops.keys())
+    if (auto count = sum(maps.drops.get(key))) all[key.slot][reason_word(key.reason)] += count;
   return all;
 }
 
