@@ -20,7 +20,7 @@ class Connectivity : public NetworkTest {
   // What the server outside sees as its peer.
   std::string peer_seen_from(Namespace& client, const std::string& server, const std::string& proto = "TCP") {
     bool v6 = server.find(':') != std::string::npos;
-    std::string listen = proto + (v6 ? "6" : "4") + (proto == "TCP" ? "-LISTEN" : "-RECVFROM") + ":8080,reuseaddr,fork";
+    std::string listen = proto + (v6 ? "6" : "4") + (proto == "TCP" ? "-LISTEN" : "-RECVFROM") + ":8080,reuseaddr,fork,bind=" + (v6 ? "[" + server + "]" : server);
     Background listener = outside().background({"socat", listen, "SYSTEM:echo $SOCAT_PEERADDR"});
     std::string target = proto + ":" + (v6 ? "[" + server + "]" : server) + ":8080";
     std::string answer;
