@@ -12,6 +12,11 @@
 /* may_peer: bpf_redirect_peer works at tc ingress only. */
 static __always_inline int deliver(struct __sk_buff *skb, u32 ifindex, u32 slot, u32 flags, int may_peer)
 {
+	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+
+	/* Its egress program is skipped or sees the mark: an unplugged port is told apart here. */
+	if (port && port->flags & VNET_PORT_F_DOWN)
+		return DROP(LINK_DOWN);
 	count_traffic(slot, COUNT_RX, skb->len);
 	mark_done(skb);
 	if (may_peer && flags & VNET_HOP_F_PEER)

@@ -32,7 +32,7 @@ static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u3
 {
 	struct vnet_fdb_entry *known;
 	struct vnet_fdb_entry fresh = {};
-	struct vnet_usage *u;
+	struct vnet_usage *u, *before = NULL;
 	u32 slot;
 
 	if (!port || !key)
@@ -46,11 +46,18 @@ static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u3
 	u = bpf_map_lookup_elem(&usage, &slot);
 	if (!u || u->learned >= VNET_LEARN_MAX)
 		return 0;
+	if (known) { /* it moves here from another port */
+		slot = known->slot;
+		before = bpf_map_lookup_elem(&usage, &slot);
+	}
 	fresh.ifindex = ifindex;
 	fresh.slot = port->slot;
 	fresh.flags = port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0;
-	if (!bpf_map_update_elem(&fdb, key, &fresh, BPF_ANY))
-		__sync_fetch_and_add(&u->learned, 1);
+	if (bpf_map_update_elem(&fdb, key, &fresh, BPF_ANY))
+		return 0;
+	__sync_fetch_and_add(&u->learned, 1);
+	if (before)
+		__sync_fetch_and_add(&before->learned, -1);
 	return 0;
 }
 
@@ -157,6 +164,9 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 			return TC_ACT_OK;
 	}
 	if (p->ttl <= 1 || p->flags & PACKET_OPTIONS)
+		return TC_ACT_OK;
+	/* The session's way is the way to its far end, and to nobody else whom an error is sent to. */
+	if (p->flags & PACKET_ERROR && !addr_equal(&p->outer_dst, &p->flow.dst))
 		return TC_ACT_OK;
 	s = session_outbound(&p->flow);
 	if (!s && network_flags & VNET_NETWORK_F_BYPASS) {

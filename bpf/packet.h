@@ -159,7 +159,8 @@ __noinline int parse_quoted(struct __sk_buff *skb, struct packet *p)
 			inner_l4 += 8;
 		}
 	}
-	if (later || bpf_skb_load_bytes(skb, inner_l4, l4, sizeof(l4)))
+	if (later || inner_l4 + sizeof(l4) > p->l3 + p->l3_bytes ||
+	    bpf_skb_load_bytes(skb, inner_l4, l4, sizeof(l4)))
 		return DROP(MALFORMED);
 	read_ports(l4, p->family, proto, &inner);
 

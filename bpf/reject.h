@@ -46,11 +46,9 @@ static __always_inline u16 fold(u32 sum)
 	return ~sum;
 }
 
-#define FRAME_SIZE(e) (__builtin_offsetof(typeof(e), quote) + sizeof((e).quote) - __builtin_offsetof(typeof(e), eth))
-
-/* pad: so that the IP header is aligned, which bpf_csum_diff on the stack asks for. */
+/* gap: keeps what follows the Ethernet header aligned, as the verifier wants it of the stack. */
 struct reject4 {
-	u8 pad[2];
+	u8 gap[2];
 	struct ethhdr eth;
 	struct iphdr ip;
 	struct icmp_header icmp;
@@ -58,7 +56,7 @@ struct reject4 {
 } __attribute__((packed, aligned(8)));
 
 struct reject6 {
-	u8 pad[2];
+	u8 gap[2];
 	struct ethhdr eth;
 	struct ipv6hdr ip;
 	struct icmp_header icmp;
@@ -75,7 +73,7 @@ __noinline int reject_ipv4(struct __sk_buff *skb)
 	    bpf_skb_load_bytes(skb, ETH_HLEN, e.quote, sizeof(e.quote)))
 		return -1;
 	if (bpf_skb_change_tail(skb, ETH_HLEN + OFFLOAD_CUT + 64, 0) || leave_checksum_offload(skb) ||
-	    bpf_skb_change_tail(skb, FRAME_SIZE(e), 0))
+	    bpf_skb_change_tail(skb, sizeof(e) - sizeof(e.gap), 0))
 		return -1;
 	__builtin_memcpy(mac, e.eth.h_source, 6);
 	__builtin_memcpy(e.eth.h_source, e.eth.h_dest, 6);
@@ -83,7 +81,7 @@ __noinline int reject_ipv4(struct __sk_buff *skb)
 	e.ip.version = 4;
 	e.ip.ihl = 5;
 	e.ip.tos = 0xc0;
-	e.ip.tot_len = bpf_htons(FRAME_SIZE(e) - ETH_HLEN);
+	e.ip.tot_len = bpf_htons(sizeof(e.ip) + sizeof(e.icmp) + sizeof(e.quote));
 	e.ip.ttl = 64;
 	e.ip.protocol = IPPROTO_ICMP;
 	e.ip.saddr = gateway_addr4.word_be[3];
@@ -92,7 +90,7 @@ __noinline int reject_ipv4(struct __sk_buff *skb)
 	e.icmp.type = ICMP_DEST_UNREACH;
 	e.icmp.code = ICMP_PORT_UNREACH;
 	e.icmp.checksum = fold(bpf_csum_diff(NULL, 0, (void *)&e.icmp, sizeof(e.icmp) + sizeof(e.quote), 0));
-	return bpf_skb_store_bytes(skb, 0, &e.eth, FRAME_SIZE(e), 0);
+	return bpf_skb_store_bytes(skb, 0, &e.eth, sizeof(e) - sizeof(e.gap), 0);
 }
 
 __noinline int reject_ipv6(struct __sk_buff *skb)
@@ -108,7 +106,7 @@ __noinline int reject_ipv6(struct __sk_buff *skb)
 	    bpf_skb_load_bytes(skb, ETH_HLEN, e.quote, sizeof(e.quote)))
 		return -1;
 	if (bpf_skb_change_tail(skb, ETH_HLEN + OFFLOAD_CUT + 64, 0) || leave_checksum_offload(skb) ||
-	    bpf_skb_change_tail(skb, FRAME_SIZE(e), 0))
+	    bpf_skb_change_tail(skb, sizeof(e) - sizeof(e.gap), 0))
 		return -1;
 	__builtin_memcpy(mac, e.eth.h_source, 6);
 	__builtin_memcpy(e.eth.h_source, e.eth.h_dest, 6);
@@ -125,7 +123,7 @@ __noinline int reject_ipv6(struct __sk_buff *skb)
 	sum = bpf_csum_diff(NULL, 0, (void *)&e.ip.saddr, 32, 0);
 	sum = bpf_csum_diff(NULL, 0, pseudo, sizeof(pseudo), sum);
 	e.icmp.checksum = fold(bpf_csum_diff(NULL, 0, (void *)&e.icmp, sizeof(e.icmp) + sizeof(e.quote), sum));
-	return bpf_skb_store_bytes(skb, 0, &e.eth, FRAME_SIZE(e), 0);
+	return bpf_skb_store_bytes(skb, 0, &e.eth, sizeof(e) - sizeof(e.gap), 0);
 }
 
 /*

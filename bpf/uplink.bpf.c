@@ -137,8 +137,9 @@ static __always_inline int out(struct __sk_buff *skb, struct packet *p)
 	struct vnet_subnet *from;
 	int err = parse(skb, p, link_header);
 
+	/* A header that cannot be read hides whose packet it is; the host's own stack sends none. */
 	if (!p->family)
-		return TC_ACT_OK;
+		return err;
 	from = subnet_of(p->flags & PACKET_ERROR ? &p->outer_src : &p->flow.src);
 	if (!from && (err || !(p->flags & PACKET_ERROR)))
 		return TC_ACT_OK;
@@ -239,8 +240,8 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 	/* What cannot be read is the host's to judge, unless it is aimed at a guest. */
 	if (!p->family)
 		return TC_ACT_OK;
-	if (!err && p->flags & PACKET_LATER)
-		fragment_follow(p);
+	if (!err && p->flags & PACKET_LATER && fragment_follow(p) == 2)
+		p->flags |= PACKET_OPTIONS; /* its first one is with the host stack */
 	if (!err) {
 		s = session_inbound(&p->flow, &found);
 		if (!s) {

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/packet/datapath_fixture.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "tests/support/shell.h"
+
+namespace vnet::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+const char* const host_script = R"(set -e
+echo 0 > /proc/sys/net/ipv6/conf/all/accept_dad
+echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad
+echo 1 > /proc/sys/net/ipv4/ip_forward
+echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
+ip link set lo up
+ip link add virbr0 address $GATEWAY type bridge
+ip link add virbr1 address $OTHER_GATEWAY type bridge
+ip link add other0 type veth peer name other0p
+ip link add eth0 address $UPLINK type veth peer name eth0p
+for port in g1 g2; do
+  ip link add $port type veth peer name ${port}p
+  ip link set $port master virbr0 up
+  ip link set ${port}p up
+done
+ip link add h1 type veth peer name h1p
+ip link set h1 master virbr1 up
+for up in h1 h1p other0p eth0 eth0p virbr0 virbr1 other0; do ip link set $up up; done
+ip address add 192.168.122.1/24 dev virbr0
+ip address add fd00:122::1/64 dev virbr0 nodad
+ip address add 192.168.123.1/24 dev virbr1
+ip address add fd00:123::1/64 dev virbr1 nodad
+ip address add 203.0.113.2/24 dev eth0
+ip address add 2001:db8:113::2/64 dev eth0 nodad
+for hop in 203.0.113.1 2001:db8:113::1; do
+  ip neigh add $hop lladdr $NEXT_HOP dev eth0 nud permanent
+done
+ip route add default via 203.0.113.1
+ip route add default via 2001:db8:113::1
+ip route add 198.51.100.0/24 via 203.0.113.1 mtu lock 1400
+ip route add 2001:db8:51::/48 via 2001:db8:113::1 mtu lock 1400
+ip route add 10.99.0.0/16 dev other0
+ip route add fd00:99::/64 dev other0
+for guest in 192.168.122.10 fd00:122::10; do ip neigh add $guest lladdr $GUEST1 dev virbr0 nud permanent; done
+for guest in 192.168.122.11 fd00:122::11; do ip neigh add $guest lladdr $GUEST2 dev virbr0 nud permanent; done
+for guest in 192.168.123.10 fd00:123::10; do ip neigh add $guest lladdr $STRANGER dev virbr1 nud permanent; done
+ip neigh add 10.99.0.1 lladdr $STRANGER dev other0 nud permanent
+ip neigh add fd00:99::1 lladdr $STRANGER dev other0 nud permanent
+)";
+
+template <typename T>
+T must(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+Mac mac_bytes(const std::string& text) {
+  Mac mac;
+  std::sscanf(text.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac.bytes[0], &mac.bytes[1], &mac.bytes[2],
+              &mac.bytes[3], &mac.bytes[4], &mac.bytes[5]);
+  return mac;
+}
+
+Address model_address(int family, const std::string& text) {
+  Address address{.family = family == 4 ? Family::V4 : Family::V6};
+  inet_pton(family == 4 ? AF_INET : AF_INET6, text.c_str(), address.bytes.data());
+  return address;
+}
+
+// BPF_PROG_TEST_RUN cannot set skb->tc_index. This program does, then goes on in the one under test.
+class Trampoline {
+ public:
+  Trampoline() : map_(bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "target", 4, 4, 1, nullptr)) {}
+
+  int to(int program, std::uint16_t tc_index) {
+    int zero = 0;
+    if (bpf_map_update_elem(map_.get(), &zero, &program, BPF_ANY))
+      throw std::system_error(errno, std::generic_category(), "entering the program to tail-call");
+    const bpf_insn code[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .src_reg = 0, .off = 0, .imm = tc_index},
+        {.code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = 1, .src_reg = 2, .off = offsetof(__sk_buff, tc_index), .imm = 0},
+        {.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = 2, .src_reg = BPF_PSEUDO_MAP_FD, .off = 0, .imm = map_.get()},
+        {.code = 0, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .src_reg = 0, .off = 0, .imm = 0},
+        {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = BPF_FUNC_tail_call},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 99},
+        {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+    };
+    program_.reset(bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "trampoline", "GPL", code, std::size(code), nullptr));
+    if (!program_) throw std::system_error(errno, std::generic_category(), "loading the trampoline");
+    return program_.get();
+  }
+
+ private:
+  Fd map_, program_;
+};
+
+// Made once per process: namespaces, interfaces, the loaded programs.
+class Host {
+ public:
+  static Host& get() {
+    static Host host;
+    return host;
+  }
+
+  Datapath& datapath() { return *datapath_; }
+  Trampoline& trampoline() { return trampoline_; }
+  int program(Program which, bool bypass) {
+    if (which == Program::UplinkIngress || which == Program::UplinkEgress)
+      return uplink_[which == Program::UplinkEgress].get();
+    auto& set = bypass ? bypass_ : network_;
+    if (!set[0]) load(bypass, set);
+    return set[static_cast<int>(which)].get();
+  }
+
+ private:
+  Host() {
+    if (unshare(CLONE_NEWNET | CLONE_NEWNS)) throw std::system_error(errno, std::generic_category(), "unshare");
+    mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+    std::string folder = (fs::temp_directory_path() / "vnet-packet-XXXXXX").string();
+    if (!mkdtemp(folder.data())) throw std::system_error(errno, std::generic_category(), "mkdtemp");
+    folder_ = folder;
+    if (mount("bpf", folder_.c_str(), "bpf", 0, nullptr))
+      throw std::system_error(errno, std::generic_category(), "mounting a bpffs");
+    for (auto [name, value] : {std::pair{"GATEWAY", mac::gateway}, {"OTHER_GATEWAY", mac::other_gateway},
+                               {"UPLINK", mac::uplink}, {"NEXT_HOP", mac::next_hop}, {"GUEST1", mac::guest1},
+                               {"GUEST2", mac::guest2}, {"STRANGER", mac::stranger}})
+      setenv(name, value.c_str(), 1);
+    if (Output made = sh(host_script); !made.ok()) throw std::runtime_error("setting up the host: " + made.err);
+
+    datapath_ = must(Datapath::open_or_create(folder_));
+    must(datapath_->load_uplink("eth0", {.slot = slot::uplink, .ifindex = static_cast<int>(if_nametoindex("eth0"))}));
+    uplink_[0] = open("uplinks/eth0/uplink_ingress");
+    uplink_[1] = open("uplinks/eth0/uplink_egress");
+  }
+
+  ~Host() {
+    datapath_.reset();
+    umount2(folder_.c_str(), MNT_DETACH);
+    std::error_code ignored;
+    fs::remove(folder_, ignored);
+  }
+
+  void load(bool bypass, std::array<Fd, 4>& set) {
+    std::string name = bypass ? "bypass" : "default";
+    std::uint32_t flags = VNET_NETWORK_F_MASQUERADE4 | VNET_NETWORK_F_MASQUERADE6;
+    must(datapath_->load_network(name, {.slot = slot::network,
+                                        .gateway_ifindex = static_cast<int>(if_nametoindex("virbr0")),
+                                        .gateway_mac = mac_bytes(mac::gateway),
+                                        .flags = flags | (bypass ? VNET_NETWORK_F_BYPASS : 0U),
+                                        .gateway4 = model_address(4, ends(4).gateway),
+                                        .gateway6 = model_address(6, ends(6).gateway)}));
+    int at = 0;
+    for (const char* program : {"port_ingress", "port_egress", "gateway_ingress", "gateway_egress"})
+      set[static_cast<std::size_t>(at++)] = open("networks/" + name + "/" + program);
+  }
+
+  Fd open(const std::string& pin) {
+    Fd fd(bpf_obj_get((folder_ / pin).c_str()));
+    if (!fd) throw std::system_error(errno, std::generic_category(), "opening " + pin);
+    return fd;
+  }
+
+  fs::path folder_;
+  std::optional<Datapath> datapath_;
+  std::array<Fd, 4> network_, bypass_;
+  std::array<Fd, 2> uplink_;
+  Trampoline trampoline_;
+};
+
+template <typename M>
+void empty(M& map) {
+  for (const auto& key : map.keys()) must(map.erase(key));
+}
+
+vnet_subnet_key subnet(const std::string& text, unsigned length) {
+  return {.prefixlen = length, .addr = address(text)};
+}
+
+}  // namespace
+
+const Ends& ends(int family) {
+  static const Ends v4{.family = 4,
+                       .guest1 = "192.168.122.10",
+                       .guest2 = "192.168.122.11",
+                       .unresolved = "192.168.122.12",
+                       .gateway = "192.168.122.1",
+                       .host = "203.0.113.2",
+                       .next_hop = "203.0.113.1",
+                       .remote = "198.51.100.7",
+                       .remote2 = "192.0.2.8",
+                       .other_guest = "192.168.123.10",
+                       .nowhere = "10.99.0.1",
+                       .multicast = "239.1.2.3"};
+  static const Ends v6{.family = 6,
+                       .guest1 = "fd00:122::10",
+                       .guest2 = "fd00:122::11",
+                       .unresolved = "fd00:122::12",
+                       .gateway = "fd00:122::1",
+                       .host = "2001:db8:113::2",
+                       .next_hop = "2001:db8:113::1",
+                       .remote = "2001:db8:51::7",
+                       .remote2 = "2001:db8:999::8",
+                       .other_guest = "fd00:123::10",
+                       .nowhere = "fd00:99::1",
+                       .multicast = "ff0e::1234"};
+  return family == 4 ? v4 : v6;
+}
+
+Packet ip(const std::string& source, const std::string& destination, int ttl) {
+  auto hops = static_cast<std::uint8_t>(ttl);
+  if (source.find(':') != std::string::npos) return Ipv6{.src = source, .dst = destination, .hop_limit = hops};
+  return Ipv4{.src = source, .dst = destination, .ttl = hops, .id = 0x1234, .dont_fragment = true};
+}
+
+Packet l4(L4 kind, int family, std::uint16_t sport, std::uint16_t dport, const std::string& flags) {
+  if (kind == L4::Udp) return Udp{.src_port = sport, .dst_port = dport} / Payload(21);
+  if (kind == L4::Tcp) return Tcp{.src_port = sport, .dst_port = dport, .flags = flags, .seq = 0x01020304};
+  if (family == 4) return Icmp{.type = 8, .id = sport, .seq = 7} / Payload(15);
+  return Icmpv6{.type = 128, .id = sport, .seq = 7} / Payload(15);
+}
+
+Packet l4_answer(L4 kind, int family, std::uint16_t dport, std::uint16_t sport, const std::string& flags) {
+  if (kind != L4::Echo) return l4(kind, family, sport, dport, flags);
+  if (family == 4) return Icmp{.type = 0, .id = dport, .seq = 7} / Payload(15);
+  return Icmpv6{.type = 129, .id = dport, .seq = 7} / Payload(15);
+}
+
+int protocol(L4 kind, int family) { return kind == L4::Udp ? 17 : kind == L4::Tcp ? 6 : family == 4 ? 1 : 58; }
+
+Packet icmp_error(Problem problem, int family, const Packet& about, std::size_t limit) {
+  bool v4 = family == 4;
+  switch (problem) {
+    case Problem::Unreachable:
+      if (v4) return Icmp{.type = 3, .code = 3} / quoted(about, limit);
+      return Icmpv6{.type = 1, .code = 4} / quoted(about, limit);
+    case Problem::TooBig:
+      if (v4) return Icmp{.type = 3, .code = 4, .mtu = 1300} / quoted(about, limit);
+      return Icmpv6{.type = 2, .mtu = 1300} / quoted(about, limit);
+    default:
+      if (v4) return Icmp{.type = 11} / quoted(about, limit);
+      return Icmpv6{.type = 3} / quoted(about, limit);
+  }
+}
+
+vnet_addr address(const std::string& text) {
+  vnet_addr out{};
+  if (inet_pton(AF_INET, text.c_str(), &out.word_be[3]) == 1) out.word_be[2] = htonl(0xffff);
+  else if (inet_pton(AF_INET6, text.c_str(), &out) != 1) throw std::invalid_argument("not an address: " + text);
+  return out;
+}
+
+vnet_flow flow(const std::string& source, const std::string& destination, int protocol, std::uint16_t sport,
+               std::uint16_t dport) {
+  return {.src = address(source), .dst = address(destination), .sport_be = htons(sport), .dport_be = htons(dport),
+          .proto = static_cast<__u8>(protocol), .pad = {}};
+}
+
+SharedMaps& DatapathTest::maps() { return Host::get().datapath().maps(); }
+
+std::uint32_t DatapathTest::ifindex(const std::string& interface) {
+  Host::get();
+  std::uint32_t index = if_nametoindex(interface.c_str());
+  if (!index) throw std::runtime_error("no interface " + interface);
+  return index;
+}
+
+void DatapathTest::SetUp() {
+  SharedMaps& all = maps();
+  empty(all.sessions), empty(all.reverse), empty(all.fragments), empty(all.ports), empty(all.fdb);
+  empty(all.devices), empty(all.subnets), empty(all.forwards), empty(all.drops);
+  for (__u32 i = 0; i < 16; ++i) {
+    must(all.usage.set(i, {}));
+    must(all.traffic.clear(i));
+    must(all.networks.set(i, {}));
+  }
+  for (__u32 i = 0; i <= VNET_PROBE_MAX; ++i) must(all.probes.clear(i));
+
+  vnet_network network{.gateway_ifindex = ifindex("virbr0"),
+                       .flags = VNET_NETWORK_F_MASQUERADE4 | VNET_NETWORK_F_MASQUERADE6,
+                       .max_sessions = 1000,
+                       .max_sessions_per_port = 500,
+                       .ports = {{1024, 32767}, {61000, 65535}}};
+  must(all.networks.set(slot::network, network));
+  network.gateway_ifindex = ifindex("virbr1");
+  must(all.networks.set(slot::other, network));
+  must(all.devices.set(ifindex("eth0"), {.role = VNET_DEVICE_UPLINK, .slot = slot::uplink,
+                                         .addr4 = address(ends(4).host), .addr6 = address(ends(6).host)}));
+  must(all.devices.set(ifindex("virbr0"), {.role = VNET_DEVICE_GATEWAY, .slot = slot::network}));
+  must(all.devices.set(ifindex("virbr1"), {.role = VNET_DEVICE_GATEWAY, .slot = slot::other}));
+  must(all.subnets.set(subnet("192.168.122.0", 120), {.network = slot::network}));
+  must(all.subnets.set(subnet("fd00:122::", 64), {.network = slot::network}));
+  must(all.subnets.set(subnet("192.168.123.0", 120), {.network = slot::other}));
+  must(all.subnets.set(subnet("fd00:123::", 64), {.network = slot::other}));
+  for (auto [name, at, address] :
+       {std::tuple{"g1", slot::g1, mac::guest1}, std::tuple{"g2", slot::g2, mac::guest2}}) {
+    vnet_port port{.slot = at, .network = slot::network, .flags = VNET_PORT_F_MAC};
+    vnet_fdb_key key{.network = slot::network};
+    std::memcpy(port.mac, mac_bytes(address).bytes.data(), 6);
+    std::memcpy(key.mac, port.mac, 6);
+    must(all.ports.set(ifindex(name), port));
+    must(all.fdb.set(key, {.ifindex = ifindex(name), .slot = at, .is_static = 1}));
+  }
+}
+
+Ran DatapathTest::run(Program which, const Bytes& frame, RunContext context, std::uint16_t tc_index) {
+  bool port = which == Program::PortIngress || which == Program::PortEgress;
+  bool uplink = which == Program::UplinkIngress || which == Program::UplinkEgress;
+  if (!context.ifindex) context.ifindex = ifindex(port ? "g1" : uplink ? "eth0" : "virbr0");
+  int fd = Host::get().program(which, bypass_);
+  if (tc_index) fd = Host::get().trampoline().to(fd, tc_index);
+  Drops before = drops();
+  RunResult result = test::run(fd, frame, context);
+  Ran ran{.verdict = result.verdict, .packet = std::move(result.packet), .drops = drops()};
+  std::uint64_t total = 0;
+  for (auto& [key, count] : ran.drops) total += count -= before[key];
+  std::erase_if(ran.drops, [](const auto& entry) { return entry.second == 0; });
+  EXPECT_TRUE(ran.verdict == Ok || ran.verdict == Shot || ran.verdict == Redirect) << "verdict " << ran.verdict;
+  // A refusal that is answered is counted, too, and leaves as a redirect.
+  bool answered = which == Program::GatewayIngress && ran.verdict == Redirect;
+  EXPECT_EQ(ran.verdict == Shot || answered ? 1U : 0U, total)
+      << "verdict " << ran.verdict << " of program " << static_cast<int>(which) << " for\n" << describe(frame);
+  return ran;
+}
+
+void DatapathTest::expect(Program program, const Bytes& frame, int verdict, const Bytes& out, RunContext context) {
+  Ran ran = run(program, frame, context);
+  EXPECT_EQ(verdict, ran.verdict) << testing::PrintToString(ran.drops);
+  EXPECT_PACKET_EQ(out, ran.packet);
+  EXPECT_SOUND(ran.packet);
+}
+
+void DatapathTest::expect_drop(Program program, const Bytes& frame, int at_slot, const std::string& reason,
+                               RunContext context) {
+  Ran ran = run(program, frame, context);
+  EXPECT_EQ(Shot, ran.verdict);
+  EXPECT_EQ((Drops{{{at_slot, reason}, 1}}), ran.drops);
+}
+
+Drops DatapathTest::drops() {
+  Drops all;
+  for (const vnet_drop_key& key : maps().drops.keys())
+    for (__u64 count : maps().drops.get(key)) all[{key.slot, reason_word(key.reason)}] += count;
+  return all;
+}
+
+vnet_traffic DatapathTest::traffic(int at_slot) {
+  vnet_traffic sum{};
+  for (const vnet_traffic& cpu : maps().traffic.get(static_cast<__u32>(at_slot))) {
+    sum.rx_packets += cpu.rx_packets, sum.rx_bytes += cpu.rx_bytes;
+    sum.tx_packets += cpu.tx_packets, sum.tx_bytes += cpu.tx_bytes;
+  }
+  return sum;
+}
+
+std::uint64_t DatapathTest::probes(unsigned tries) {
+  std::uint64_t sum = 0;
+  for (__u64 count : maps().probes.get(tries)) sum += count;
+  return sum;
+}
+
+std::uint16_t BothFamilies::open(L4 kind, const std::string& guest, std::uint16_t sport, std::uint16_t tc_index) {
+  Ran ran = run(Program::UplinkEgress, outgoing(kind, guest, sport), {}, tc_index);
+  EXPECT_EQ(Ok, ran.verdict) << testing::PrintToString(ran.drops);
+  auto made = session(key(kind, guest, sport));
+  if (!made) throw std::runtime_error("no session was made");
+  return ntohs(made->nat_port_be);
+}
+
+void DatapathTest::set_network(const std::function<void(vnet_network&)>& change) {
+  vnet_network network = maps().networks.get(slot::network).value();
+  change(network);
+  must(maps().networks.set(slot::network, network));
+}
+
+void DatapathTest::set_port(const std::string& interface, const std::function<void(vnet_port&)>& change) {
+  vnet_port port = maps().ports.get(ifindex(interface)).value();
+  change(port);
+  must(maps().ports.set(ifindex(interface), port));
+}
+
+}  // namespace vnet::test
