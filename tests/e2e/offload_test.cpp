@@ -128,6 +128,7 @@ TEST_P(OffloadFamilies, ASuperFrameFromOutsideArrivesSound) {
     ASSERT_TRUE(listens());
     auto connection = connect(*guest, server(), 4711, 8080);
     ASSERT_TRUE(connection);
+    const std::uint32_t first = connection->ack;
     std::size_t pieces = 0;
     auto data = [&](const VirtioFrame& frame) {
       Fields found = fields(frame.frame);
@@ -135,10 +136,13 @@ TEST_P(OffloadFamilies, ASuperFrameFromOutsideArrivesSound) {
       if (!offload) {
         EXPECT_FALSE(frame.needs_checksum() || frame.is_gso());
       }
+      // Without an acknowledgement the server keeps the last bytes back.
+      std::uint32_t end = found.seq + static_cast<std::uint32_t>(found.payload.size());
+      if (found.seq == connection->ack) connection->ack = end;
+      guest->send(segment(*guest, *connection, Payload(0)));
       return ++pieces > 0;
     };
-    EXPECT_EQ(tcp_payload([&](auto left) { return guest->receive(left); }, data, connection->ack, big),
-              Bytes(big));
+    EXPECT_EQ(tcp_payload([&](auto left) { return guest->receive(left); }, data, first, big), Bytes(big));
     if (!offload) {
       EXPECT_GE(pieces, 6U);
     }
