@@ -322,16 +322,17 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 	struct vnet_fdb_key to = {.network = network_slot};
 	struct vnet_fdb_entry *target;
 	u8 mac[6];
-	int verdict;
+	int verdict, err;
 
 	if (bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)))
 		return TC_ACT_OK;
-	/* The host's own packets may be anything; what it forwards has passed its own checks. */
-	if (parse(skb, p, ETH_HLEN))
-		p->family = 0;
-	verdict = p->family ? may_enter(skb) : TC_ACT_OK;
+	/* The host forwards, and sends, IP that the parser does not read: who may enter does not hang on it. */
+	err = parse(skb, p, ETH_HLEN);
+	verdict = err || p->family ? may_enter(skb) : TC_ACT_OK;
 	if (verdict < 0)
 		return verdict;
+	if (err)
+		p->family = 0;
 	if (is_dhcp_reply(p))
 		repair_dhcp_reply(skb);
 	if (mac[0] & 1)

@@ -56,7 +56,8 @@ __noinline int route_source(struct __sk_buff *skb, struct vnet_addr *dst, u32 up
 		addr_from_v4(&none, 0);
 	route_query(&q, &none, dst, v4, 0, uplink);
 	rc = bpf_fib_lookup(skb, &q, sizeof(q), FIB_LOOKUP_OUTPUT | FIB_LOOKUP_SKIP_NEIGH | FIB_LOOKUP_SRC);
-	if (!rc) {
+	/* IPv6 takes the wanted interface as a hint: the answer may be about another one. */
+	if (!rc && q.ifindex == uplink) {
 		if (v4)
 			addr_from_v4(to, q.ipv4_src);
 		else

@@ -140,29 +140,27 @@ __noinline int translate_error(struct __sk_buff *skb, struct packet *p, struct r
 					&inner.to_port_be, 2, 0) ||
 		    bpf_l4_csum_replace(skb, csum_at, inner.from_port_be, inner.to_port_be, 2))
 			return -1;
-		/* A quoted echo carries its own checksum over its id. */
-		if (p->flow.proto == IPPROTO_ICMP || p->flow.proto == IPPROTO_ICMPV6) {
-			u32 at = p->quoted_l4 + 2;
+	}
+	/* A quoted echo carries its own checksum: over its id, and in IPv6 over the addresses. */
+	if (is_icmp(p->family, p->flow.proto) && (!v4 || inner.from_port_be != inner.to_port_be)) {
+		u32 at = p->quoted_l4 + 2;
+		u32 sum;
 
-			if (bpf_skb_load_bytes(skb, at, &before, 2))
-				return -1;
-			{
-				u32 sum = (u16)~before + (u16)~inner.from_port_be + inner.to_port_be;
+		if (bpf_skb_load_bytes(skb, at, &before, 2))
+			return -1;
+		sum = (u16)~before + (u16)~inner.from_port_be + inner.to_port_be;
+		if (!v4) {
+			u32 d = (diff >> 16) + (diff & 0xffff);
 
-				if (!v4) {
-					u32 d = (diff >> 16) + (diff & 0xffff);
-
-					d += d >> 16;
-					sum += (u16)d;
-				}
-				sum = (sum >> 16) + (sum & 0xffff);
-				sum += sum >> 16;
-				after = ~sum;
-			}
-			if (bpf_skb_store_bytes(skb, at, &after, 2, 0) ||
-			    bpf_l4_csum_replace(skb, csum_at, before, after, 2))
-				return -1;
+			d += d >> 16;
+			sum += (u16)d;
 		}
+		sum = (sum >> 16) + (sum & 0xffff);
+		sum += sum >> 16;
+		after = ~sum;
+		if (bpf_skb_store_bytes(skb, at, &after, 2, 0) ||
+		    bpf_l4_csum_replace(skb, csum_at, before, after, 2))
+			return -1;
 	}
 	if (v4) {
 		/* The quoted header's checksum balances its address: the ICMP checksum does not change. */

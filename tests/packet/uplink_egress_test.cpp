@@ -178,6 +178,13 @@ TEST_P(UplinkEgress, TakesAddressesOutOfThePool) {
   EXPECT_EQ(32U, session_count());
 }
 
+// A rule for guests (ip rule iif) sends out of this uplink what the host itself would send elsewhere.
+TEST_P(UplinkEgress, TakesTheAddressOfThisUplink) {
+  for (const std::string& to : {at.other_guest, at.nowhere})
+    expect(Program::UplinkEgress, out_of_host / ip(at.guest1, to) / l4(L4::Udp, family(), 2000, 443), Ok,
+           out_of_host / ip(at.host, to) / l4(L4::Udp, family(), 2000, 443));
+}
+
 TEST_P(UplinkEgress, TranslatesOtherProtocolsByAddressOnly) {
   auto gre = [&](const std::string& from, const std::string& to) -> Packet {
     Packet outer = ip(from, to);

@@ -132,6 +132,16 @@ TEST_P(UplinkIngress, TranslatesErrorsAndWhatTheyQuote) {
   }
 }
 
+TEST_P(UplinkIngress, TranslatesErrorsAboutAKeptPort) {
+  for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) {
+    ASSERT_EQ(2000, open(kind, at.guest1, 2000));
+    expect(Program::UplinkIngress, into_host / ip(at.next_hop, at.host, 60) /
+           icmp_error(Problem::TooBig, family(), ip(at.host, at.remote, 1) / l4(kind, family(), 2000, 443)), Redirect,
+           to_guest1 / ip(at.next_hop, at.guest1, 59) /
+           icmp_error(Problem::TooBig, family(), ip(at.guest1, at.remote, 1) / l4(kind, family(), 2000, 443)));
+  }
+}
+
 TEST_P(UplinkIngress, LeavesAQuotedUdpChecksumOfZero) {
   if (family() == 6) GTEST_SKIP() << "IPv6 has none";
   std::uint16_t port = open_second(L4::Udp);
