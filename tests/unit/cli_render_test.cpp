@@ -25,10 +25,10 @@ TEST(CliRender, List) {
       {.name = "default", .uuid = "u", .gateway = "virbr0", .mode = Mode::Nat, .active = true, .ports = 12},
       {.name = "a\x1b[2J", .mode = Mode::Direct, .autostart = true}};
   EXPECT_EQ(
-      " Name        State      Mode     Gateway   Ports   Autostart\n"
+      " Name       State      Mode     Gateway   Ports   Autostart\n"
       "------------------------------------------------------------\n"
-      " default     active     nat      virbr0       12   no\n"
-      " a\\x1b[2J    inactive   direct   -             0   yes\n",
+      " default    active     nat      virbr0       12   no\n"
+      " a\\x1b[2J   inactive   direct   -             0   yes\n",
       list_text(networks));
   networks.pop_back();
   EXPECT_EQ(R"([{"name":"default","uuid":"u","mode":"nat","state":"active","gateway":"virbr0","autostart":false,"ports":12}])",
