@@ -84,7 +84,7 @@ Result<void> parse_devices(const XmlNode& forward, Network& network) {
   if (functions.size() > 1) return functions[1].error("only one <pf> is allowed");
   if (!functions.empty()) {
     VNET_ASSIGN(network.physical_function, functions.front().required("dev"));
-    if (network.mode != Mode::Direct)
+    if (network.mode != Mode::Direct && network.mode != Mode::Bridge)  // validate() says it better for Bridge
       return functions.front().error(
           "only allowed with mode='bridge' without a bridge name, 'private', 'vepa' or 'passthrough'");
   }
