@@ -95,8 +95,8 @@ Result<Domain> parse_domain(const XmlNode& node) {
   VNET_ASSIGN(domain.name, name_attribute(node, "name"));
   VNET_ASSIGN(const auto local_only, node.yes_no("localOnly"));
   domain.local_only = local_only.value_or(false);
-  VNET_ASSIGN(const auto register_, node.yes_no("register"));
-  domain.register_ = register_.value_or(false);
+  VNET_ASSIGN(const auto registered, node.yes_no("register"));
+  domain.register_ = registered.value_or(false);
   if (domain.register_ && !domain.local_only)
     return node.wrong_value("register", "yes", "needs localOnly='yes'");
   return domain;

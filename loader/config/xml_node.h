@@ -81,8 +81,8 @@ class XmlDocument {
   struct Free {
     void operator()(xmlDoc* doc) const { xmlFreeDoc(doc); }
   };
-  XmlDocument(xmlDoc* doc, std::string file_name)
-      : doc_(doc), file_(std::make_unique<std::string>(std::move(file_name))) {}
+  XmlDocument(xmlDoc* doc, const std::string& file_name)
+      : doc_(doc), file_(std::make_unique<std::string>(file_name)) {}
 
   std::unique_ptr<xmlDoc, Free> doc_;
   std::unique_ptr<std::string> file_;  // on the heap: nodes point to it

@@ -40,7 +40,7 @@ class XmlWriter {
   void tag(const std::string& name, const Attributes& attributes, const char* end);
 
   std::string out_;
-  unsigned depth_ = 0;
+  std::size_t depth_ = 0;
 };
 
 }  // namespace vnet
