@@ -1,96 +1,116 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// <dns>: forwarders and records.
+// <dns>, <domain> and the raw <dnsmasq:options>.
 #include <fmt/format.h>
 
-#include "loader/config/parts.h"
+#include "loader/config/xml_parts.h"
 
 namespace vnet {
 namespace {
 
-// Commas and slashes separate fields of dnsmasq's options.
-Result<std::string> field(const XmlNode& node, const char* name, const char* forbidden) {
-  VNET_ASSIGN(auto value, node.required(name));
-  if (value.find_first_of(forbidden) != std::string::npos)
-    return node.error(fmt::format("<{} {}='{}'>: must not contain any of \"{}\"", node.name(), name, value, forbidden));
-  return value;
+Result<std::string> name_attribute(const XmlNode& node, const char* attribute) {
+  VNET_ASSIGN(auto value, node.string_or_empty(attribute));
+  return checked_name(node, attribute, std::move(value));
 }
 
 Result<DnsForwarder> parse_forwarder(const XmlNode& node) {
   DnsForwarder forwarder;
   VNET_ASSIGN(forwarder.address, node.address("addr"));
-  VNET_ASSIGN(auto domain, node.attribute("domain"));
-  if (domain && domain->find_first_of("/ ") != std::string::npos)
-    return node.error(fmt::format("<forwarder domain='{}'>: not a domain", *domain));
-  forwarder.domain = domain.value_or("");
-  if (!forwarder.address && forwarder.domain.empty()) return node.error("<forwarder> needs 'addr' or 'domain'");
+  VNET_ASSIGN(forwarder.domain, name_attribute(node, "domain"));
+  if (!forwarder.address && forwarder.domain.empty()) return node.error("needs addr, domain or both");
   return forwarder;
 }
 
-Result<DnsHost> parse_host(const XmlNode& node) {
-  VNET_ASSIGN(auto ip, node.address("ip"));
-  if (!ip) return node.error("<host> in <dns> needs the attribute 'ip'");
+Result<DnsHost> parse_dns_host(const XmlNode& node) {
+  VNET_TRY(node.required("ip"));
+  VNET_ASSIGN(const auto ip, node.address("ip"));
   DnsHost host{*ip, {}};
-  for (const auto& child : node.children("hostname")) {
-    VNET_ASSIGN(auto name, child.text());
-    if (name.empty() || name.find_first_of(" \t\r\n#") != std::string::npos)
-      return child.error(fmt::format("<hostname>{}</hostname>: not a host name", name));
+  for (const auto& hostname : node.children("hostname")) {
+    VNET_ASSIGN(auto name, checked_name(hostname, nullptr, trimmed(hostname.text())));
+    if (name.empty()) return hostname.error("is empty");
     host.names.push_back(std::move(name));
   }
-  if (host.names.empty()) return node.error("<host> in <dns> needs a <hostname>");
+  if (host.names.empty()) return node.error("needs at least one <hostname>");
   return host;
+}
+
+Result<DnsTxt> parse_txt(const XmlNode& node) {
+  DnsTxt txt;
+  VNET_TRY(node.required("name"));
+  VNET_ASSIGN(txt.name, name_attribute(node, "name"));
+  VNET_ASSIGN(txt.value, node.required("value"));
+  return txt;
 }
 
 Result<DnsSrv> parse_srv(const XmlNode& node) {
   DnsSrv srv;
-  VNET_ASSIGN(srv.service, field(node, "service", ",. "));
-  VNET_ASSIGN(srv.protocol, field(node, "protocol", ",. "));
-  VNET_ASSIGN(auto domain, node.attribute("domain"));
-  VNET_ASSIGN(auto target, node.attribute("target"));
-  for (const auto& value : {domain, target})
-    if (value && value->find_first_of(", ") != std::string::npos)
-      return node.error(fmt::format("<srv>: '{}' is not a domain", *value));
-  srv.domain = domain.value_or("");
-  srv.target = target.value_or("");
-  auto take = [&](const char* name, std::uint64_t min, std::optional<unsigned>& to) -> Result<void> {
-    VNET_ASSIGN(auto value, node.number(name, min, 65535));
-    if (value && srv.target.empty()) return node.error(fmt::format("<srv {}=...> needs a 'target'", name));
-    if (value) to = static_cast<unsigned>(*value);
-    return {};
-  };
-  VNET_TRY(take("port", 1, srv.port));
-  VNET_TRY(take("priority", 0, srv.priority));
-  VNET_TRY(take("weight", 0, srv.weight));
+  VNET_TRY(node.required("service"));
+  VNET_ASSIGN(srv.service, name_attribute(node, "service"));
+  VNET_TRY(node.required("protocol"));
+  VNET_ASSIGN(srv.protocol, name_attribute(node, "protocol"));
+  VNET_ASSIGN(srv.domain, name_attribute(node, "domain"));
+  VNET_ASSIGN(srv.target, name_attribute(node, "target"));
+  VNET_ASSIGN(srv.port, node.number("port", 1, 65535));
+  VNET_ASSIGN(srv.priority, node.number("priority", 0, 65535));
+  VNET_ASSIGN(srv.weight, node.number("weight", 0, 65535));
+  if (srv.target.empty() && (srv.port || srv.priority || srv.weight))
+    return node.error("port, priority and weight need a target");
   return srv;
+}
+
+template <typename T>
+Result<void> parse_all(const XmlNode& parent, const char* name, Result<T> (*parse)(const XmlNode&),
+                       std::vector<T>& into) {
+  for (const auto& node : parent.children(name)) {
+    VNET_ASSIGN(auto value, parse(node));
+    into.push_back(std::move(value));
+  }
+  return {};
 }
 
 }  // namespace
 
+Result<std::string> checked_name(const XmlNode& node, const char* attribute, std::string value) {
+  if (value.find_first_of(" ,/#\"\\") == std::string::npos && !has_control_character(value)) return value;
+  constexpr auto message = "no space, comma, slash, backslash, # or quote is allowed in a name";
+  return attribute ? node.wrong_value(attribute, value, message) : node.error(message);
+}
+
 Result<Dns> parse_dns(const XmlNode& node) {
   Dns dns;
-  VNET_ASSIGN(auto enable, node.yes_no("enable"));
-  VNET_ASSIGN(auto plain, node.yes_no("forwardPlainNames"));
+  VNET_ASSIGN(const auto enable, node.yes_no("enable"));
   dns.enable = enable.value_or(true);
+  VNET_ASSIGN(const auto plain, node.yes_no("forwardPlainNames"));
   dns.forward_plain_names = plain.value_or(true);
-  for (const auto& child : node.children()) {
-    if (child.name() == "forwarder") {
-      VNET_ASSIGN(auto forwarder, parse_forwarder(child));
-      dns.forwarders.push_back(std::move(forwarder));
-    } else if (child.name() == "host") {
-      VNET_ASSIGN(auto host, parse_host(child));
-      dns.hosts.push_back(std::move(host));
-    } else if (child.name() == "txt") {
-      DnsTxt txt;
-      VNET_ASSIGN(txt.name, field(child, "name", ", "));
-      VNET_ASSIGN(txt.value, child.required("value"));
-      dns.txts.push_back(std::move(txt));
-    } else if (child.name() == "srv") {
-      VNET_ASSIGN(auto srv, parse_srv(child));
-      dns.srvs.push_back(std::move(srv));
-    }
-  }
-  bool any = !dns.forwarders.empty() || !dns.hosts.empty() || !dns.txts.empty() || !dns.srvs.empty();
-  if (!dns.enable && any) return node.error("<dns enable='no'>: Extra data in disabled network");
+  VNET_TRY(parse_all(node, "forwarder", parse_forwarder, dns.forwarders));
+  VNET_TRY(parse_all(node, "host", parse_dns_host, dns.hosts));
+  VNET_TRY(parse_all(node, "txt", parse_txt, dns.txts));
+  VNET_TRY(parse_all(node, "srv", parse_srv, dns.srvs));
+  if (!dns.enable && !(dns.forwarders.empty() && dns.hosts.empty() && dns.txts.empty() && dns.srvs.empty()))
+    return node.wrong_value("enable", "no", "no forwarder, host, txt or srv is allowed in it");
   return dns;
+}
+
+Result<Domain> parse_domain(const XmlNode& node) {
+  Domain domain;
+  VNET_ASSIGN(domain.name, name_attribute(node, "name"));
+  VNET_ASSIGN(const auto local_only, node.yes_no("localOnly"));
+  domain.local_only = local_only.value_or(false);
+  VNET_ASSIGN(const auto registered, node.yes_no("register"));
+  domain.register_ = registered.value_or(false);
+  if (domain.register_ && !domain.local_only)
+    return node.wrong_value("register", "yes", "needs localOnly='yes'");
+  return domain;
+}
+
+Result<std::vector<std::string>> parse_dnsmasq_options(const XmlNode& network) {
+  std::vector<std::string> options;
+  const auto list = network.child("options", dnsmasq_namespace);
+  if (!list) return options;
+  for (const auto& option : list->children("option", dnsmasq_namespace)) {
+    VNET_ASSIGN(auto value, option.required("value"));
+    options.push_back(std::move(value));
+  }
+  return options;
 }
 
 }  // namespace vnet

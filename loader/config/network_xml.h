@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// libvirt's network XML <-> model. What libvirt refuses at `net-define` is refused here, for its reason;
-// what it ignores (unknown elements) is ignored.
+// libvirt's network XML to the model and back.
 #pragma once
 
-#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "loader/error.h"
 #include "loader/model/network.h"
 
 namespace vnet {
 
-// Invalid, with file and line.
+// Reads and validates one <network>. `file_name` is what errors are reported for ("-" for stdin).
+// Elements that are not known are ignored, as libvirt does; what cannot be honoured is refused.
 Result<Network> parse_network(std::string_view xml, const std::string& file_name);
 
-// Normalised; parse_network(format_network(n)) gives n again.
+// The normalised XML; parse_network of it gives the same network.
 std::string format_network(const Network& network);
 
-// libvirt's define-time defaults written in: uuid, bridge virbr%d (the first number not taken), MAC.
-Network complete(Network network, const std::set<std::string>& taken_bridges);
+// What define fills in and writes back: uuid, bridge name, gateway MAC. A bridge name may be a template
+// with %d; the lowest number whose name is not in `taken_bridges` is chosen.
+Network complete(Network network, const std::vector<std::string>& taken_bridges);
 
 }  // namespace vnet

@@ -1,70 +1,115 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// vnet-bpf's own settings in <metadata>. Unlike libvirt's elements an unknown one is an error: a setting
-// that is written wrong must not look as if it held.
+// vnet-bpf's own settings in <metadata>. Unlike libvirt's elements, an unknown one is an error: it would be a
+// misspelt setting that silently does nothing.
 #include <fmt/format.h>
 
-#include "loader/config/parts.h"
-#include "maps/abi.h"
+#include <algorithm>
+#include <set>
+
+#include "loader/config/xml_parts.h"
 
 namespace vnet {
 namespace {
 
-Result<PortForward> parse_forward(const XmlNode& node) {
-  PortForward forward;
-  VNET_ASSIGN(auto proto, node.one_of("proto", {"tcp", "udp"}));
-  VNET_ASSIGN(auto port, node.number("port", 1, 65535));
-  VNET_ASSIGN(auto to, node.address("to"));
-  VNET_ASSIGN(auto to_port, node.number("toPort", 1, 65535));
-  if (!proto || !port || !to) return node.error("<portForward> needs the attributes 'proto', 'port' and 'to'");
-  forward.proto = *proto ? "udp" : "tcp";
-  forward.port = static_cast<std::uint16_t>(*port);
-  forward.to = *to;
-  forward.to_port = static_cast<std::uint16_t>(to_port.value_or(*port));
-  return forward;
+Result<void> only_attributes(const XmlNode& node, std::initializer_list<std::string_view> allowed) {
+  for (const auto& name : node.attribute_names())
+    if (std::ranges::find(allowed, name) == allowed.end())
+      return node.error(fmt::format("unknown attribute {}; allowed: {}", name,
+                                    allowed.size() ? fmt::format("{}", fmt::join(allowed, ", ")) : "none"));
+  return {};
 }
 
-// An element that has just one attribute with a choice of words.
-Result<std::size_t> choice(const XmlNode& node, const char* attribute, std::initializer_list<const char*> allowed) {
-  VNET_ASSIGN(auto index, node.one_of(attribute, allowed));
-  if (!index) return node.error(fmt::format("<{}> needs the attribute '{}'", node.name(), attribute));
-  return *index;
+template <typename T>
+Result<void> set_choice(const XmlNode& node, const char* attribute,
+                        std::initializer_list<std::pair<const char*, T>> allowed, T& target) {
+  VNET_TRY(only_attributes(node, {attribute}));
+  VNET_TRY(node.required(attribute));
+  VNET_ASSIGN(const auto value, node.choice<T>(attribute, allowed));
+  target = *value;
+  return {};
+}
+
+Result<void> parse_sessions(const XmlNode& node, Settings& settings) {
+  constexpr std::uint64_t most = 1 << 24;
+  VNET_TRY(only_attributes(node, {"max", "perPort"}));
+  VNET_ASSIGN(const auto max, node.number("max", 1, most));
+  VNET_ASSIGN(const auto per_port, node.number("perPort", 1, most));
+  if (max) settings.max_sessions = static_cast<std::uint32_t>(*max);
+  if (per_port) {
+    if (*per_port > settings.max_sessions)
+      return node.wrong_value("perPort", std::to_string(*per_port),
+                              fmt::format("more than max, which is {}", settings.max_sessions));
+    settings.max_sessions_per_port = static_cast<std::uint32_t>(*per_port);
+  }
+  settings.max_sessions_per_port = std::min(settings.max_sessions_per_port, settings.max_sessions);
+  return {};
+}
+
+Result<void> parse_port_forward(const XmlNode& node, Settings& settings) {
+  VNET_TRY(only_attributes(node, {"proto", "port", "to", "toPort"}));
+  PortForward forward;
+  for (const char* name : {"proto", "port", "to"}) VNET_TRY(node.required(name));
+  VNET_ASSIGN(const auto proto, node.choice<std::string>("proto", {{"tcp", "tcp"}, {"udp", "udp"}}));
+  VNET_ASSIGN(const auto port, node.number("port", 1, 65535));
+  VNET_ASSIGN(const auto to, node.address("to"));
+  VNET_ASSIGN(const auto to_port, node.number("toPort", 1, 65535));
+  forward = {*proto, static_cast<std::uint16_t>(*port), *to,
+             static_cast<std::uint16_t>(to_port.value_or(*port))};
+
+  for (const auto& other : settings.port_forwards)
+    if (other.proto == forward.proto && other.port == forward.port && other.to.family == forward.to.family)
+      return node.wrong_value("port", std::to_string(forward.port), "this port is forwarded twice");
+  settings.port_forwards.push_back(std::move(forward));
+  return {};
 }
 
 Result<void> parse_setting(const XmlNode& node, Settings& settings) {
-  if (node.name() == "hostFirewall") {
-    VNET_ASSIGN(auto index, choice(node, "mode", {"honor", "bypass"}));
-    settings.host_firewall = static_cast<HostFirewall>(index);
-  } else if (node.name() == "xdp") {
-    VNET_ASSIGN(auto index, choice(node, "mode", {"auto", "off", "filter", "forward"}));
-    settings.xdp = static_cast<XdpMode>(index);
-  } else if (node.name() == "sessions") {
-    VNET_ASSIGN(auto max, node.number("max", 1, VNET_SESSIONS_MAX));
-    VNET_ASSIGN(auto per_port, node.number("perPort", 1, VNET_SESSIONS_MAX));
-    if (max) settings.max_sessions = static_cast<std::uint32_t>(*max);
-    if (per_port) settings.max_sessions_per_port = static_cast<std::uint32_t>(*per_port);
-  } else if (node.name() == "inbound") {
-    VNET_ASSIGN(auto index, choice(node, "default", {"accept", "established", "drop"}));
-    settings.inbound = static_cast<Inbound>(index);
-  } else if (node.name() == "host") {
-    VNET_ASSIGN(auto index, choice(node, "access", {"all", "services", "none"}));
-    settings.host_access = static_cast<HostAccess>(index);
-  } else if (node.name() == "portForward") {
-    VNET_ASSIGN(auto forward, parse_forward(node));
-    settings.port_forwards.push_back(std::move(forward));
-  } else {
-    return node.error(fmt::format("<vnet:{}>: unknown; allowed: hostFirewall, xdp, sessions, inbound, host, portForward",
-                                  node.name()));
-  }
-  return {};
+  const auto name = node.name();
+  if (name == "hostFirewall")
+    return set_choice<HostFirewall>(node, "mode",
+                                    {{"honor", HostFirewall::Honor}, {"bypass", HostFirewall::Bypass}},
+                                    settings.host_firewall);
+  if (name == "xdp")
+    return set_choice<XdpMode>(node, "mode",
+                               {{"auto", XdpMode::Auto},
+                                {"off", XdpMode::Off},
+                                {"filter", XdpMode::Filter},
+                                {"forward", XdpMode::Forward}},
+                               settings.xdp);
+  if (name == "inbound")
+    return set_choice<Inbound>(
+        node, "default",
+        {{"accept", Inbound::Accept}, {"established", Inbound::Established}, {"drop", Inbound::Drop}},
+        settings.inbound);
+  if (name == "host")
+    return set_choice<HostAccess>(
+        node, "access",
+        {{"all", HostAccess::All}, {"services", HostAccess::Services}, {"none", HostAccess::None}},
+        settings.host_access);
+  if (name == "sessions") return parse_sessions(node, settings);
+  if (name == "portForward") return parse_port_forward(node, settings);
+  return node.error(
+      "unknown setting of vnet-bpf; allowed: hostFirewall, xdp, sessions, inbound, portForward, host");
 }
 
 }  // namespace
 
 Result<Settings> parse_settings(const XmlNode& metadata) {
   Settings settings;
-  for (const auto& root : metadata.children_of_namespace(settings_namespace)) {
-    if (root.name() != "network") return root.error(fmt::format("<vnet:{}>: unknown; allowed: network", root.name()));
-    for (const auto& node : root.children_of_namespace(settings_namespace)) VNET_TRY(parse_setting(node, settings));
+  std::set<std::string> seen;
+  for (const auto& top : metadata.child_elements()) {
+    if (top.namespace_uri() != settings_namespace) continue;  // another program's metadata
+    if (top.name() != "network") return top.error("unknown setting of vnet-bpf; allowed: network");
+    if (!seen.insert("network").second)
+      return top.error("only one <network> with vnet-bpf's settings is allowed");
+    VNET_TRY(only_attributes(top, {}));
+    for (const auto& node : top.child_elements()) {
+      if (node.namespace_uri() != settings_namespace)
+        return node.error(fmt::format("not in the namespace {}", settings_namespace));
+      if (node.name() != "portForward" && !seen.insert(node.name()).second)
+        return node.error("only one is allowed");
+      VNET_TRY(parse_setting(node, settings));
+    }
   }
   return settings;
 }

@@ -1,80 +1,168 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Rules between elements: which mode allows what, as libvirt has them.
+// Rules that concern more than one element. They are libvirt's, so that a file that define takes here is one
+// that virsh net-define takes, and the other way round.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
 
-#include "loader/config/parts.h"
+#include "loader/config/xml_parts.h"
 
 namespace vnet {
 namespace {
 
-// The element's own line where it is there.
-std::unexpected<Error> at(const XmlNode& root, const char* element, const std::string& message) {
-  auto all = root.children(element);
-  return (all.empty() ? root : all.front()).error(message);
+bool has_gateway_of_ours(const Network& network) {
+  return network.mode != Mode::Bridge && network.mode != Mode::Direct;
 }
 
-Result<void> validate_own_bridge(const Network& network, const XmlNode& root) {
-  if ((network.mode == Mode::Nat || network.mode == Mode::Route) && network.ips.empty())
-    return at(root, "forward", fmt::format("<forward mode='{}'> requires an <ip>, but none was given", mode_name(network.mode)));
-  if (network.mode == Mode::Open && !network.devices.empty())
-    return at(root, "forward", "forward dev not allowed for network with forward mode='open'");
-  if (network.devices.size() > 1)
-    return at(root, "forward", fmt::format("<forward mode='{}'>: only one interface is allowed", mode_name(network.mode)));
-  if (!network.physical_function.empty()) return at(root, "forward", "<pf> is for direct attachment");
-  if (network.vlan) return at(root, "vlan", fmt::format("<vlan> doesn't go with mode {}: it doesn't support vlan configuration", mode_name(network.mode)));
-  for (Family family : {Family::V4, Family::V6}) {
-    auto dhcp = std::ranges::count_if(network.ips, [&](const IpConfig& ip) {
-      return ip.gateway.address.family == family && (!ip.ranges.empty() || !ip.hosts.empty());
-    });
-    if (dhcp > 1)
-      return at(root, "ip", fmt::format("Multiple IPv{} dhcp sections found; dhcp is supported on one <ip> of each family", family == Family::V4 ? 4 : 6));
+std::string forward_text(const Network& network) {
+  if (network.mode == Mode::Isolated) return "a network without <forward>";
+  if (network.mode != Mode::Direct) return fmt::format("<forward mode='{}'>", mode_name(network.mode));
+  switch (network.direct_mode) {
+    case DirectMode::Bridge:
+      return "<forward mode='bridge'>";
+    case DirectMode::Private:
+      return "<forward mode='private'>";
+    case DirectMode::Vepa:
+      return "<forward mode='vepa'>";
+    case DirectMode::Passthrough:
+      return "<forward mode='passthrough'>";
   }
-  for (const auto& route : network.routes)
-    if (std::ranges::none_of(network.ips, [&](const IpConfig& ip) { return ip.gateway.contains(route.gateway); }))
-      return at(root, "route", fmt::format("<route gateway='{}'>: the gateway is in none of the network's subnets", route.gateway.text()));
-  for (const auto& forward : network.settings.port_forwards)
-    if (std::ranges::none_of(network.ips, [&](const IpConfig& ip) { return ip.gateway.contains(forward.to); }))
-      return at(root, "metadata", fmt::format("<vnet:portForward to='{}'>: the address is in none of the network's subnets", forward.to.text()));
+  return "<forward>";
+}
+
+Result<void> refuse_virtualport(const XmlNode& root) {
+  auto places = root.children("portgroup");
+  places.push_back(root);
+  for (const auto& interface :
+       root.child("forward") ? root.child("forward")->children("interface") : std::vector<XmlNode>{})
+    places.push_back(interface);
+  for (const auto& place : places)
+    if (const auto port = place.child("virtualport"))
+      return port->error(
+          "virtual switch protocols (openvswitch, 802.1Qbg, 802.1Qbh, midonet) are not supported by "
+          "vnet-bpf");
   return {};
 }
 
+// A bridge that is the administrator's own, or no bridge: the host side is not ours to configure.
 Result<void> validate_foreign(const Network& network, const XmlNode& root) {
-  const char* mode = mode_name(network.mode);
-  if (!network.ips.empty()) return at(root, "ip", fmt::format("Unsupported <ip> element in network with forward mode='{}'", mode));
-  if (network.domain) return at(root, "domain", fmt::format("Unsupported <domain> element in network with forward mode='{}'", mode));
-  if (network.mac) return at(root, "mac", fmt::format("Unsupported <mac> element in network with forward mode='{}'", mode));
-  if (network.mtu) return at(root, "mtu", fmt::format("Unsupported <mtu> element in network with forward mode='{}'", mode));
-  if (!network.dns.txts.empty() || !network.dns.srvs.empty() || !network.dns.hosts.empty())
-    return at(root, "dns", fmt::format("Unsupported <dns> records in network with forward mode='{}'", mode));
-  if (!network.routes.empty()) return at(root, "route", fmt::format("Unsupported <route> element in network with forward mode='{}'", mode));
-  if (network.mode == Mode::Bridge) {
-    if (network.bridge.empty()) return at(root, "forward", "<forward mode='bridge'> needs <bridge name=...> or <interface>");
-    return {};
+  if (has_gateway_of_ours(network)) return {};
+  const auto why = "not allowed with " + forward_text(network);
+  if (const auto bridge = root.child("bridge")) {
+    if (!network.bridge.empty() && network.mode == Mode::Direct)
+      return bridge->wrong_value("name", network.bridge, why);
+    if (!network.bridge.empty() && !(network.devices.empty() && network.physical_function.empty()))
+      return bridge->wrong_value("name", network.bridge, "a bridge name and an uplink exclude each other");
+    for (const char* attribute : {"stp", "delay", "zone"}) {
+      VNET_ASSIGN(const auto value, bridge->attribute(attribute));
+      if (value) return bridge->wrong_value(attribute, *value, why);
+    }
+    VNET_ASSIGN(const auto manager, bridge->attribute("macTableManager"));
+    if (manager && network.bridge.empty())
+      return bridge->wrong_value("macTableManager", *manager, "needs a bridge name");
   }
-  if (!network.bridge.empty()) return at(root, "bridge", "bridge name not allowed with <interface> or in modes private, vepa and passthrough");
-  if (network.bandwidth) return at(root, "bandwidth", "Unsupported <bandwidth> element: there is no bridge in this mode");
-  if (network.isolated_ports) return at(root, "port", "<port isolated> needs a bridge");
-  if (network.devices.empty() && network.physical_function.empty())
-    return at(root, "forward", "direct attachment needs <forward dev>, <interface> or <pf>");
-  if (network.vlan && network.direct_mode != DirectMode::Passthrough && network.direct_mode != DirectMode::Bridge)
-    return at(root, "vlan", "<vlan>: this mode doesn't support vlan configuration");
+  for (const char* name : {"mtu", "mac", "domain", "ip", "route"})
+    if (const auto node = root.child(name)) return node->error(why);
+  if (const auto dns = root.child("dns"))
+    for (const char* name : {"txt", "host", "srv"})
+      if (const auto node = dns->child(name)) return dns->error(fmt::format("<{}> is {}", name, why));
+  if (network.bandwidth && network.mode == Mode::Direct) return root.child("bandwidth")->error(why);
+  return {};
+}
+
+Result<void> validate_forward(const Network& network, const XmlNode& root) {
+  const auto forward = root.child("forward");
+  if (!forward) return {};
+  if (network.mode == Mode::Open && !network.devices.empty())
+    return forward->wrong_value("dev", network.devices.front(), "not allowed with <forward mode='open'>");
+  if ((network.mode == Mode::Nat || network.mode == Mode::Route) && network.devices.size() > 1)
+    return forward->error(fmt::format("only one interface is allowed with {}", forward_text(network)));
+  if ((network.mode == Mode::Nat || network.mode == Mode::Route) && network.ips.empty())
+    return forward->error(fmt::format("{} needs an <ip>", forward_text(network)));
+  return {};
+}
+
+Result<void> validate_vlan(const Network& network, const XmlNode& root) {
+  const bool allowed = network.mode == Mode::Bridge ||
+                       (network.mode == Mode::Direct && (network.direct_mode == DirectMode::Bridge ||
+                                                         network.direct_mode == DirectMode::Passthrough));
+  if (allowed) return {};
+  auto places = root.children("portgroup");
+  places.push_back(root);
+  for (const auto& place : places)
+    if (const auto vlan = place.child("vlan"))
+      return vlan->error("not allowed with " + forward_text(network));
+  return {};
+}
+
+Result<void> validate_portgroups(const Network& network, const XmlNode& root) {
+  const auto nodes = root.children("portgroup");
+  std::set<std::string> names;
+  bool has_default = false;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto& group = network.portgroups[i];
+    if (!names.insert(group.name).second)
+      return nodes[i].wrong_value("name", group.name, "another portgroup has this name");
+    if (group.is_default && has_default)
+      return nodes[i].wrong_value("default", "yes", "another portgroup is the default");
+    has_default |= group.is_default;
+  }
+  return {};
+}
+
+Result<void> validate_ips(const Network& network, const XmlNode& root) {
+  const auto nodes = root.children("ip");
+  std::set<Family> dhcp;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto& ip = network.ips[i];
+    const auto& gateway = ip.gateway;
+    if (!(ip.ranges.empty() && ip.hosts.empty()) && !dhcp.insert(gateway.address.family).second)
+      return nodes[i].error("<dhcp> is allowed in one IPv4 and one IPv6 <ip> only");
+    const unsigned step = gateway.address.family == Family::V4 ? 8 : 4;
+    if (ip.local_ptr && (gateway.length % step != 0 || gateway.length == 0))
+      return nodes[i].wrong_value(
+          "localPtr", "yes",
+          fmt::format("needs a prefix that is a multiple of {}, not {}", step, gateway.length));
+  }
+  return {};
+}
+
+Result<void> validate_routes(const Network& network, const XmlNode& root) {
+  const auto nodes = root.children("route");
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto& gateway = network.routes[i].gateway;
+    if (std::ranges::none_of(network.ips, [&](const IpConfig& ip) { return ip.gateway.contains(gateway); }))
+      return nodes[i].wrong_value("gateway", gateway.text(), "in none of the network's subnets");
+  }
+  return {};
+}
+
+Result<void> validate_settings(const Network& network, const XmlNode& root) {
+  for (const auto& forward : network.settings.port_forwards) {
+    const auto inside = [&](const IpConfig& ip) { return ip.gateway.contains(forward.to); };
+    if (std::ranges::any_of(network.ips, inside)) continue;
+    const auto settings = root.child("metadata")->child("network", settings_namespace);
+    for (const auto& node : settings->children("portForward", settings_namespace)) {
+      VNET_ASSIGN(const auto to, node.address("to"));
+      if (to == forward.to)
+        return node.wrong_value("to", forward.to.text(), "in none of the network's subnets");
+    }
+  }
   return {};
 }
 
 }  // namespace
 
 Result<void> validate(const Network& network, const XmlNode& root) {
-  std::set<std::string> names;
-  unsigned defaults = 0;
-  for (const auto& group : network.portgroups) {
-    if (!names.insert(group.name).second) return at(root, "portgroup", fmt::format("multiple <portgroup> elements with the name {}", group.name));
-    if (group.is_default && ++defaults > 1) return at(root, "portgroup", "multiple default <portgroup> elements");
-  }
-  bool own = network.mode != Mode::Bridge && network.mode != Mode::Direct;
-  return own ? validate_own_bridge(network, root) : validate_foreign(network, root);
+  VNET_TRY(refuse_virtualport(root));
+  VNET_TRY(validate_foreign(network, root));
+  VNET_TRY(validate_forward(network, root));
+  VNET_TRY(validate_vlan(network, root));
+  VNET_TRY(validate_portgroups(network, root));
+  VNET_TRY(validate_ips(network, root));
+  VNET_TRY(validate_routes(network, root));
+  return validate_settings(network, root);
 }
 
 }  // namespace vnet

@@ -11,191 +11,212 @@
 namespace vnet {
 namespace {
 
-constexpr std::size_t max_bytes = 1 << 20;
+const char* chars(const xmlChar* text) {
+  return text ? reinterpret_cast<const char*>(text) : "";
+}
+const xmlChar* xml_chars(const char* text) {
+  return reinterpret_cast<const xmlChar*>(text);
+}
 
-struct FreeString {
-  void operator()(xmlChar* text) const { xmlFree(text); }
+std::string take(xmlChar* text) {
+  std::string result = chars(text);
+  xmlFree(text);
+  return result;
+}
+
+constexpr std::size_t max_document = 1 << 20;
+
+struct FreeContext {
+  void operator()(xmlParserCtxt* context) const { xmlFreeParserCtxt(context); }
 };
-using XmlString = std::unique_ptr<xmlChar, FreeString>;
 
-std::string to_string(const xmlChar* text) { return text ? reinterpret_cast<const char*>(text) : ""; }
+struct Refusal {
+  int doctype_line = 0;
+};
 
-std::unexpected<Error> error_at(const std::string& file, int line, std::string message) {
-  return std::unexpected(Error{ErrorKind::Invalid, std::move(message), file, line});
+// A DTD can declare entities that expand without bound or name other files; a network never needs one.
+// Stopping here means that nothing inside it is read.
+void refuse_doctype(void* data, const xmlChar*, const xmlChar*, const xmlChar*) {
+  auto* context = static_cast<xmlParserCtxt*>(data);
+  static_cast<Refusal*>(context->_private)->doctype_line = xmlSAX2GetLineNumber(context);
+  xmlStopParser(context);
 }
 
-bool has_control(std::string_view text, bool allow_white_space) {
-  return std::ranges::any_of(text, [&](unsigned char c) {
-    if (allow_white_space && (c == '\n' || c == '\t' || c == '\r')) return false;
-    return c < 0x20 || c == 0x7f;
-  });
+std::unexpected<Error> invalid_at(std::string message, const std::string& file, long line) {
+  return std::unexpected(Error{ErrorKind::Invalid, std::move(message), file, static_cast<int>(line)});
 }
 
-std::string trimmed(std::string text) {
-  auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+std::string libxml_message(const xmlError* error) {
+  if (!error || !error->message) return "not a complete XML document";
+  std::string message = error->message;
+  std::ranges::replace(message, '\n', ' ');
+  return "not well-formed XML: " + trimmed(message);
+}
+
+// What a person can read of a refused value: short, on one line.
+std::string printable(std::string value) {
+  for (auto& c : value)
+    if (has_control_character({&c, 1})) c = '?';
+  if (value.size() > 80) value = value.substr(0, 77) + "...";
+  return value;
 }
 
 }  // namespace
 
-std::string xml_escape(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '\'':
-        out += "&apos;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
+bool has_control_character(std::string_view text) {
+  return std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+std::string trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return "";
+  return std::string(text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1));
+}
+
+Result<XmlDocument> XmlDocument::parse(std::string_view xml, const std::string& file_name) {
+  if (xml.size() > max_document)
+    return invalid_at(fmt::format("larger than {} bytes", max_document), file_name, 1);
+  if (const auto nul = xml.find('\0'); nul != std::string_view::npos)
+    return invalid_at("a NUL byte in the text; the file must be UTF-8", file_name,
+                      1 + std::ranges::count(xml.substr(0, nul), '\n'));
+
+  const std::unique_ptr<xmlParserCtxt, FreeContext> context(xmlNewParserCtxt());
+  if (!context) return failed("out of memory for the XML parser");
+  Refusal refusal;
+  context->_private = &refusal;
+  context->sax->internalSubset = refuse_doctype;
+  constexpr int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_BIG_LINES;
+  XmlDocument document(
+      xmlCtxtReadMemory(context.get(), xml.data(), static_cast<int>(xml.size()), nullptr, nullptr, options),
+      file_name);
+
+  if (refusal.doctype_line)
+    return invalid_at("<!DOCTYPE>: a document type declaration is not allowed", file_name,
+                      refusal.doctype_line);
+  if (!document.doc_ || !xmlDocGetRootElement(document.doc_.get())) {
+    const auto* error = xmlCtxtGetLastError(context.get());
+    return invalid_at(libxml_message(error), file_name, error && error->line > 0 ? error->line : 1);
   }
-  return out;
+  return document;
 }
 
-std::string XmlNode::name() const { return to_string(node_->name); }
-std::string XmlNode::ns() const { return node_->ns ? to_string(node_->ns->href) : ""; }
-int XmlNode::line() const { return static_cast<int>(xmlGetLineNo(node_)); }
-
-std::vector<XmlNode> XmlNode::children() const {
-  std::vector<XmlNode> all;
-  for (xmlNode* child = node_->children; child; child = child->next)
-    if (child->type == XML_ELEMENT_NODE && !child->ns) all.emplace_back(child, file_);
-  return all;
+XmlNode XmlDocument::root() const {
+  return {xmlDocGetRootElement(doc_.get()), file_.get()};
 }
 
-std::vector<XmlNode> XmlNode::children(const char* name) const {
-  std::vector<XmlNode> all = children();
-  std::erase_if(all, [&](const XmlNode& child) { return child.name() != name; });
-  return all;
+std::string XmlNode::name() const {
+  return chars(node_->name);
+}
+std::string XmlNode::namespace_uri() const {
+  return node_->ns ? chars(node_->ns->href) : "";
+}
+int XmlNode::line() const {
+  return static_cast<int>(xmlGetLineNo(node_));
+}
+std::string XmlNode::text() const {
+  return take(xmlNodeGetContent(node_));
 }
 
-std::vector<XmlNode> XmlNode::children_of_namespace(const char* uri) const {
-  std::vector<XmlNode> all;
-  for (xmlNode* child = node_->children; child; child = child->next)
-    if (child->type == XML_ELEMENT_NODE && child->ns && to_string(child->ns->href) == uri) all.emplace_back(child, file_);
-  return all;
-}
-
-Result<std::optional<XmlNode>> XmlNode::child(const char* name) const {
-  auto all = children(name);
-  if (all.empty()) return std::nullopt;
-  if (all.size() > 1) return all[1].error(fmt::format("only one <{}> is allowed in <{}>", name, this->name()));
-  return all.front();
-}
-
-Result<std::string> XmlNode::text() const {
-  XmlString content(xmlNodeGetContent(node_));
-  std::string text = to_string(content.get());
-  if (has_control(text, true)) return error(fmt::format("<{}> must not contain control characters", name()));
-  return trimmed(text);
-}
-
-std::string XmlNode::verbatim() const {
-  std::unique_ptr<xmlBuffer, void (*)(xmlBuffer*)> buffer(xmlBufferCreate(), xmlBufferFree);
-  // A copy brings the namespace declarations of its ancestors along.
+std::string XmlNode::serialized() const {
+  // The copy carries the namespace declarations that the original inherits from its ancestors.
   xmlNode* copy = xmlDocCopyNode(node_, node_->doc, 1);
-  xmlNodeDump(buffer.get(), node_->doc, copy, 0, 0);
+  xmlBuffer* buffer = xmlBufferCreate();
+  xmlNodeDump(buffer, node_->doc, copy, 0, 0);
+  std::string result = chars(xmlBufferContent(buffer));
+  xmlBufferFree(buffer);
   xmlFreeNode(copy);
-  return to_string(xmlBufferContent(buffer.get()));
+  return result;
 }
 
-std::string XmlNode::describe(const char* attribute, const std::string& value) const {
-  return fmt::format("<{} {}='{}'>", name(), attribute, value);
+std::vector<XmlNode> XmlNode::child_elements() const {
+  std::vector<XmlNode> result;
+  for (auto* child = node_->children; child; child = child->next)
+    if (child->type == XML_ELEMENT_NODE) result.emplace_back(child, file_);
+  return result;
 }
 
-std::unexpected<Error> XmlNode::error(const std::string& message) const { return error_at(*file_, line(), message); }
+std::vector<XmlNode> XmlNode::children(std::string_view name, std::string_view uri) const {
+  auto result = child_elements();
+  std::erase_if(result,
+                [&](const XmlNode& node) { return node.name() != name || node.namespace_uri() != uri; });
+  return result;
+}
+
+std::optional<XmlNode> XmlNode::child(std::string_view name, std::string_view uri) const {
+  const auto found = children(name, uri);
+  if (found.empty()) return std::nullopt;
+  return found.front();
+}
+
+std::vector<std::string> XmlNode::attribute_names() const {
+  std::vector<std::string> result;
+  for (auto* attribute = node_->properties; attribute; attribute = attribute->next)
+    result.emplace_back(chars(attribute->name));
+  return result;
+}
 
 Result<std::optional<std::string>> XmlNode::attribute(const char* name) const {
-  XmlString value(xmlGetNoNsProp(node_, reinterpret_cast<const xmlChar*>(name)));
-  if (!value) return std::nullopt;
-  std::string text = to_string(value.get());
-  if (has_control(text, false))
-    return error(fmt::format("<{} {}=...> must not contain control characters or line ends", this->name(), name));
-  return text;
+  auto* text = xmlGetNoNsProp(node_, xml_chars(name));
+  if (!text) return std::nullopt;
+  auto value = take(text);
+  if (has_control_character(value))
+    return wrong_value(name, value, "no newline or other control character is allowed here");
+  return value;
 }
 
 Result<std::string> XmlNode::required(const char* name) const {
   VNET_ASSIGN(auto value, attribute(name));
-  if (!value || value->empty()) return error(fmt::format("<{}> needs the attribute '{}'", this->name(), name));
-  return *value;
+  if (!value || value->empty()) return error(fmt::format("the attribute {} is missing", name));
+  return std::move(*value);
 }
 
-Result<std::optional<std::size_t>> XmlNode::one_of(const char* name, std::initializer_list<const char*> allowed) const {
+Result<std::string> XmlNode::string_or_empty(const char* name) const {
   VNET_ASSIGN(auto value, attribute(name));
+  return std::move(value).value_or("");
+}
+
+Result<std::optional<std::uint64_t>> XmlNode::number(const char* name, std::uint64_t min,
+                                                     std::uint64_t max) const {
+  VNET_ASSIGN(const auto value, attribute(name));
   if (!value) return std::nullopt;
-  auto found = std::ranges::find(allowed, *value);
-  if (found == allowed.end())
-    return error(fmt::format("{}: unknown {}; allowed: {}", describe(name, *value), name, fmt::join(allowed, ", ")));
-  return static_cast<std::size_t>(found - allowed.begin());
+  std::uint64_t result = 0;
+  const char* last = value->data() + value->size();
+  const auto [end, code] = std::from_chars(value->data(), last, result);
+  if (code != std::errc() || end != last || result < min || result > max)
+    return wrong_value(name, *value, fmt::format("must be a number from {} to {}", min, max));
+  return result;
 }
 
 Result<std::optional<bool>> XmlNode::yes_no(const char* name) const {
-  VNET_ASSIGN(auto index, one_of(name, {"no", "yes"}));
-  if (!index) return std::nullopt;
-  return *index == 1;
-}
-
-Result<std::optional<std::uint64_t>> XmlNode::number(const char* name, std::uint64_t min, std::uint64_t max) const {
-  VNET_ASSIGN(auto value, attribute(name));
-  if (!value) return std::nullopt;
-  std::uint64_t number = 0;
-  auto [end, failure] = std::from_chars(value->data(), value->data() + value->size(), number);
-  if (value->empty() || failure != std::errc() || end != value->data() + value->size() || number < min || number > max)
-    return error(fmt::format("{}: not a number from {} to {}", describe(name, *value), min, max));
-  return number;
+  return choice<bool>(name, {{"yes", true}, {"no", false}});
 }
 
 Result<std::optional<Address>> XmlNode::address(const char* name) const {
-  VNET_ASSIGN(auto value, attribute(name));
+  VNET_ASSIGN(const auto value, attribute(name));
   if (!value) return std::nullopt;
-  auto parsed = Address::parse(*value);
-  if (!parsed) return error(fmt::format("{}: not an IPv4 or IPv6 address", describe(name, *value)));
-  return *parsed;
+  const auto result = Address::parse(*value);
+  if (!result) return wrong_value(name, *value, "not an IPv4 or IPv6 address");
+  return result;
 }
 
-Result<std::optional<Mac>> XmlNode::mac(const char* name) const {
-  VNET_ASSIGN(auto value, attribute(name));
+Result<std::optional<Mac>> XmlNode::unicast_mac(const char* name) const {
+  VNET_ASSIGN(const auto value, attribute(name));
   if (!value) return std::nullopt;
-  auto parsed = Mac::parse(*value);
-  if (!parsed) return error(fmt::format("{}: not a MAC address (aa:bb:cc:dd:ee:ff)", describe(name, *value)));
-  if (parsed->is_multicast()) return error(fmt::format("{}: expected unicast mac address, found multicast", describe(name, *value)));
-  return *parsed;
+  const auto result = Mac::parse(*value);
+  if (!result) return wrong_value(name, *value, "not a MAC address; write it as 52:54:00:12:34:56");
+  if (result->is_multicast()) return wrong_value(name, *value, "a multicast MAC address; it must be unicast");
+  return result;
 }
 
-Result<XmlDocument> XmlDocument::parse(std::string_view text, const std::string& file) {
-  if (text.size() > max_bytes) return error_at(file, 1, "more than 1 MiB is not a network definition");
-  if (auto nul = text.find('\0'); nul != std::string_view::npos)
-    return error_at(file, 1 + static_cast<int>(std::ranges::count(text.substr(0, nul), '\n')), "a NUL byte is not XML");
-  std::unique_ptr<xmlParserCtxt, void (*)(xmlParserCtxt*)> parser(xmlNewParserCtxt(), xmlFreeParserCtxt);
-  if (!parser) return failed("out of memory");
-  XmlDocument document;
-  document.file_ = std::make_unique<std::string>(file);
-  document.document_.reset(xmlCtxtReadMemory(parser.get(), text.data(), static_cast<int>(text.size()), nullptr, nullptr,
-                                             XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                                 XML_PARSE_BIG_LINES | XML_PARSE_COMPACT));
-  if (!document.document_ || !xmlDocGetRootElement(document.document_.get())) {
-    const xmlError* why = xmlCtxtGetLastError(parser.get());
-    return error_at(file, why && why->line > 0 ? why->line : 1,
-                    "not well-formed XML: " + trimmed(why && why->message ? why->message : "empty"));
-  }
-  // Entities are declared there, and none are needed.
-  if (document.document_->intSubset) return error_at(file, 1, "a document type declaration is not allowed");
-  return document;
+std::unexpected<Error> XmlNode::error_at(std::string message) const {
+  return invalid_at(std::move(message), *file_, line());
 }
-
-XmlNode XmlDocument::root() const { return {xmlDocGetRootElement(document_.get()), file_.get()}; }
+std::unexpected<Error> XmlNode::error(const std::string& message) const {
+  return error_at(fmt::format("<{}>: {}", name(), message));
+}
+std::unexpected<Error> XmlNode::wrong_value(const char* attribute, const std::string& value,
+                                            const std::string& message) const {
+  return error_at(fmt::format("<{} {}='{}'>: {}", name(), attribute, printable(value), message));
+}
 
 }  // namespace vnet

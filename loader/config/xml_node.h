@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Reading libxml2's tree in typed steps. Every error names file, line, element and what is allowed.
+// A reader over libxml2: elements and typed attributes, whose errors name the element and its line.
 #pragma once
 
 #include <libxml/tree.h>
@@ -10,64 +10,85 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "loader/error.h"
 #include "loader/model/address.h"
-#include "loader/model/network.h"
 
 namespace vnet {
 
+// An element of an XmlDocument, which must outlive it.
 class XmlNode {
  public:
   XmlNode(xmlNode* node, const std::string* file) : node_(node), file_(file) {}
 
   std::string name() const;
-  std::string ns() const;  // namespace URI; empty: none
+  std::string namespace_uri() const;  // "" without one
   int line() const;
-  // Children that are elements; those of a foreign namespace are left out unless asked for.
-  std::vector<XmlNode> children() const;
-  std::vector<XmlNode> children(const char* name) const;
-  std::vector<XmlNode> children_of_namespace(const char* uri) const;
-  // At most one, else an error.
-  Result<std::optional<XmlNode>> child(const char* name) const;
-  Result<std::string> text() const;  // its content; control characters other than white space are refused
-  std::string verbatim() const;      // the element as XML
+  std::string text() const;
+  std::string serialized() const;  // the element as XML, namespace declarations included
 
-  // An attribute; nullopt when absent. Control characters are refused: the values end up in other
-  // programs' line-based configuration.
+  // Child elements without a namespace (or in `uri`), in document order.
+  std::vector<XmlNode> children(std::string_view name, std::string_view uri = "") const;
+  std::vector<XmlNode> child_elements() const;
+  std::optional<XmlNode> child(std::string_view name, std::string_view uri = "") const;
+  std::vector<std::string> attribute_names() const;
+
+  // nullopt: the attribute is not there. A control character is an error, because values end up in lines
+  // of other programs' configuration.
   Result<std::optional<std::string>> attribute(const char* name) const;
   Result<std::string> required(const char* name) const;
-  Result<std::optional<bool>> yes_no(const char* name) const;
+  Result<std::string> string_or_empty(const char* name) const;
   Result<std::optional<std::uint64_t>> number(const char* name, std::uint64_t min, std::uint64_t max) const;
+  Result<std::optional<bool>> yes_no(const char* name) const;
   Result<std::optional<Address>> address(const char* name) const;
-  Result<std::optional<Mac>> mac(const char* name) const;
-  // Index into the allowed words.
-  Result<std::optional<std::size_t>> one_of(const char* name, std::initializer_list<const char*> allowed) const;
+  Result<std::optional<Mac>> unicast_mac(const char* name) const;
 
+  template <typename T>
+  Result<std::optional<T>> choice(const char* name,
+                                  std::initializer_list<std::pair<const char*, T>> allowed) const {
+    VNET_ASSIGN(const auto value, attribute(name));
+    if (!value) return std::nullopt;
+    std::string names;
+    for (const auto& [text, result] : allowed) {
+      if (*value == text) return result;
+      names += names.empty() ? text : std::string(", ") + text;
+    }
+    return wrong_value(name, *value, std::string("unknown ") + name + "; allowed: " + names);
+  }
+
+  // "<element>: message"
   std::unexpected<Error> error(const std::string& message) const;
+  // "<element attribute='value'>: message"
+  std::unexpected<Error> wrong_value(const char* attribute, const std::string& value,
+                                     const std::string& message) const;
 
  private:
-  std::string describe(const char* attribute, const std::string& value) const;  // <ip prefix='x'>
+  std::unexpected<Error> error_at(std::string message) const;
 
   xmlNode* node_;
   const std::string* file_;
 };
 
-// A parsed document; nodes are valid as long as it lives. No network, no DTD, no entities, 1 MiB at the most.
 class XmlDocument {
  public:
-  static Result<XmlDocument> parse(std::string_view text, const std::string& file);
+  // Reads no other file, declares no entities, and takes at most one MiB.
+  static Result<XmlDocument> parse(std::string_view xml, const std::string& file_name);
   XmlNode root() const;
 
  private:
   struct Free {
-    void operator()(xmlDoc* document) const { xmlFreeDoc(document); }
+    void operator()(xmlDoc* doc) const { xmlFreeDoc(doc); }
   };
-  std::unique_ptr<xmlDoc, Free> document_;
-  std::unique_ptr<std::string> file_;
+  XmlDocument(xmlDoc* doc, const std::string& file_name)
+      : doc_(doc), file_(std::make_unique<std::string>(file_name)) {}
+
+  std::unique_ptr<xmlDoc, Free> doc_;
+  std::unique_ptr<std::string> file_;  // on the heap: nodes point to it
 };
 
-std::string xml_escape(std::string_view text);
+bool has_control_character(std::string_view text);
+std::string trimmed(std::string_view text);
 
 }  // namespace vnet

@@ -2,84 +2,95 @@
 #include "loader/model/address.h"
 
 #include <arpa/inet.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstdio>
-#include <random>
+#include <cstdlib>
 
 namespace vnet {
-namespace {
-
-bool bit(const Address& address, unsigned index) { return address.bytes[index / 8] >> (7 - index % 8) & 1; }
-
-void set_bit(Address& address, unsigned index, bool value) {
-  auto mask = static_cast<std::uint8_t>(0x80 >> (index % 8));
-  if (value) address.bytes[index / 8] |= mask;
-  else address.bytes[index / 8] &= static_cast<std::uint8_t>(~mask);
-}
-
-}  // namespace
 
 std::optional<Address> Address::parse(std::string_view text) {
-  std::string terminated(text);
-  if (terminated.size() != text.size() || terminated.find('\0') != std::string::npos) return std::nullopt;
+  char buffer[INET6_ADDRSTRLEN + 1] = {};
+  if (text.size() >= sizeof(buffer) || text.contains('\0')) return std::nullopt;
+  std::ranges::copy(text, buffer);
+
   Address address;
-  if (inet_pton(AF_INET, terminated.c_str(), address.bytes.data()) == 1) return address;
-  address.family = Family::V6;
-  if (inet_pton(AF_INET6, terminated.c_str(), address.bytes.data()) == 1) return address;
-  return std::nullopt;
+  address.family = text.contains(':') ? Family::V6 : Family::V4;
+  const int af = address.family == Family::V4 ? AF_INET : AF_INET6;
+  if (inet_pton(af, buffer, address.bytes.data()) != 1) return std::nullopt;
+  return address;
 }
 
 std::string Address::text() const {
-  char text[INET6_ADDRSTRLEN];
-  return inet_ntop(family == Family::V4 ? AF_INET : AF_INET6, bytes.data(), text, sizeof(text));
+  char buffer[INET6_ADDRSTRLEN] = {};
+  inet_ntop(family == Family::V4 ? AF_INET : AF_INET6, bytes.data(), buffer, sizeof(buffer));
+  return buffer;
 }
 
-bool Address::is_multicast() const { return family == Family::V4 ? bytes[0] >> 4 == 0xe : bytes[0] == 0xff; }
+bool Address::is_multicast() const {
+  return family == Family::V4 ? (bytes[0] & 0xf0) == 0xe0 : bytes[0] == 0xff;
+}
 
 bool Address::is_link_local() const {
-  return family == Family::V4 ? bytes[0] == 169 && bytes[1] == 254 : bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
+  return family == Family::V4 ? bytes[0] == 169 && bytes[1] == 254
+                              : bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
 }
 
 std::optional<Prefix> Prefix::parse(std::string_view text) {
-  auto slash = text.find('/');
-  auto address = Address::parse(text.substr(0, slash));
+  const auto slash = text.find('/');
+  const auto address = Address::parse(text.substr(0, slash));
   if (!address) return std::nullopt;
-  Prefix prefix{*address, address->bits()};
-  if (slash == std::string_view::npos) return prefix;
-  auto length = text.substr(slash + 1);
-  auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), prefix.length);
-  if (error != std::errc() || end != length.data() + length.size() || prefix.length > address->bits())
+  if (slash == std::string_view::npos) return Prefix{*address, address->bits()};
+
+  const auto digits = text.substr(slash + 1);
+  unsigned length = 0;
+  const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+  if (code != std::errc() || end != digits.data() + digits.size() || length > address->bits())
     return std::nullopt;
-  return prefix;
+  return Prefix{*address, length};
 }
 
-std::string Prefix::text() const { return address.text() + "/" + std::to_string(length); }
-
-Prefix Prefix::network() const {
-  Prefix result = *this;
-  for (unsigned i = length; i < address.bits(); ++i) set_bit(result.address, i, false);
-  return result;
+std::string Prefix::text() const {
+  return address.text() + "/" + std::to_string(length);
 }
 
-Address Prefix::netmask() const {
-  Address mask{.family = address.family};
-  for (unsigned i = 0; i < length; ++i) set_bit(mask, i, true);
+Address Prefix::netmask(Family family, unsigned length) {
+  Address mask{family, {}};
+  for (unsigned i = 0; i < std::min(length, mask.bits()); ++i) mask.bytes[i / 8] |= 0x80 >> (i % 8);
   return mask;
 }
 
+Address Prefix::netmask() const {
+  return netmask(address.family, length);
+}
+
+std::optional<unsigned> Prefix::length_of(const Address& netmask) {
+  unsigned length = 0;
+  for (auto byte : netmask.bytes) length += std::popcount(byte);
+  if (Prefix::netmask(netmask.family, length) != netmask) return std::nullopt;
+  return length;
+}
+
+Prefix Prefix::network() const {
+  const auto mask = netmask();
+  Prefix result = *this;
+  for (std::size_t i = 0; i < mask.bytes.size(); ++i) result.address.bytes[i] &= mask.bytes[i];
+  return result;
+}
+
 Address Prefix::broadcast() const {
+  const auto mask = netmask();
   Address last = address;
-  for (unsigned i = length; i < address.bits(); ++i) set_bit(last, i, true);
+  for (std::size_t i = 0; i < last.bits() / 8; ++i)
+    last.bytes[i] |= static_cast<std::uint8_t>(~mask.bytes[i]);
   return last;
 }
 
 bool Prefix::contains(const Address& other) const {
-  if (other.family != address.family) return false;
-  for (unsigned i = 0; i < length; ++i)
-    if (bit(address, i) != bit(other, i)) return false;
-  return true;
+  return other.family == address.family && Prefix{other, length}.network() == network();
 }
 
 bool Prefix::overlaps(const Prefix& other) const {
@@ -88,34 +99,29 @@ bool Prefix::overlaps(const Prefix& other) const {
 
 std::optional<Mac> Mac::parse(std::string_view text) {
   Mac mac;
-  unsigned count = 0;
-  while (!text.empty()) {
-    auto colon = text.find(':');
-    auto part = text.substr(0, colon);
-    unsigned value = 0;
-    auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value, 16);
-    if (part.empty() || part.size() > 2 || error != std::errc() || end != part.data() + part.size() || count == 6)
-      return std::nullopt;
-    mac.bytes[count++] = static_cast<std::uint8_t>(value);
-    if (colon == std::string_view::npos) break;
-    text.remove_prefix(colon + 1);
-    if (text.empty()) return std::nullopt;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < mac.bytes.size(); ++i) {
+    if (i > 0 && (at >= text.size() || text[at++] != ':')) return std::nullopt;
+    const auto digits = text.substr(at, std::min<std::size_t>(2, text.size() - at));
+    const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), mac.bytes[i], 16);
+    if (code != std::errc()) return std::nullopt;
+    at += end - digits.data();
   }
-  return count == 6 ? std::optional(mac) : std::nullopt;
+  if (at != text.size()) return std::nullopt;
+  return mac;
 }
 
 Mac Mac::random() {
-  std::random_device device;
-  unsigned bits = device();
-  return {{0x52, 0x54, 0x00, static_cast<std::uint8_t>(bits), static_cast<std::uint8_t>(bits >> 8),
-           static_cast<std::uint8_t>(bits >> 16)}};
+  Mac mac{{0x52, 0x54, 0x00, 0, 0, 0}};
+  if (getentropy(&mac.bytes[3], 3) != 0) std::abort();  // only without a kernel random source
+  return mac;
 }
 
 std::string Mac::text() const {
-  char text[18];
-  std::snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4],
-                bytes[5]);
-  return text;
+  char buffer[18];
+  std::snprintf(buffer, sizeof(buffer), "%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2],
+                bytes[3], bytes[4], bytes[5]);
+  return buffer;
 }
 
 }  // namespace vnet

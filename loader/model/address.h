@@ -35,6 +35,9 @@ struct Prefix {
   std::string text() const;                                   // "192.168.122.1/24"
   Prefix network() const;                                     // host bits cleared
   Address netmask() const;
+  static Address netmask(Family family, unsigned length);
+  // The length that an IPv4 netmask stands for; nullopt when its bits are not contiguous.
+  static std::optional<unsigned> length_of(const Address& netmask);
   Address broadcast() const;  // the last address
   bool contains(const Address& other) const;
   bool overlaps(const Prefix& other) const;

@@ -22,15 +22,18 @@ const char* mode_name(Mode mode) {
 }
 
 Network default_network() {
+  const auto address = [](std::uint8_t last) { return Address{Family::V4, {192, 168, 122, last}}; };
+
+  IpConfig ip;
+  ip.gateway = {address(1), 24};
+  ip.netmask_given = true;
+  ip.dhcp = true;
+  ip.ranges.push_back({address(2), address(254), std::nullopt});
+
   Network network;
   network.name = "default";
   network.mode = Mode::Nat;
   network.bridge = "virbr0";
-  IpConfig ip;
-  ip.gateway = *Prefix::parse("192.168.122.1/24");
-  ip.netmask_given = true;
-  ip.dhcp = true;
-  ip.ranges.push_back({*Address::parse("192.168.122.2"), *Address::parse("192.168.122.254"), {}});
   network.ips.push_back(std::move(ip));
   return network;
 }

@@ -97,6 +97,7 @@ struct StaticRoute {  // <route>: through a guest of this network
   Prefix destination;
   Address gateway;
   std::optional<unsigned> metric;
+  bool netmask_given = false;  // written back as netmask= rather than prefix=
 };
 
 // <nat> below <forward mode='nat'>.
@@ -115,7 +116,8 @@ struct BandwidthPair {
 
 struct VlanTag {
   unsigned id = 0;
-  bool native = false;
+  bool native = false;         // nativeMode= is there
+  bool native_tagged = false;  // ... and says 'tagged'
 };
 struct Vlan {
   bool trunk = false;
@@ -125,6 +127,7 @@ struct Vlan {
 struct PortGroup {
   std::string name;
   bool is_default = false;
+  std::optional<bool> trust_guest_rx_filters;
   std::optional<BandwidthPair> bandwidth;
   std::optional<Vlan> vlan;
 };

@@ -4,176 +4,205 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdint>
+#include <iterator>
 
 namespace vnet {
 namespace {
 
-bool is_v6(const IpConfig& ip) { return ip.gateway.address.family == Family::V6; }
-bool serves_dhcp(const IpConfig& ip) { return !ip.ranges.empty() || !ip.hosts.empty(); }
+using Out = std::back_insert_iterator<std::string>;
 
-class Conf {
- public:
-  template <typename... Arguments>
-  void line(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
-    text_ += fmt::format(format, std::forward<Arguments>(arguments)...) + "\n";
+// A path as dnsmasq's reader takes it: a quote, a backslash and a '#' after a space are its syntax.
+std::string quoted(const std::string& path) {
+  if (path.find_first_of(" #\"\\") == std::string::npos) return path;
+  std::string result = "\"";
+  for (const char c : path) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
   }
-  std::string take() { return std::move(text_); }
-
- private:
-  std::string text_;
-};
-
-void forwarders(Conf& conf, const Dns& dns) {
-  bool only_these = false;
-  for (const auto& f : dns.forwarders) {
-    auto address = f.address ? f.address->text() : "#";
-    if (f.domain.empty()) conf.line("server={}", address);
-    else conf.line("server=/{}/{}", f.domain, address);
-    only_these = only_these || (f.address && f.domain.empty());
-  }
-  if (only_these) conf.line("no-resolv");
+  return result + '"';
 }
 
-// 192.168.122.0/24 -> 122.168.192.in-addr.arpa
-std::string reverse_zone(const Prefix& prefix) {
+bool has_dhcp(const IpConfig& ip) {
+  return !ip.ranges.empty() || !ip.hosts.empty();
+}
+
+const IpConfig* dhcp_of(const Network& network, Family family) {
+  const auto found = std::ranges::find_if(
+      network.ips, [&](const IpConfig& ip) { return ip.gateway.address.family == family && has_dhcp(ip); });
+  return found == network.ips.end() ? nullptr : &*found;
+}
+
+bool needs_dnsmasq(const Network& network) {
+  if (network.ips.empty()) return false;
+  return network.dns.enable || std::ranges::any_of(network.ips, [](const IpConfig& ip) {
+           return has_dhcp(ip) || !ip.tftp_root.empty();
+         });
+}
+
+// "122.168.192.in-addr.arpa" for 192.168.122.0/24. The parser saw to it that the length ends at a label.
+std::string reverse_zone(const Prefix& subnet) {
   std::string zone;
-  const auto& bytes = prefix.address.bytes;
-  if (prefix.address.family == Family::V4) {
-    for (unsigned i = prefix.length / 8; i-- > 0;) zone += fmt::format("{}.", bytes[i]);
+  const auto& bytes = subnet.address.bytes;
+  if (subnet.address.family == Family::V4) {
+    for (unsigned i = subnet.length / 8; i-- > 0;) zone += fmt::format("{}.", bytes[i]);
     return zone + "in-addr.arpa";
   }
-  for (unsigned i = prefix.length / 4; i-- > 0;) zone += fmt::format("{:x}.", bytes[i / 2] >> (i % 2 ? 0 : 4) & 0xf);
+  for (unsigned i = subnet.length / 4; i-- > 0;)
+    zone += fmt::format("{:x}.", i % 2 ? bytes[i / 2] & 0xf : bytes[i / 2] >> 4);
   return zone + "ip6.arpa";
 }
 
-void srv_record(Conf& conf, const DnsSrv& srv) {
-  std::string line = fmt::format("_{}._{}", srv.service, srv.protocol);
-  if (!srv.domain.empty()) line += "." + srv.domain;
-  // "." says that there is no such service.
-  std::string target = srv.target == "." ? "" : srv.target;
-  if (!srv.target.empty()) {
-    line += "," + target;
-    bool more = srv.priority || srv.weight;
-    if (srv.port || more) line += fmt::format(",{}", srv.port.value_or(1));
-    if (more) line += fmt::format(",{}", srv.priority.value_or(0));
-    if (srv.weight) line += fmt::format(",{}", *srv.weight);
+void write_forwarders(Out out, const Network& network) {
+  bool replaces_resolv = false;
+  for (const auto& forwarder : network.dns.forwarders) {
+    const auto server = forwarder.address ? forwarder.address->text() : "#";
+    if (forwarder.domain.empty())
+      fmt::format_to(out, "server={}\n", server);
+    else
+      fmt::format_to(out, "server=/{}/{}\n", forwarder.domain, server);
+    replaces_resolv |= forwarder.domain.empty();
   }
-  conf.line("srv-host={}", line);
+  if (replaces_resolv) fmt::format_to(out, "no-resolv\n");
 }
 
-std::uint64_t range_size(const DhcpRange& range) {
-  std::uint64_t start = 0, end = 0;
-  unsigned bytes = range.start.bits() / 8;
-  for (unsigned i = bytes > 8 ? bytes - 8 : 0; i < bytes; ++i) {
-    start = start << 8 | range.start.bytes[i];
-    end = end << 8 | range.end.bytes[i];
+void write_domain(Out out, const Network& network) {
+  if (const auto& domain = network.domain; domain && !domain->name.empty()) {
+    if (domain->local_only) fmt::format_to(out, "local=/{}/\n", domain->name);
+    fmt::format_to(out, "domain={}\nexpand-hosts\n", domain->name);
   }
-  return end - start + 1;
+  for (const auto& ip : network.ips)
+    if (ip.local_ptr) fmt::format_to(out, "local=/{}/\n", reverse_zone(ip.gateway));
+  if (!network.dns.forward_plain_names) fmt::format_to(out, "domain-needed\nlocal=//\n");
 }
 
-// Returns how many addresses the ranges hold.
-std::uint64_t dhcp(Conf& conf, const IpConfig& ip) {
-  std::uint64_t addresses = 0;
+// The optional fields are known by their place, so that one that is given needs all before it.
+void write_srv(Out out, const DnsSrv& srv) {
+  fmt::format_to(out, "srv-host=_{}._{}", srv.service, srv.protocol);
+  if (!srv.domain.empty()) fmt::format_to(out, ".{}", srv.domain);
+  if (!srv.target.empty()) fmt::format_to(out, ",{}", srv.target == "." ? "" : srv.target);
+  if (srv.port || srv.priority || srv.weight) fmt::format_to(out, ",{}", srv.port.value_or(1));
+  if (srv.priority || srv.weight) fmt::format_to(out, ",{}", srv.priority.value_or(0));
+  if (srv.weight) fmt::format_to(out, ",{}", *srv.weight);
+  fmt::format_to(out, "\n");
+}
+
+void write_tftp(Out out, const Network& network) {
+  bool enabled = false;
+  for (const auto& ip : network.ips) {
+    if (ip.tftp_root.empty()) continue;
+    if (!enabled) fmt::format_to(out, "enable-tftp\n");
+    enabled = true;
+    fmt::format_to(out, "tftp-root={}\n", quoted(ip.tftp_root));
+  }
+}
+
+// The parser allows only the last 16 bits to differ.
+unsigned range_size(const DhcpRange& range) {
+  const auto low = [](const Address& a) {
+    const auto end = a.bits() / 8;
+    return a.bytes[end - 2] * 256U + a.bytes[end - 1];
+  };
+  return low(range.end) - low(range.start) + 1;
+}
+
+void write_dhcp(Out out, const IpConfig& ip) {
+  const bool v4 = ip.gateway.address.family == Family::V4;
   for (const auto& range : ip.ranges) {
-    auto width = is_v6(ip) ? std::to_string(ip.gateway.length) : ip.gateway.netmask().text();
-    auto lease = range.lease ? "," + range.lease->text : "";
-    conf.line("dhcp-range={},{},{}{}", range.start.text(), range.end.text(), width, lease);
-    addresses += range_size(range);
+    const auto subnet = v4 ? ip.gateway.netmask().text() : std::to_string(ip.gateway.length);
+    fmt::format_to(out, "dhcp-range={},{},{}", range.start.text(), range.end.text(), subnet);
+    if (range.lease) fmt::format_to(out, ",{}", range.lease->text);
+    fmt::format_to(out, "\n");
   }
-  if (ip.ranges.empty() && !ip.hosts.empty()) {
-    if (is_v6(ip)) conf.line("dhcp-range={},static,{}", ip.gateway.address.text(), ip.gateway.length);
-    else conf.line("dhcp-range={},static", ip.gateway.address.text());
+  // With hosts alone dnsmasq still has to be told to serve the subnet.
+  if (ip.ranges.empty())
+    fmt::format_to(out, "dhcp-range={},static{}\n", ip.gateway.address.text(),
+                   v4 ? "" : "," + std::to_string(ip.gateway.length));
+  if (!v4) return;
+  fmt::format_to(out, "dhcp-no-override\ndhcp-authoritative\n");
+  if (ip.bootp) {
+    fmt::format_to(out, "dhcp-boot={}", ip.bootp->file);
+    if (!ip.bootp->server.empty()) fmt::format_to(out, ",,{}", ip.bootp->server);
+    fmt::format_to(out, "\n");
   }
-  if (!is_v6(ip) && serves_dhcp(ip)) {
-    conf.line("dhcp-no-override");
-    conf.line("dhcp-authoritative");
-  }
-  if (ip.bootp && !ip.bootp->server.empty()) conf.line("dhcp-boot={},,{}", ip.bootp->file, ip.bootp->server);
-  else if (ip.bootp) conf.line("dhcp-boot={}", ip.bootp->file);
-  return addresses;
 }
 
-std::string host_line(const DhcpHost& host, bool v6) {
-  std::string lease = host.lease ? "," + host.lease->text : "";
-  std::string ip = host.ip ? (v6 ? "[" + host.ip->text() + "]" : host.ip->text()) : "";
-  if (v6) {
-    std::string line = host.id.empty() ? "" : "id:" + host.id + ",";
-    if (!host.name.empty()) line += host.name + ",";
-    return line + ip + lease;
+void write_all_dhcp(Out out, const Network& network, const DnsmasqPaths& paths) {
+  unsigned leases = 0;
+  bool any = false;
+  for (const auto family : {Family::V4, Family::V6}) {
+    const auto* ip = dhcp_of(network, family);
+    if (!ip) continue;
+    any = true;
+    write_dhcp(out, *ip);
+    for (const auto& range : ip->ranges) leases += range_size(range);
   }
-  std::string line = host.mac ? host.mac->text() : host.name;
-  if (!ip.empty()) line += "," + ip;
-  if (host.mac && !host.name.empty()) line += "," + host.name;
-  return line + lease;
+  if (leases > 0) fmt::format_to(out, "dhcp-lease-max={}\n", leases);
+  if (any) fmt::format_to(out, "dhcp-hostsfile={}\n", quoted(paths.hostsfile));
+}
+
+void write_router_advertisements(Out out, const Network& network) {
+  // One DHCPv6 subnet makes advertisements managed on the whole bridge.
+  if (dhcp_of(network, Family::V6)) {
+    fmt::format_to(out, "enable-ra\n");
+    return;
+  }
+  for (const auto& ip : network.ips)
+    if (ip.gateway.address.family == Family::V6)
+      fmt::format_to(out, "dhcp-range={},ra-only\n", ip.gateway.address.text());
+}
+
+std::string conf(const Network& network, const DnsmasqPaths& paths, const std::string& bridge) {
+  std::string text = "# Written by vnet-bpf at every start of the network; changes made here are lost.\n";
+  const Out out(text);
+  fmt::format_to(out, "strict-order\n");
+  if (!network.dns.enable) fmt::format_to(out, "port=0\n");
+  write_forwarders(out, network);
+  write_domain(out, network);
+  if (!paths.pid_file.empty()) fmt::format_to(out, "pid-file={}\n", quoted(paths.pid_file));
+  if (!paths.lease_file.empty()) fmt::format_to(out, "dhcp-leasefile={}\n", quoted(paths.lease_file));
+  // Bound to this bridge and never to a wildcard address: a resolver that answers the world is an amplifier.
+  fmt::format_to(out, "except-interface=lo\nbind-dynamic\ninterface={}\n", bridge);
+  // Nobody routes for an isolated network, so that no router is announced and nothing is asked upstream.
+  if (network.mode == Mode::Isolated) fmt::format_to(out, "dhcp-option=3\nno-resolv\nra-param=*,0,0\n");
+  for (const auto& txt : network.dns.txts) fmt::format_to(out, "txt-record={},{}\n", txt.name, txt.value);
+  for (const auto& srv : network.dns.srvs) write_srv(out, srv);
+  write_tftp(out, network);
+  write_all_dhcp(out, network, paths);
+  if (network.dns.enable) fmt::format_to(out, "addn-hosts={}\n", quoted(paths.addnhosts));
+  if (network.mtu) fmt::format_to(out, "dhcp-option=option:mtu,{}\n", *network.mtu);
+  write_router_advertisements(out, network);
+  for (const auto& option : network.dnsmasq_options) fmt::format_to(out, "{}\n", option);
+  return text;
+}
+
+std::string host_line(const DhcpHost& host, Family family) {
+  const auto ip = host.ip ? host.ip->text() : "";
+  std::string line;
+  if (family == Family::V6) {
+    if (!host.id.empty()) line = "id:" + host.id;
+    if (!host.name.empty()) line += (line.empty() ? "" : ",") + host.name;
+    line += ",[" + ip + "]";
+  } else if (host.mac) {
+    line = host.mac->text() + "," + ip;
+    if (!host.name.empty()) line += "," + host.name;
+  } else {
+    line = host.name + "," + ip;
+  }
+  if (host.lease) line += "," + host.lease->text;
+  return line + "\n";
 }
 
 }  // namespace
 
-DnsmasqFiles dnsmasq_files(const Network& network, const DnsmasqPaths& paths) {
+DnsmasqFiles dnsmasq_files(const Network& network, const DnsmasqPaths& paths, const std::string& bridge) {
   DnsmasqFiles files;
-  bool any_dhcp = std::ranges::any_of(network.ips, serves_dhcp);
-  bool any_tftp = std::ranges::any_of(network.ips, [](const IpConfig& ip) { return !ip.tftp_root.empty(); });
-  files.needed = !network.ips.empty() && (network.dns.enable || any_dhcp || any_tftp);
-  if (!files.needed) return files;
-  bool isolated = network.mode == Mode::Isolated;
-
-  Conf conf;
-  conf.line("strict-order");
-  if (!network.dns.enable) conf.line("port=0");
-  forwarders(conf, network.dns);
-  if (network.domain) {
-    if (network.domain->local_only) conf.line("local=/{}/", network.domain->name);
-    conf.line("domain={}", network.domain->name);
-    conf.line("expand-hosts");
-  }
-  for (const auto& ip : network.ips)
-    if (ip.local_ptr) conf.line("local=/{}/", reverse_zone(ip.gateway));
-  if (!network.dns.forward_plain_names) {
-    conf.line("domain-needed");
-    // With a local domain that line says it already.
-    if (!network.domain || !network.domain->local_only) conf.line("local=//");
-  }
-  conf.line("pid-file={}", paths.pid_file);
-  conf.line("except-interface=lo");
-  // Only this way does dnsmasq stay deaf to other interfaces (CVE-2012-3411).
-  conf.line("bind-dynamic");
-  conf.line("interface={}", network.bridge);
-  if (isolated) {
-    conf.line("dhcp-option=3");
-    conf.line("no-resolv");
-    conf.line("ra-param=*,0,0");
-  }
-  for (const auto& txt : network.dns.txts) conf.line("txt-record={},{}", txt.name, txt.value);
-  for (const auto& srv : network.dns.srvs) srv_record(conf, srv);
-  bool tftp = false;
-  std::uint64_t addresses = 0;
-  for (const auto& ip : network.ips) {
-    if (!ip.tftp_root.empty()) {
-      if (!tftp) conf.line("enable-tftp");
-      tftp = true;
-      conf.line("tftp-root={}", ip.tftp_root);
-    }
-    addresses += dhcp(conf, ip);
-  }
-  if (addresses) conf.line("dhcp-lease-max={}", addresses);
-  if (any_dhcp) conf.line("dhcp-hostsfile={}", paths.hostsfile);
-  if (network.dns.enable) conf.line("addn-hosts={}", paths.addnhosts);
-  if (network.mtu) conf.line("dhcp-option=option:mtu,{}", *network.mtu);
-  bool dhcp6 = std::ranges::any_of(network.ips, [](const IpConfig& ip) { return is_v6(ip) && serves_dhcp(ip); });
-  if (dhcp6) {
-    conf.line("enable-ra");
-  } else {
-    for (const auto& ip : network.ips)
-      if (is_v6(ip)) conf.line("dhcp-range={},ra-only", ip.gateway.address.text());
-  }
-  for (const auto& option : network.dnsmasq_options) conf.line("{}", option);
-  files.conf = conf.take();
-
-  for (const auto& ip : network.ips)
-    for (const auto& host : ip.hosts) files.hostsfile += host_line(host, is_v6(ip)) + "\n";
+  files.conf = conf(network, paths, bridge);
+  for (const auto family : {Family::V4, Family::V6})
+    if (const auto* ip = dhcp_of(network, family))
+      for (const auto& host : ip->hosts) files.hostsfile += host_line(host, family);
   for (const auto& host : network.dns.hosts)
-    files.addnhosts += fmt::format("{}\t{}\n", host.ip.text(), fmt::join(host.names, "\t"));
+    files.addnhosts += fmt::format("{} {}\n", host.ip.text(), fmt::join(host.names, " "));
+  files.needed = needs_dnsmasq(network);
   return files;
 }
 

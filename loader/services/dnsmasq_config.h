@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A network's dnsmasq configuration, line for line what libvirt's driver writes for the same XML, so that
-// guests see the same answers. Pure: no file is touched.
+// dnsmasq's configuration for a network: the same options, in the same order, as libvirt's.
 #pragma once
 
 #include <string>
@@ -10,16 +9,17 @@
 namespace vnet {
 
 struct DnsmasqPaths {
-  std::string pid_file, hostsfile, addnhosts;
+  std::string pid_file;    // empty: no pid-file= line
+  std::string lease_file;  // empty: no dhcp-leasefile= line, because it is given on the command line
+  std::string hostsfile;
+  std::string addnhosts;
 };
 
 struct DnsmasqFiles {
-  bool needed = false;  // false: nothing to serve (no <ip>, or DNS off and neither DHCP nor TFTP)
-  std::string conf;
-  std::string hostsfile;  // static leases
-  std::string addnhosts;  // <dns><host>
+  std::string conf, hostsfile, addnhosts;
+  bool needed = false;  // false: nothing for dnsmasq to do, do not start it
 };
 
-DnsmasqFiles dnsmasq_files(const Network& network, const DnsmasqPaths& paths);
+DnsmasqFiles dnsmasq_files(const Network& network, const DnsmasqPaths& paths, const std::string& bridge);
 
 }  // namespace vnet

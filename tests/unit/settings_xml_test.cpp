@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loader/config/network_xml.h"
+
+namespace vnet {
+namespace {
+
+std::string with_settings(const std::string& inner) {
+  return "<network><name>n</name><metadata><v:network xmlns:v='urn:vnet-bpf:network:1'>" + inner +
+         "</v:network></metadata><ip address='192.168.122.1' prefix='24'/></network>";
+}
+std::string message(const std::string& inner) {
+  const auto network = parse_network(with_settings(inner), "f");
+  return network ? "accepted" : network.error().message;
+}
+
+TEST(SettingsXml, Defaults) {
+  const auto network = parse_network(with_settings(""), "f");
+  ASSERT_TRUE(network);
+  EXPECT_EQ(network->settings.host_firewall, HostFirewall::Honor);
+  EXPECT_EQ(network->settings.max_sessions, 262144U);
+  EXPECT_EQ(network->settings.host_access, HostAccess::All);
+}
+
+TEST(SettingsXml, EverySetting) {
+  const auto first = parse_network(with_settings(R"(
+      <v:hostFirewall mode='bypass'/><v:xdp mode='filter'/><v:sessions max='1000' perPort='10'/>
+      <v:inbound default='established'/><v:host access='services'/>
+      <v:portForward proto='tcp' port='8080' to='192.168.122.10' toPort='80'/>
+      <v:portForward proto='udp' port='8080' to='192.168.122.11'/>)"),
+                                   "f");
+  ASSERT_TRUE(first) << first.error().message;
+  const auto network = parse_network(format_network(*first), "g");
+  ASSERT_TRUE(network) << network.error().message;
+  const auto& settings = network->settings;
+  EXPECT_EQ(settings.host_firewall, HostFirewall::Bypass);
+  EXPECT_EQ(settings.xdp, XdpMode::Filter);
+  EXPECT_EQ(settings.max_sessions, 1000U);
+  EXPECT_EQ(settings.max_sessions_per_port, 10U);
+  EXPECT_EQ(settings.inbound, Inbound::Established);
+  EXPECT_EQ(settings.host_access, HostAccess::Services);
+  ASSERT_EQ(settings.port_forwards.size(), 2U);
+  EXPECT_EQ(settings.port_forwards[0].to_port, 80);
+  EXPECT_EQ(settings.port_forwards[1].to_port, 8080);
+}
+
+TEST(SettingsXml, SmallTableLowersTheQuota) {
+  const auto network = parse_network(with_settings("<v:sessions max='100'/>"), "f");
+  ASSERT_TRUE(network);
+  EXPECT_EQ(network->settings.max_sessions_per_port, 100U);
+}
+
+TEST(SettingsXml, Rejections) {
+  struct Case {
+    const char *inner, *message;
+  };
+  for (const auto& c : {
+           Case{"<v:hostFirewal mode='honor'/>", "<hostFirewal>: unknown setting"},
+           Case{"<hostFirewall mode='honor'/>", "not in the namespace"},
+           Case{"<v:hostFirewall mode='no'/>", "allowed: honor, bypass"},
+           Case{"<v:hostFirewall/>", "attribute mode is missing"},
+           Case{"<v:hostFirewall mode='honor' Mode='x'/>", "unknown attribute Mode; allowed: mode"},
+           Case{"<v:xdp mode='on'/>", "allowed: auto, off, filter, forward"},
+           Case{"<v:xdp mode='off'/><v:xdp mode='off'/>", "only one is allowed"},
+           Case{"<v:inbound default='no'/>", "allowed: accept, established, drop"},
+           Case{"<v:host access='some'/>", "allowed: all, services, none"},
+           Case{"<v:sessions max='0'/>", "must be a number from 1"},
+           Case{"<v:sessions max='5' perPort='6'/>", "more than max"},
+           Case{"<v:portForward proto='sctp' port='1' to='192.168.122.2'/>", "allowed: tcp, udp"},
+           Case{"<v:portForward port='1' to='192.168.122.2'/>", "proto is missing"},
+           Case{"<v:portForward proto='tcp' to='192.168.122.2'/>", "port is missing"},
+           Case{"<v:portForward proto='tcp' port='1'/>", "to is missing"},
+           Case{"<v:portForward proto='tcp' port='1' to='192.168.9.2'/>", "in none of the network's subnets"},
+           Case{"<v:portForward proto='tcp' port='1' to='192.168.122.2'/>"
+                "<v:portForward proto='tcp' port='1' to='192.168.122.3'/>",
+                "forwarded twice"},
+       })
+    EXPECT_THAT(message(c.inner), testing::HasSubstr(c.message)) << c.inner;
+}
+
+TEST(SettingsXml, OtherMetadataIsNotOurs) {
+  const auto network = parse_network(
+      "<network><name>n</name><metadata><a:network xmlns:a='urn:a'><a:xdp "
+      "mode='9'/></a:network></metadata></network>",
+      "f");
+  EXPECT_TRUE(network);
+}
+
+TEST(SettingsXml, UnknownTopElement) {
+  const auto network = parse_network(
+      "<network><name>n</name>\n<metadata>\n<v:net xmlns:v='urn:vnet-bpf:network:1'/></metadata></network>",
+      "f");
+  ASSERT_FALSE(network);
+  EXPECT_EQ(network.error().line, 3);
+}
+
+}  // namespace
+}  // namespace vnet
