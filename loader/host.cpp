@@ -79,7 +79,7 @@ namespace {
 
 // The definition as it will be stored: with libvirt's defaults written in, or what a redefinition keeps.
 Result<Network> completed(Network network, const std::vector<Network>& others) {
-  std::set<std::string> taken;
+  std::vector<std::string> taken;
   for (const auto& other : others) {
     if (other.name == network.name) {
       if (!network.uuid.empty() && network.uuid != other.uuid)
@@ -91,7 +91,7 @@ Result<Network> completed(Network network, const std::vector<Network>& others) {
     }
     if (!network.uuid.empty() && network.uuid == other.uuid)
       return invalid(fmt::format("network '{}' is already defined with uuid {}", other.name, other.uuid));
-    taken.insert(other.bridge);
+    taken.push_back(other.bridge);
     if (!network.bridge.empty() && network.bridge == other.bridge && network.mode != Mode::Bridge)
       return invalid(fmt::format("bridge name '{}' already in use by network '{}'", network.bridge, other.name));
   }

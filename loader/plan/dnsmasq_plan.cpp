@@ -30,7 +30,7 @@ Result<Plan> plan_dnsmasq(Context& context, const Network& network) {
   DnsmasqPaths paths{.pid_file = (folder / (network.name + ".pid")).string(),
                      .hostsfile = (folder / (network.name + ".hostsfile")).string(),
                      .addnhosts = (folder / (network.name + ".addnhosts")).string()};
-  DnsmasqFiles files = dnsmasq_files(network, paths);
+  DnsmasqFiles files = dnsmasq_files(network, paths, network.bridge);
   if (!files.needed || context.dnsmasq(network.name).running()) return plan;
   plan.add(
       fmt::format("start dnsmasq on {}", network.bridge),

@@ -31,7 +31,7 @@ enum class Program { PortIngress, PortEgress, GatewayIngress, GatewayEgress, Upl
 inline constexpr Program all_programs[] = {Program::PortIngress,   Program::PortEgress,    Program::GatewayIngress,
                                            Program::GatewayEgress, Program::UplinkIngress, Program::UplinkEgress};
 
-enum Verdict { Ok = 0, Shot = 2, Redirect = 7 };
+enum Verdict { Ok = -1, Shot = 2, Redirect = 7 };  // TC_ACT_UNSPEC, _SHOT, _REDIRECT
 
 // What is counted under which slot.
 namespace slot {
