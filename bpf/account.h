@@ -44,6 +44,12 @@ __noinline int count_drop(u32 slot, u32 reason)
 	return 0;
 }
 
+/*
+ * TC_ACT_OK inside the programs; outwards it becomes TC_ACT_UNSPEC ("next"): programs of others get their
+ * turn, and the kernel leaves skb->tc_index alone, which it overwrites on TC_ACT_OK.
+ */
+#define PASS TC_ACT_UNSPEC
+
 /* bytes: the length as the packet arrived, taken before anything was rewritten. */
 static __always_inline int leave(int verdict, u32 slot, enum counted what, u32 bytes)
 {
@@ -53,7 +59,7 @@ static __always_inline int leave(int verdict, u32 slot, enum counted what, u32 b
 	}
 	if (what != COUNT_NOTHING)
 		count_traffic(slot, what, bytes);
-	return verdict;
+	return verdict == TC_ACT_OK ? PASS : verdict;
 }
 
 #endif

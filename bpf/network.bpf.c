@@ -233,7 +233,7 @@ int port_egress(struct __sk_buff *skb)
 	struct vnet_port *port;
 
 	if (is_done(skb))
-		return TC_ACT_OK;
+		return PASS;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
 	if (!port)
 		return leave(DROP(UNATTACHED), network_slot, COUNT_NOTHING, bytes);

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <functional>
@@ -47,13 +48,41 @@ class Map {
       all.push_back(key = next);
     return all;
   }
-  // In batches where the kernel can (hashes), so that a million entries take a moment only.
+  // In batches where the kernel can (hashes), so that a million entries take a moment only. Every entry that
+  // is there from beginning to end is visited; one that comes or goes meanwhile may be or not.
   void for_each(const std::function<void(const Key&, const Value&)>& visit) const {
+    if (visit_batches(visit)) return;
     for (const Key& key : keys())
       if (auto value = get(key)) visit(key, *value);
   }
 
  private:
+  // False: the map's type knows no batches, and nothing has been visited. A bpf_timer in a value comes as zeros.
+  bool visit_batches(const std::function<void(const Key&, const Value&)>& visit) const {
+    // The place to go on from: a bucket number for hashes, a key for the others.
+    struct Position {
+      alignas(8) unsigned char bytes[std::max(sizeof(Key), sizeof(__u32))];
+    } in{}, out{};
+    std::vector<Key> keys(4096);
+    std::vector<Value> values(4096);
+    DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, options);
+    for (bool first = true;;) {
+      __u32 count = static_cast<__u32>(keys.size());
+      int failed = bpf_map_lookup_batch(fd_.get(), first ? nullptr : &in, &out, keys.data(), values.data(), &count,
+                                        &options);
+      if (failed && errno == ENOSPC) {  // one bucket holds more than that
+        keys.resize(keys.size() * 2);
+        values.resize(values.size() * 2);
+        continue;
+      }
+      if (failed && errno != ENOENT) return !first;  // ENOENT: that was the last batch
+      for (__u32 i = 0; i < count; ++i) visit(keys[i], values[i]);
+      if (failed) return true;
+      in = out;
+      first = false;
+    }
+  }
+
   Fd fd_;
 };
 

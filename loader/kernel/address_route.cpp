@@ -86,7 +86,7 @@ void parse_route(nlmsghdr* header, Family family, std::vector<RouteInfo>& routes
   }
   auto* hop = static_cast<rtnexthop*>(nla_data(multipath));
   int left = nla_len(multipath);
-  while (RTNH_OK(hop, left)) {
+  while (left >= static_cast<int>(sizeof(*hop)) && RTNH_OK(hop, left)) {
     Attributes<RTA_MAX> own(reinterpret_cast<nlattr*>(RTNH_DATA(hop)),
                             hop->rtnh_len - static_cast<int>(RTNH_LENGTH(0)));
     route.oif = hop->rtnh_ifindex;

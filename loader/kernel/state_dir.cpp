@@ -7,6 +7,12 @@
 #include <sys/vfs.h>
 
 #include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
 
 namespace vnet {
 
@@ -17,11 +23,25 @@ bool is_bpffs(const std::filesystem::path& path) {
   return ::statfs(path.c_str(), &info) == 0 && info.f_type == BPF_FS_MAGIC;
 }
 
-// Whether a mount made now stays when this process ends. Unknown (no right to look) counts as no.
-bool in_first_mount_namespace() {
-  struct stat own, first;
-  return ::stat("/proc/self/ns/mnt", &own) == 0 && ::stat("/proc/1/ns/mnt", &first) == 0 &&
-         own.st_dev == first.st_dev && own.st_ino == first.st_ino;
+// The id of the mount that is the root directory of a process: mount ids are unique, so two processes with
+// the same one share their mount namespace. (/proc/1/ns/mnt would say so, too, but containers deny it.)
+std::optional<std::string> root_mount(const char* mountinfo) {
+  std::ifstream lines(mountinfo);
+  std::optional<std::string> id;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream fields(line);
+    std::string mount, parent, device, root, point;
+    if (fields >> mount >> parent >> device >> root >> point && point == "/") id = mount;  // the topmost
+  }
+  return id;
+}
+
+// Why a mount made now would not surely stay when this process ends; empty when it will.
+std::string why_not_mount() {
+  auto own = root_mount("/proc/self/mountinfo");
+  auto first = root_mount("/proc/1/mountinfo");
+  if (!own || !first) return "whether one mounted from here would stay cannot be told (/proc/1/mountinfo)";
+  return own == first ? "" : "one mounted from here would vanish with this command";
 }
 
 }  // namespace
@@ -65,15 +85,13 @@ bool StateDir::bpffs_mounted() const {
 Result<void> StateDir::ensure_bpffs() const {
   const Path mount_point = bpffs();
   if (!is_bpffs(mount_point)) {
-    if (!in_first_mount_namespace()) {
+    if (std::string why = why_not_mount(); !why.empty()) {
       std::string how = "mount -t bpf bpf " + mount_point.string();
       std::error_code error;
       if (!std::filesystem::exists(mount_point, error))
         how = "mkdir -p " + mount_point.string() + " && " + how;
-      return failed("no bpffs is mounted at " + mount_point.string() +
-                    ", and one mounted from here would vanish with this command; first run, outside "
-                    "`ip netns exec`: " +
-                    how);
+      return failed("no bpffs is mounted at " + mount_point.string() + ", and " + why +
+                    "; first run, outside `ip netns exec`: " + how);
     }
     VNET_TRY(make_folder(mount_point));
     if (::mount("bpf", mount_point.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)

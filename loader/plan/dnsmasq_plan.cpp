@@ -7,6 +7,22 @@
 #include "loader/services/dnsmasq_config.h"
 
 namespace vnet {
+namespace {
+
+// dnsmasq gives up root and then reads the hosts files: it must get through to them. It would go on
+// without them and tell only its log.
+Result<void> check_readable(const std::filesystem::path& folder) {
+  for (auto path = folder; path != path.root_path(); path = path.parent_path()) {
+    std::error_code error;
+    auto mode = std::filesystem::status(path, error).permissions();
+    if (!error && (mode & std::filesystem::perms::others_exec) == std::filesystem::perms::none)
+      return failed(fmt::format("dnsmasq, which gives up root, cannot reach its hosts files below {}; run `chmod o+x {}`",
+                                path.string(), path.string()));
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<Plan> plan_dnsmasq(Context& context, const Network& network) {
   Plan plan;
@@ -21,6 +37,7 @@ Result<Plan> plan_dnsmasq(Context& context, const Network& network) {
       [&context, network, files, folder, paths]() -> Result<void> {
         VNET_TRY(make_folder(folder));
         VNET_TRY(make_folder(context.dirs.leases()));
+        if (!files.hostsfile.empty() || !files.addnhosts.empty()) VNET_TRY(check_readable(folder));
         // dnsmasq gives up root and then reads the hosts files again: they are for all to read.
         VNET_TRY(write_file(paths.hostsfile, files.hostsfile, 0644));
         VNET_TRY(write_file(paths.addnhosts, files.addnhosts, 0644));

@@ -283,8 +283,11 @@ Result<Plan> plan_start(Context& context, const Network& network) {
                                 other.network.name));
 
   NetworkRecord started{.name = network.name, .complete = false, .xml = format_network(network)};
-  if (record) started.slot = record->slot;
-  else VNET_TRY(context.records.free_slot().transform([&](std::uint16_t slot) { started.slot = slot; }));
+  if (record) {
+    started.slot = record->slot;
+  } else {
+    VNET_ASSIGN(started.slot, context.records.free_slot());
+  }
 
   Plan plan;
   plan.add("load the datapath", [&context, started]() -> Result<void> {

@@ -9,8 +9,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <string>
 
 #include "loader/kernel/fd.h"
 
@@ -33,25 +31,6 @@ class OwnNetwork : public testing::Test {
  private:
   Fd before_;
   bool inside_ = false;
-};
-
-// A folder that goes with the test.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "vnet-test.XXXXXX").string();
-    if (::mkdtemp(name.data())) path_ = name;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace vnet::test

@@ -1,0 +1,31 @@
+# A thin front for CMake: everything here is one or two commands that you can run yourself.
+.PHONY: all deps build demo check bench vmtest install lint clean
+all: build
+
+deps:        ## install what building, testing and the demo need (Debian 12)
+	@scripts/install-deps
+
+build:       ## build/vnet-bpf and the tests
+	@cmake --preset default $(if $(wildcard build/CMakeCache.txt),,--log-level=NOTICE)
+	@cmake --build --preset default
+
+demo: deps build   ## the main job, live, in throw-away namespaces
+	@scripts/demo
+
+check: deps build  ## all tests
+	@scripts/check
+
+bench:       ## not in this build: the benchmark has its own issue
+	@echo "make bench: not in this build yet" >&2; exit 2
+
+vmtest:      ## not in this build: other kernels have their own issue
+	@echo "make vmtest: not in this build yet" >&2; exit 2
+
+lint:        ## clang-format and clang-tidy, as in CI
+	@scripts/lint
+
+install: build
+	@cmake --install build
+
+clean:
+	@rm -rf build build-sanitize

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace vnet::cli {
+namespace {
+
+const std::set<std::string> later_verbs{"run", "monitor", "explain", "doctor", "export"};
+
+// The words behind the options as CLI11 fills them in.
+struct Parsed {
+  std::string state_dir, file, watch, only_network, only_port;
+  Options options;
+  PortWords port;
+  CLI::Option* watch_option = nullptr;
+};
+
+CLI::App* verb(CLI::App& app, const char* name, const char* what, const char* example) {
+  auto* sub = app.add_subcommand(name, what);
+  sub->fallthrough();
+  sub->footer(fmt::format("Example:\n  {}", example));
+  return sub;
+}
+
+CLI::App* network_verb(CLI::App& app, Parsed& to, const char* name, const char* what, const char* example) {
+  auto* sub = verb(app, name, what, example);
+  sub->add_option("NET", to.options.network, "Name of the network")->required();
+  return sub;
+}
+
+void add_port_options(CLI::App* sub, PortWords& to) {
+  sub->add_option("--mac", to.mac, "The guest's MAC address, the only one allowed; default: learned");
+  sub->add_option("--ip", to.ips, "An address of the guest (repeatable)")->allow_extra_args(false);
+  sub->add_option("--filter", to.filters,
+                  "clean-traffic, no-mac-spoofing, no-ip-spoofing or no-arp-spoofing (repeatable)")
+      ->allow_extra_args(false);
+  sub->add_option("--inbound", to.inbound, "New connections to the guest: accept, established or drop");
+  sub->add_option("--allow", to.allow, "PROTO/PORT[@CIDR] let in all the same (repeatable)")->allow_extra_args(false);
+  sub->add_flag("--isolated", to.isolated, "No traffic to other isolated ports");
+  sub->add_option("--model", to.model, "The guest's network card, for display");
+  sub->add_option("--portgroup", to.portgroup, "Port group of the network");
+}
+
+void add_verbs(CLI::App& app, Parsed& to) {
+  auto* define = verb(app, "define", "Validate and store a network from its libvirt XML",
+                      "vnet-bpf define lab.xml\n  virsh net-dumpxml lab | vnet-bpf define -");
+  define->add_option("FILE", to.file, "Network XML; - for standard input")->required();
+  network_verb(app, to, "undefine", "Forget a network's definition", "vnet-bpf undefine lab");
+  network_verb(app, to, "start", "Start a defined network", "vnet-bpf start lab");
+  auto* stop = network_verb(app, to, "stop", "Stop a network; its definition stays", "vnet-bpf stop lab");
+  stop->alias("destroy");
+  network_verb(app, to, "autostart", "Start a network at boot", "vnet-bpf autostart lab\n  vnet-bpf autostart lab --disable")
+      ->add_flag("--disable", to.options.disable, "Do not start it at boot any longer");
+  auto* up = verb(app, "up", "Define and start; without FILE the built-in network `default`",
+                  "vnet-bpf up\n  vnet-bpf up lab.xml");
+  up->add_option("FILE", to.file, "Network XML; - for standard input");
+  auto* list = verb(app, "list", "List the active networks", "vnet-bpf list --all");
+  list->add_flag("--all", to.options.all, "Inactive ones too");
+  network_verb(app, to, "show", "Show a network's details", "vnet-bpf show default\n  vnet-bpf show default --xml > default.xml")
+      ->add_flag("--xml", to.options.xml, "The normalised libvirt XML");
+  network_verb(app, to, "leases", "List a network's DHCP leases", "vnet-bpf leases default");
+
+  auto* attach = verb(app, "attach", "Attach an interface to a network",
+                      "vnet-bpf attach vnet0 --network default --mac 52:54:00:12:34:56");
+  attach->add_option("IFACE", to.port.interface, "Tap, veth or other interface of a guest")->required();
+  attach->add_option("--network", to.port.network, "Network to attach to")->required();
+  add_port_options(attach, to.port);
+  auto* detach = verb(app, "detach", "Detach an interface from its network", "vnet-bpf detach vnet0");
+  detach->add_option("IFACE", to.options.interface, "Attached interface")->required();
+  auto* set = verb(app, "set", "Change an attached interface", "vnet-bpf set vnet0 --link down");
+  set->add_option("IFACE", to.port.interface, "Attached interface")->required();
+  add_port_options(set, to.port);
+  set->add_option("--link", to.port.link, "down unplugs, up plugs");
+  auto* ports = verb(app, "ports", "List attached interfaces", "vnet-bpf ports --network default");
+  ports->add_option("--network", to.only_network, "Only this network's");
+
+  auto* stats = verb(app, "stats", "Show counters and drops", "vnet-bpf stats --network default\n  vnet-bpf stats --watch 2");
+  stats->add_option("--network", to.only_network, "Only this network");
+  stats->add_option("--port", to.only_port, "Only this interface");
+  to.watch_option = stats->add_option("--watch", to.watch, "Live rates every SECONDS (default 1)")->expected(0, 1);
+  to.watch_option->type_name("[SECONDS]");
+  auto* flows = verb(app, "flows", "List sessions", "vnet-bpf flows --network default --json");
+  flows->add_option("--network", to.only_network, "Only this network's");
+
+  auto* completion = verb(app, "completion", "Print a completion script", "vnet-bpf completion bash");
+  completion->group("");
+  completion->add_option("SHELL", to.options.interface, "bash")->required();
+}
+
+void build(CLI::App& app, Parsed& to) {
+  app.name("vnet-bpf");
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.add_option("--state-dir", to.state_dir, "Keep everything below this folder")->envname("VNET_BPF_STATE_DIR");
+  app.add_flag("--json", to.options.json, "Print one JSON document");
+  app.add_flag("--dry-run", to.options.dry_run, "Print the steps, change nothing");
+  app.add_flag("--verbose", to.options.verbose, "Messages of libbpf and the verifier on stderr");
+  app.set_version_flag("--version", std::string("vnet-bpf " VNET_VERSION), "Print the version");
+  app.require_subcommand(1);
+  app.footer("Example:\n  vnet-bpf up && vnet-bpf attach vnet0 --network default\n"
+             "`vnet-bpf VERB --help` tells more about a verb.");
+  add_verbs(app, to);
+}
+
+std::vector<std::string> verb_names(CLI::App& app) {
+  std::vector<std::string> names;
+  for (auto* sub : app.get_subcommands([](CLI::App* sub) { return !sub->get_group().empty(); }))
+    names.push_back(sub->get_name());
+  return names;
+}
+
+// The first word that is no global option, or "".
+std::string first_word(const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--state-dir") ++i;
+    else if (!arguments[i].starts_with("-")) return arguments[i];
+  }
+  return "";
+}
+
+// Combinations that make no sense, and numbers.
+Result<Options> check(Parsed& parsed) {
+  Options& options = parsed.options;
+  auto some = [](std::string& text) { return text.empty() ? std::nullopt : std::optional(std::move(text)); };
+  if (!parsed.state_dir.empty()) options.state_dir = parsed.state_dir;
+  options.file = some(parsed.file);
+  options.only_network = some(parsed.only_network);
+  options.only_port = some(parsed.only_port);
+  static const std::set<std::string> changing{"define", "undefine", "start", "stop", "autostart", "up", "attach", "detach", "set"};
+  bool changes = changing.contains(options.verb);
+  if (options.json && changes) return invalid(fmt::format("--json: {} prints no facts", options.verb));
+  if (options.dry_run && !changes) return invalid(fmt::format("--dry-run: {} changes nothing", options.verb));
+  if (options.xml && options.json) return invalid("--xml and --json exclude each other");
+  if (options.verb == "attach" || options.verb == "set") {
+    VNET_ASSIGN(options.port, to_request(parsed.port));
+  }
+  if (parsed.watch_option->count()) {
+    if (options.json) return invalid("--watch and --json exclude each other");
+    double seconds = 1;
+    if (!parsed.watch.empty() && (!CLI::detail::lexical_cast(parsed.watch, seconds) || !std::isfinite(seconds) ||
+                                  seconds < 0.1 || seconds > 86400))
+      return invalid(fmt::format("--watch: '{}' is not a number of seconds from 0.1 to 86400", parsed.watch));
+    options.watch_seconds = seconds;
+  }
+  if (options.verb == "completion" && options.interface != "bash")
+    return invalid(fmt::format("completion: '{}' is not one of bash", options.interface));
+  return options;
+}
+
+}  // namespace
+
+Result<std::variant<Options, Notice>> parse_options(const std::vector<std::string>& arguments) {
+  CLI::App app("Virtual networks of a virtualization host as an eBPF datapath");
+  Parsed parsed;
+  build(app, parsed);
+  std::string word = first_word(arguments);
+  auto named = [&](CLI::App* sub) { return sub->check_name(word); };
+  if (!word.empty() && app.get_subcommands(named).empty()) {
+    const char* why = later_verbs.contains(word) ? "is not in this build" : "is no verb";
+    return invalid(fmt::format("'{}' {}; verbs: {}", word, why, fmt::join(verb_names(app), ", ")));
+  }
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    app.parse(reversed);
+  } catch (const CLI::Success& success) {  // help, version
+    std::ostringstream out, err;
+    app.exit(success, out, err);
+    return Notice{out.str()};
+  } catch (const CLI::ParseError& error) {
+    if (word.empty()) return invalid(fmt::format("no verb; verbs: {}", fmt::join(verb_names(app), ", ")));
+    std::string message = error.what();
+    std::ranges::replace(message, '\n', ' ');
+    return invalid(fmt::format("{}: {} (see vnet-bpf {} --help)", word, message, word));
+  }
+  parsed.options.verb = app.get_subcommands().front()->get_name();
+  VNET_ASSIGN(auto options, check(parsed));
+  return options;
+}
+
+std::vector<VerbHelp> describe_verbs() {
+  CLI::App app;
+  Parsed parsed;
+  build(app, parsed);
+  std::vector<VerbHelp> all;
+  for (const auto& name : verb_names(app)) {
+    VerbHelp help{.name = name};
+    for (const auto* option : app.get_subcommand(name)->get_options()) {
+      if (option->get_positional()) {
+        help.takes_network |= option->get_name() == "NET";
+        help.takes_file |= option->get_name() == "FILE";
+        help.takes_interface |= option->get_name() == "IFACE";
+      } else {
+        help.options.push_back("--" + option->get_lnames().front());
+      }
+    }
+    all.push_back(std::move(help));
+  }
+  return all;
+}
+
+}  // namespace vnet::cli

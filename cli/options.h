@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The command line as values: parsed and validated before anything is touched.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "loader/error.h"
+#include "loader/host.h"
+
+namespace vnet::cli {
+
+struct Options {
+  std::string verb;
+  std::optional<std::filesystem::path> state_dir;
+  bool json = false, dry_run = false, verbose = false;
+
+  std::string network;                // the verb's NET
+  std::optional<std::string> file;    // define, up; "-": standard input
+  std::string interface;              // detach's IFACE
+  bool disable = false;               // autostart
+  bool all = false;                   // list
+  bool xml = false;                   // show
+  std::optional<std::string> only_network, only_port;  // --network, --port of the verbs that look
+  std::optional<double> watch_seconds;
+  PortRequest port;                   // attach, set
+};
+
+// Text for --help and --version: to be printed, exit 0.
+struct Notice {
+  std::string text;
+};
+
+Result<std::variant<Options, Notice>> parse_options(const std::vector<std::string>& arguments);
+
+struct VerbHelp {
+  std::string name;
+  std::vector<std::string> options;  // "--network"
+  bool takes_network = false, takes_file = false, takes_interface = false;
+};
+std::vector<VerbHelp> describe_verbs();  // those that --help lists
+
+// What attach and set were given, as typed; checked and turned into a request.
+struct PortWords {
+  std::string interface, network, mac, inbound, model, portgroup, link;
+  std::vector<std::string> ips, filters, allow;
+  bool isolated = false;
+};
+Result<PortRequest> to_request(const PortWords& words);
+
+}  // namespace vnet::cli

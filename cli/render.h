@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Facts as text for people and JSON for scripts. Pure: values in, text out.
+//
+// JSON, beyond what the command line's documentation gives for list, ports and stats. Times are seconds since
+// the epoch; an unknown MAC is null, other unknown text "".
+//   show    {"name","uuid","mode","state","gateway","autostart","ports", as in list,
+//            "addresses":["192.168.122.1/24"], "mac", "mtu", "domain", "uplinks":[], "dnsmasq": bool,
+//            "host_firewall":"honor"|"bypass", "sessions", "max_sessions", "max_sessions_per_port"}
+//   leases  [{"expiry" (0: never),"mac","protocol":"ipv4"|"ipv6","ip","prefix","hostname","client_id"}]
+//   flows   [{"network","protocol","state","inbound": bool, "inside":{"address","port"},"outside":{...},
+//            "translated":{...} (as the outside sees the inside), "age","idle" (seconds),
+//            "out_packets","out_bytes","in_packets","in_bytes"}]; port is the echo id for ICMP
+//   stats   networks: [{"network","ports","sessions","max_sessions", the counters of ports}]
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "loader/host.h"
+
+namespace vnet::cli {
+
+using Json = nlohmann::ordered_json;
+
+std::string list_text(const std::vector<NetworkSummary>& networks);
+std::string show_text(const NetworkDetails& details);
+std::string leases_text(const std::vector<LeaseEntry>& leases);
+std::string ports_text(const std::vector<PortInfo>& ports);
+std::string stats_text(const Stats& stats);
+std::string flows_text(const std::vector<SessionInfo>& flows);
+
+Json list_json(const std::vector<NetworkSummary>& networks);
+Json show_json(const NetworkDetails& details);
+Json leases_json(const std::vector<LeaseEntry>& leases);
+Json ports_json(const std::vector<PortInfo>& ports);
+Json stats_json(const Stats& stats);
+Json flows_json(const std::vector<SessionInfo>& flows);
+std::string document(const Json& json);  // indented, with a newline; bytes that are no UTF-8 are replaced
+
+}  // namespace vnet::cli

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/render.h"
+
+namespace vnet::cli {
+namespace {
+
+Json network_json(const NetworkSummary& network) {
+  return {{"name", network.name},
+          {"uuid", network.uuid},
+          {"mode", mode_name(network.mode)},
+          {"state", network.active ? "active" : "inactive"},
+          {"gateway", network.gateway},
+          {"autostart", network.autostart},
+          {"ports", network.ports}};
+}
+
+void add_counters(Json& to, const Counters& counters) {
+  to["rx_packets"] = counters.rx_packets;
+  to["rx_bytes"] = counters.rx_bytes;
+  to["tx_packets"] = counters.tx_packets;
+  to["tx_bytes"] = counters.tx_bytes;
+  to["drops"] = Json::object();
+  for (const auto& [reason, count] : counters.drops) to["drops"][reason] = count;
+}
+
+Json endpoint_json(const Endpoint& endpoint) {
+  return {{"address", endpoint.address.text()}, {"port", endpoint.port}};
+}
+
+const char* inbound_word(Inbound inbound) {
+  switch (inbound) {
+    case Inbound::Established: return "established";
+    case Inbound::Drop: return "drop";
+    default: return "accept";
+  }
+}
+
+}  // namespace
+
+Json list_json(const std::vector<NetworkSummary>& networks) {
+  Json all = Json::array();
+  for (const auto& network : networks) all.push_back(network_json(network));
+  return all;
+}
+
+Json show_json(const NetworkDetails& details) {
+  const Network& network = details.network;
+  Json json = network_json(details.summary);
+  json["addresses"] = Json::array();
+  for (const auto& ip : network.ips) json["addresses"].push_back(ip.gateway.text());
+  json["mac"] = network.mac ? Json(network.mac->text()) : Json();
+  json["mtu"] = network.mtu ? Json(*network.mtu) : Json();
+  json["domain"] = network.domain ? Json(network.domain->name) : Json();
+  json["uplinks"] = details.uplinks;
+  json["dnsmasq"] = details.dnsmasq_running;
+  json["host_firewall"] = network.settings.host_firewall == HostFirewall::Honor ? "honor" : "bypass";
+  json["sessions"] = details.sessions;
+  json["max_sessions"] = network.settings.max_sessions;
+  json["max_sessions_per_port"] = network.settings.max_sessions_per_port;
+  return json;
+}
+
+Json leases_json(const std::vector<LeaseEntry>& leases) {
+  Json all = Json::array();
+  for (const auto& lease : leases)
+    all.push_back({{"expiry", lease.expiry},
+                   {"mac", lease.mac ? Json(lease.mac->text()) : Json()},
+                   {"protocol", lease.ip.family == Family::V4 ? "ipv4" : "ipv6"},
+                   {"ip", lease.ip.text()},
+                   {"prefix", lease.prefix_length},
+                   {"hostname", lease.hostname},
+                   {"client_id", lease.client_id}});
+  return all;
+}
+
+Json ports_json(const std::vector<PortInfo>& ports) {
+  Json all = Json::array();
+  for (const auto& port : ports) {
+    Json json{{"interface", port.interface},
+              {"network", port.network},
+              {"type", port.type},
+              {"source", port.source},
+              {"model", port.model},
+              {"mac", port.mac ? Json(port.mac->text()) : Json()}};
+    json["ips"] = Json::array();
+    for (const auto& ip : port.ips) json["ips"].push_back(ip.text());
+    json["state"] = port.up ? "up" : "down";
+    json["filters"] = port.filters;
+    json["inbound"] = inbound_word(port.inbound);
+    json["allow"] = port.allow;
+    json["isolated"] = port.isolated;
+    all.push_back(std::move(json));
+  }
+  return all;
+}
+
+Json stats_json(const Stats& stats) {
+  Json json{{"time", stats.time}, {"networks", Json::array()}, {"ports", Json::array()}, {"uplinks", Json::array()}};
+  for (const auto& network : stats.networks) {
+    Json one{{"network", network.network},
+             {"ports", network.ports},
+             {"sessions", network.sessions},
+             {"max_sessions", network.max_sessions}};
+    add_counters(one, network.counters);
+    json["networks"].push_back(std::move(one));
+  }
+  for (const auto& port : stats.ports) {
+    Json one{{"interface", port.interface}, {"network", port.network}, {"sessions", port.sessions}};
+    add_counters(one, port.counters);
+    json["ports"].push_back(std::move(one));
+  }
+  for (const auto& uplink : stats.uplinks) {
+    Json one;
+    one["interface"] = uplink.interface;
+    add_counters(one, uplink.counters);
+    json["uplinks"].push_back(std::move(one));
+  }
+  return json;
+}
+
+Json flows_json(const std::vector<SessionInfo>& flows) {
+  Json all = Json::array();
+  for (const auto& flow : flows)
+    all.push_back({{"network", flow.network},
+                   {"protocol", flow.protocol},
+                   {"state", flow.state},
+                   {"inbound", flow.inbound},
+                   {"inside", endpoint_json(flow.inside)},
+                   {"outside", endpoint_json(flow.outside)},
+                   {"translated", endpoint_json(flow.translated)},
+                   {"age", flow.age_seconds},
+                   {"idle", flow.idle_seconds},
+                   {"out_packets", flow.out_packets},
+                   {"out_bytes", flow.out_bytes},
+                   {"in_packets", flow.in_packets},
+                   {"in_bytes", flow.in_bytes}});
+  return all;
+}
+
+std::string document(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace vnet::cli

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+#include <time.h>
+
+#include "cli/render.h"
+#include "cli/text.h"
+
+namespace vnet::cli {
+namespace {
+
+std::string join_addresses(const std::vector<Address>& addresses) {
+  std::string all;
+  for (const auto& address : addresses) all += (all.empty() ? "" : ",") + address.text();
+  return or_dash(all);
+}
+
+std::string local_time(std::int64_t seconds) {
+  if (seconds == 0) return "never";
+  time_t when = static_cast<time_t>(seconds);
+  tm parts{};
+  char text[32] = "";
+  if (!localtime_r(&when, &parts) || !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts)) return "-";
+  return text;
+}
+
+const std::vector<bool> counter_columns{false, false, true, true, true, true, true};
+
+void add_counters(Table& table, std::string name, std::string network, const Counters& counters) {
+  table.add({printable(name), or_dash(network), std::to_string(counters.rx_packets), std::to_string(counters.rx_bytes),
+             std::to_string(counters.tx_packets), std::to_string(counters.tx_bytes),
+             std::to_string(counters.dropped())});
+}
+
+void add_drops(Table& table, const std::string& where, const Counters& counters) {
+  for (const auto& [reason, count] : counters.drops) table.add({printable(where), reason, std::to_string(count)});
+}
+
+}  // namespace
+
+std::string list_text(const std::vector<NetworkSummary>& networks) {
+  Table table({"Name", "State", "Mode", "Gateway", "Ports", "Autostart"}, {false, false, false, false, true});
+  for (const auto& network : networks)
+    table.add({printable(network.name), network.active ? "active" : "inactive", mode_name(network.mode),
+               or_dash(network.gateway), std::to_string(network.ports), network.autostart ? "yes" : "no"});
+  return table.text();
+}
+
+std::string show_text(const NetworkDetails& details) {
+  const Network& network = details.network;
+  std::string out;
+  auto line = [&](const char* what, const std::string& value) {
+    out += fmt::format("{:<15} {}\n", what, or_dash(value));
+  };
+  auto yes_no = [](bool yes) { return std::string(yes ? "yes" : "no"); };
+  line("Name:", details.summary.name);
+  line("UUID:", details.summary.uuid);
+  line("Active:", yes_no(details.summary.active));
+  line("Autostart:", yes_no(details.summary.autostart));
+  line("Bridge:", details.summary.gateway);
+  line("Mode:", mode_name(details.summary.mode));
+  for (const auto& ip : network.ips) {
+    line("Address:", ip.gateway.text());
+    for (const auto& range : ip.ranges) line("DHCP range:", range.start.text() + " - " + range.end.text());
+  }
+  if (network.domain) line("Domain:", network.domain->name);
+  if (network.mtu) line("MTU:", std::to_string(*network.mtu));
+  line("Ports:", std::to_string(details.summary.ports));
+  if (!details.summary.active) return out;
+  line("Uplinks:", fmt::format("{}", fmt::join(details.uplinks, ", ")));
+  line("dnsmasq:", details.dnsmasq_running ? "running" : "not running");
+  line("Sessions:", fmt::format("{} of {}", details.sessions, network.settings.max_sessions));
+  return out;
+}
+
+std::string leases_text(const std::vector<LeaseEntry>& leases) {
+  Table table({"Expiry Time", "MAC address", "Protocol", "IP address", "Hostname", "Client ID or DUID"});
+  for (const auto& lease : leases)
+    table.add({local_time(lease.expiry), lease.mac ? lease.mac->text() : "-",
+               lease.ip.family == Family::V4 ? "ipv4" : "ipv6", fmt::format("{}/{}", lease.ip.text(), lease.prefix_length),
+               or_dash(lease.hostname), or_dash(lease.client_id)});
+  return table.text();
+}
+
+std::string ports_text(const std::vector<PortInfo>& ports) {
+  Table table({"Interface", "Type", "Source", "Model", "MAC", "IP", "State"});
+  for (const auto& port : ports)
+    table.add({printable(port.interface), port.type, or_dash(port.source), or_dash(port.model),
+               port.mac ? port.mac->text() : "-", join_addresses(port.ips), port.up ? "up" : "down"});
+  return table.text();
+}
+
+std::string stats_text(const Stats& stats) {
+  Table networks({"Network", "Ports", "Sessions", "Max", "RX packets", "RX bytes", "TX packets", "TX bytes", "Drops"},
+                 {false, true, true, true, true, true, true, true, true});
+  Table ports({"Port", "Network", "RX packets", "RX bytes", "TX packets", "TX bytes", "Drops"}, counter_columns);
+  Table uplinks({"Uplink", "Network", "RX packets", "RX bytes", "TX packets", "TX bytes", "Drops"}, counter_columns);
+  Table drops({"Where", "Reason", "Packets"}, {false, false, true});
+  for (const auto& network : stats.networks) {
+    const Counters& c = network.counters;
+    networks.add({printable(network.network), std::to_string(network.ports), std::to_string(network.sessions),
+                  std::to_string(network.max_sessions), std::to_string(c.rx_packets), std::to_string(c.rx_bytes),
+                  std::to_string(c.tx_packets), std::to_string(c.tx_bytes), std::to_string(c.dropped())});
+    add_drops(drops, network.network, c);
+  }
+  for (const auto& port : stats.ports) {
+    add_counters(ports, port.interface, port.network, port.counters);
+    add_drops(drops, port.interface, port.counters);
+  }
+  for (const auto& uplink : stats.uplinks) {
+    add_counters(uplinks, uplink.interface, "", uplink.counters);
+    add_drops(drops, uplink.interface, uplink.counters);
+  }
+  std::string out;
+  for (const Table* table : {&networks, &ports, &uplinks, &drops})
+    if (!table->empty()) out += (out.empty() ? "" : "\n") + table->text();
+  return out.empty() ? networks.text() : out;
+}
+
+std::string flows_text(const std::vector<SessionInfo>& flows) {
+  Table table({"Proto", "State", "Inside", "Outside", "Translated as", "Age", "Packets out/in", "Bytes out/in"},
+              {false, false, false, false, false, true, true, true});
+  for (const auto& flow : flows) {
+    bool ports = flow.inside.port || flow.outside.port;
+    bool same = flow.translated.address == flow.inside.address && flow.translated.port == flow.inside.port;
+    table.add({flow.protocol, flow.state, flow.inside.text(ports), flow.outside.text(ports),
+               same ? "-" : flow.translated.text(ports), duration(flow.age_seconds),
+               fmt::format("{}/{}", flow.out_packets, flow.in_packets),
+               fmt::format("{}/{}", flow.out_bytes, flow.in_bytes)});
+  }
+  return table.text();
+}
+
+}  // namespace vnet::cli

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
+
+#include "cli/render.h"
+#include "cli/verbs.h"
+#include "loader/config/network_xml.h"
+
+namespace vnet::cli {
+namespace {
+
+template <typename Facts>
+Result<void> show_facts(const Options& options, Result<Facts> facts, std::string (*text)(const Facts&),
+                        Json (*json)(const Facts&)) {
+  if (!facts) return std::unexpected(std::move(facts).error());
+  print(options.json ? document(json(*facts)) : text(*facts));
+  return {};
+}
+
+Result<std::vector<NetworkSummary>> networks(Host& host, bool all) {
+  auto list = host.list();
+  if (list && !all) std::erase_if(*list, [](const NetworkSummary& network) { return !network.active; });
+  return list;
+}
+
+}  // namespace
+
+Result<void> look(Host& host, const Options& options) {
+  if (options.verb == "list") return show_facts(options, networks(host, options.all), list_text, list_json);
+  if (options.verb == "show" && options.xml) {
+    VNET_ASSIGN(auto details, host.show(options.network));
+    print(format_network(details.network));
+    return {};
+  }
+  if (options.verb == "show") return show_facts(options, host.show(options.network), show_text, show_json);
+  if (options.verb == "leases") return show_facts(options, host.leases(options.network), leases_text, leases_json);
+  if (options.verb == "ports") return show_facts(options, host.ports(options.only_network), ports_text, ports_json);
+  if (options.verb == "flows") return show_facts(options, host.flows(options.only_network), flows_text, flows_json);
+  return show_facts(options, host.stats(options.only_network, options.only_port), stats_text, stats_json);
+}
+
+}  // namespace vnet::cli

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The verbs that only look.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "loader/host_state.h"
+#include "loader/kernel/files.h"
+
+namespace vnet {
+namespace {
+
+// Where a port is, in virsh's words; the same for every mode that has a gateway bridge.
+PortInfo describe(const PortRecord& record, const Network& network) {
+  PortInfo info{.interface = record.interface, .network = record.network, .type = "network", .source = network.bridge,
+                .model = record.model};
+  if (network.mode == Mode::Bridge) info.type = "bridge";
+  if (network.mode == Mode::Direct) info.type = "direct";
+  info.mac = record.mac;
+  info.ips = record.ips;
+  return info;
+}
+
+void learn_mac(PortInfo& info, Datapath* datapath, int ifindex) {
+  if (info.mac || !datapath) return;
+  datapath->maps().fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
+    if (entry.ifindex != static_cast<__u32>(ifindex) || info.mac) return;
+    Mac mac;
+    std::copy(std::begin(key.mac), std::end(key.mac), mac.bytes.begin());
+    info.mac = mac;
+  });
+}
+
+std::uint32_t session_count(Datapath* datapath, std::uint16_t slot) {
+  if (!datapath) return 0;
+  auto usage = datapath->maps().usage.get(slot);
+  return usage ? usage->sessions : 0;
+}
+
+}  // namespace
+
+Result<std::vector<NetworkSummary>> Host::list() {
+  VNET_ASSIGN(auto definitions, state_->definitions());
+  VNET_ASSIGN(auto active, active_networks(state_->context));
+  VNET_ASSIGN(auto ports, state_->context.records.ports());
+  std::vector<NetworkSummary> all;
+  auto add = [&](const Network& network) -> Result<void> {
+    NetworkSummary summary{.name = network.name, .uuid = network.uuid, .gateway = network.bridge, .mode = network.mode};
+    VNET_ASSIGN(summary.active, state_->is_active(network.name));
+    std::error_code error;
+    summary.autostart = std::filesystem::is_symlink(state_->autostart_path(network.name), error);
+    summary.ports = static_cast<unsigned>(
+        std::ranges::count_if(ports, [&](const PortRecord& port) { return port.network == network.name; }));
+    all.push_back(std::move(summary));
+    return {};
+  };
+  for (const auto& network : definitions) VNET_TRY(add(network));
+  // Undefined while it ran: it goes on until it is stopped.
+  for (const auto& [record, network] : active)
+    if (std::ranges::none_of(definitions, [&](const Network& known) { return known.name == record.name; }))
+      VNET_TRY(add(network));
+  std::ranges::sort(all, {}, &NetworkSummary::name);
+  return all;
+}
+
+Result<NetworkDetails> Host::show(const std::string& name) {
+  NetworkDetails details;
+  VNET_ASSIGN(auto all, list());
+  auto summary = std::ranges::find(all, name, &NetworkSummary::name);
+  if (summary == all.end()) return not_found(fmt::format("no network with matching name '{}'", name));
+  details.summary = *summary;
+  VNET_ASSIGN(auto active, active_network(state_->context, name));
+  if (active) {
+    details.network = active->network;
+    details.dnsmasq_running = state_->context.dnsmasq(name).running();
+    Datapath* datapath = state_->context.datapath ? &*state_->context.datapath : nullptr;
+    details.sessions = session_count(datapath, active->record.slot);
+    VNET_ASSIGN(auto uplinks, state_->context.records.uplinks());
+    for (const auto& uplink : uplinks)
+      if (active->network.devices.empty() || active->network.devices.front() == uplink.interface)
+        details.uplinks.push_back(uplink.interface);
+  } else {
+    VNET_ASSIGN(auto definition, state_->definition(name));
+    if (definition) details.network = *definition;
+  }
+  return details;
+}
+
+Result<std::vector<LeaseEntry>> Host::leases(const std::string& name) {
+  VNET_ASSIGN(auto details, show(name));
+  VNET_ASSIGN(auto text, read_file(state_->context.dirs.leases() / (name + ".leases")));
+  if (!text) return std::vector<LeaseEntry>{};
+  return parse_leases(*text, details.network);
+}
+
+Result<std::vector<PortInfo>> Host::ports(const std::optional<std::string>& network) {
+  if (network) VNET_TRY(show(*network));
+  VNET_ASSIGN(auto records, state_->context.records.ports());
+  Datapath* datapath = state_->context.datapath ? &*state_->context.datapath : nullptr;
+  std::vector<PortInfo> all;
+  std::map<std::string, std::vector<LeaseEntry>> leases_of;
+  for (const auto& record : records) {
+    if (network && record.network != *network) continue;
+    VNET_ASSIGN(auto active, active_network(state_->context, record.network));
+    if (!active) continue;
+    PortInfo info = describe(record, active->network);
+    learn_mac(info, datapath, record.ifindex);
+    VNET_ASSIGN(auto link, state_->context.netlink.find_link(record.interface));
+    info.up = record.plugged && link && link->ifindex == record.ifindex && link->up;
+    if (info.ips.empty() && info.mac) {
+      if (!leases_of.contains(record.network)) {
+        VNET_ASSIGN(auto leases, this->leases(record.network));
+        leases_of[record.network] = std::move(leases);
+      }
+      for (const auto& lease : leases_of[record.network])
+        if (lease.mac == *info.mac) info.ips.push_back(lease.ip);
+    }
+    all.push_back(std::move(info));
+  }
+  std::ranges::sort(all, {}, &PortInfo::interface);
+  return all;
+}
+
+Result<Stats> Host::stats(const std::optional<std::string>& network, const std::optional<std::string>& port) {
+  if (network) VNET_TRY(show(*network));
+  Stats stats;
+  stats.time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  VNET_ASSIGN(auto ports, state_->context.records.ports());
+  if (port && std::ranges::none_of(ports, [&](const PortRecord& r) { return r.interface == *port; }))
+    return not_found(fmt::format("{} is not attached to any network", *port));
+  if (!state_->context.datapath) return stats;
+  const SharedMaps& maps = state_->context.datapath->maps();
+  auto drops = read_drops(maps);
+  auto counters = [&](std::uint16_t slot) {
+    Counters all = read_counters(maps, slot);
+    all.drops = drops[slot];
+    return all;
+  };
+  VNET_ASSIGN(auto networks, state_->context.records.networks());
+  for (const auto& record : networks) {
+    if (network && record.name != *network) continue;
+    NetworkStats of_network{.network = record.name, .sessions = session_count(&*state_->context.datapath, record.slot),
+                            .counters = counters(record.slot)};
+    if (auto entry = maps.networks.get(record.slot)) of_network.max_sessions = entry->max_sessions;
+    for (const auto& r : ports) {
+      if (r.network != record.name) continue;
+      PortStats of_port{.interface = r.interface, .network = r.network,
+                        .sessions = session_count(&*state_->context.datapath, r.slot), .counters = counters(r.slot)};
+      ++of_network.ports;
+      of_network.counters += of_port.counters;
+      if (!port || r.interface == *port) stats.ports.push_back(std::move(of_port));
+    }
+    if (!port) stats.networks.push_back(std::move(of_network));
+  }
+  if (!network && !port) {
+    VNET_ASSIGN(auto uplinks, state_->context.records.uplinks());
+    for (const auto& uplink : uplinks) stats.uplinks.push_back({uplink.interface, counters(uplink.slot)});
+  }
+  std::ranges::sort(stats.ports, {}, &PortStats::interface);
+  return stats;
+}
+
+Result<std::vector<SessionInfo>> Host::flows(const std::optional<std::string>& network) {
+  if (network) VNET_TRY(show(*network));
+  std::vector<SessionInfo> flows;
+  if (!state_->context.datapath) return flows;
+  VNET_ASSIGN(auto networks, state_->context.records.networks());
+  std::map<std::uint16_t, std::string> names;
+  for (const auto& record : networks) names[record.slot] = record.name;
+  for (auto& flow : read_sessions(state_->context.datapath->maps())) {
+    flow.network = names[flow.network_slot];
+    if (!network || flow.network == *network) flows.push_back(std::move(flow));
+  }
+  return flows;
+}
+
+}  // namespace vnet

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a Host holds. Internal to the library.
+#pragma once
+
+#include "loader/host.h"
+#include "loader/plan/context.h"
+
+namespace vnet {
+
+struct Host::State {
+  State(StateDir dirs, Netlink netlink)
+      : context{std::move(dirs), std::move(netlink), Records(context.dirs), std::nullopt} {}
+  State(const State&) = delete;  // records point into context
+
+  Context context;
+
+  std::filesystem::path definition_path(const std::string& name) const {
+    return context.dirs.definitions() / (name + ".xml");
+  }
+  std::filesystem::path autostart_path(const std::string& name) const {
+    return context.dirs.autostart() / (name + ".xml");
+  }
+  Result<std::optional<Network>> definition(const std::string& name);
+  Result<std::vector<Network>> definitions();
+  Result<bool> is_active(const std::string& name);
+  Result<Plan> heal();
+  Plan plan_define(const Network& network, const std::string& file_name);
+};
+
+}  // namespace vnet

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/observe/sessions.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace vnet {
+namespace {
+
+constexpr std::uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+std::uint32_t tick_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  auto ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+  return static_cast<std::uint32_t>(ns >> VNET_TICK_SHIFT);
+}
+
+// Ticks are written by other CPUs meanwhile: one that is ahead of us has just happened.
+std::uint64_t seconds_since(std::uint32_t tick, std::uint32_t now) {
+  if (tick >= now) return 0;
+  return (static_cast<std::uint64_t>(now - tick) << VNET_TICK_SHIFT) / 1'000'000'000;
+}
+
+std::string protocol_word(std::uint8_t protocol) {
+  switch (protocol) {
+    case IPPROTO_TCP: return "tcp";
+    case IPPROTO_UDP: return "udp";
+    case IPPROTO_ICMP: return "icmp";
+    case IPPROTO_ICMPV6: return "icmp6";
+    default: return std::to_string(protocol);
+  }
+}
+
+const char* state_word(std::uint8_t state) {
+  switch (state) {
+    case VNET_SESSION_NEW: return "new";
+    case VNET_SESSION_ESTABLISHED: return "established";
+    case VNET_SESSION_CLOSING: return "closing";
+    default: return "closed";
+  }
+}
+
+SessionInfo describe(const vnet_flow& flow, const vnet_session& session, std::uint32_t now) {
+  const vnet_leg& out = session.leg[VNET_OUT];
+  const vnet_leg& in = session.leg[VNET_IN];
+  SessionInfo info;
+  info.protocol = protocol_word(flow.proto);
+  info.state = state_word(session.state);
+  info.inside = {to_address(flow.src), ntohs(flow.sport_be)};
+  info.outside = {to_address(flow.dst), ntohs(flow.dport_be)};
+  info.translated = {to_address(session.nat), ntohs(session.nat_port_be)};
+  info.inbound = session.flags & VNET_SESSION_F_INBOUND;
+  info.age_seconds = seconds_since(session.created, now);
+  info.idle_seconds = seconds_since(std::max({out.seen, in.seen, session.created}), now);
+  info.out_packets = out.packets;
+  info.out_bytes = out.bytes;
+  info.in_packets = in.packets;
+  info.in_bytes = in.bytes;
+  info.network_slot = session.network;
+  info.port_slot = session.port;
+  return info;
+}
+
+}  // namespace
+
+Address to_address(const vnet_addr& address) {
+  Address result;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&address);
+  if (std::memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0) {
+    std::copy_n(bytes + sizeof(mapped_prefix), 4, result.bytes.begin());
+  } else {
+    result.family = Family::V6;
+    std::copy_n(bytes, 16, result.bytes.begin());
+  }
+  return result;
+}
+
+vnet_addr from_address(const Address& address) {
+  vnet_addr result{};
+  auto* bytes = reinterpret_cast<std::uint8_t*>(&result);
+  if (address.family == Family::V6) {
+    std::copy_n(address.bytes.begin(), 16, bytes);
+  } else {
+    std::memcpy(bytes, mapped_prefix, sizeof(mapped_prefix));
+    std::copy_n(address.bytes.begin(), 4, bytes + sizeof(mapped_prefix));
+  }
+  return result;
+}
+
+std::string Endpoint::text(bool with_port) const {
+  if (!with_port) return address.text();
+  return address.family == Family::V6 ? fmt::format("[{}]:{}", address.text(), port)
+                                      : fmt::format("{}:{}", address.text(), port);
+}
+
+std::vector<SessionInfo> read_sessions(const SharedMaps& maps) {
+  std::vector<SessionInfo> all;
+  std::uint32_t now = tick_now();
+  maps.sessions.for_each(
+      [&](const vnet_flow& flow, const vnet_session& session) { all.push_back(describe(flow, session, now)); });
+  return all;
+}
+
+}  // namespace vnet

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Ports: a guest's interface on the host's side, guarded first and enslaved to the gateway then.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "loader/plan/context.h"
+
+namespace vnet {
+namespace {
+
+// Belongs to the isolation of ports, which is not in this build: refused, never ignored.
+Result<void> check_supported(const PortRequest& request) {
+  auto missing = [](const char* option) {
+    return invalid(fmt::format("{} is not in this build yet", option));
+  };
+  if (request.filters && !request.filters->empty()) return missing("--filter");
+  if (request.inbound && *request.inbound != Inbound::Accept) return missing("--inbound other than accept");
+  if (request.allow && !request.allow->empty()) return missing("--allow");
+  if (request.isolated && *request.isolated) return missing("--isolated");
+  if (request.mac && request.mac->is_multicast())
+    return invalid(fmt::format("--mac {}: a guest's address cannot be a multicast one", request.mac->text()));
+  return {};
+}
+
+vnet_fdb_key fdb_key(std::uint16_t network, const Mac& mac) {
+  vnet_fdb_key key{.network = network};
+  std::memcpy(key.mac, mac.bytes.data(), sizeof(key.mac));
+  return key;
+}
+
+bool reaches_other_namespace(const LinkInfo& link) { return link.kind == "veth" && link.peer_netns_id.has_value(); }
+
+void forget_macs(SharedMaps& maps, std::uint32_t ifindex) {
+  std::vector<vnet_fdb_key> gone;
+  maps.fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
+    if (entry.ifindex == ifindex) gone.push_back(key);
+  });
+  for (const auto& key : gone) (void)maps.fdb.erase(key);
+}
+
+// The port as the programs see it. The fixed MAC's entry is written before the port claims it alone.
+Result<void> write_port(SharedMaps& maps, const PortRecord& record, const LinkInfo& link, std::uint16_t network) {
+  bool peer = reaches_other_namespace(link);
+  vnet_port port{.slot = record.slot, .network = network, .flags = 0};
+  if (peer) port.flags |= VNET_PORT_F_PEER;
+  if (!record.plugged) port.flags |= VNET_PORT_F_DOWN;
+  if (record.mac) {
+    port.flags |= VNET_PORT_F_MAC;
+    std::memcpy(port.mac, record.mac->bytes.data(), sizeof(port.mac));
+    VNET_TRY(maps.fdb.set(fdb_key(network, *record.mac),
+                          {.ifindex = static_cast<__u32>(link.ifindex), .slot = record.slot,
+                           .flags = static_cast<__u8>(peer ? VNET_HOP_F_PEER : 0), .is_static = 1}));
+  }
+  return maps.ports.set(static_cast<__u32>(link.ifindex), port);
+}
+
+// The bridge must agree: the fixed MAC is where we say, and nothing else is learned there.
+Result<void> write_bridge_entries(Netlink& netlink, const LinkInfo& link, const std::optional<Mac>& mac) {
+  VNET_TRY(netlink.set_port_flags(link.ifindex, {.learning = !mac}));
+  return mac ? netlink.add_fdb(link.ifindex, *mac) : Result<void>{};
+}
+
+Result<void> check_mac_free(Context& context, const PortRecord& record) {
+  if (!record.mac) return {};
+  VNET_ASSIGN(auto ports, context.records.ports());
+  for (const auto& other : ports)
+    if (other.interface != record.interface && other.network == record.network && other.mac == record.mac)
+      return failed(fmt::format("{} has the MAC {} already", other.interface, record.mac->text()));
+  return {};
+}
+
+// The port's counters end in its network's, whose sums would run backwards otherwise.
+void keep_counters(SharedMaps& maps, std::uint16_t from, std::uint16_t network) {
+  auto port = maps.traffic.get(from);
+  auto sum = maps.traffic.get(network);
+  if (!port.empty() && port.size() == sum.size()) {
+    for (std::size_t cpu = 0; cpu < sum.size(); ++cpu) {
+      sum[cpu].rx_packets += port[cpu].rx_packets;
+      sum[cpu].rx_bytes += port[cpu].rx_bytes;
+      sum[cpu].tx_packets += port[cpu].tx_packets;
+      sum[cpu].tx_bytes += port[cpu].tx_bytes;
+    }
+    __u32 key = network;
+    (void)bpf_map_update_elem(maps.traffic.fd(), &key, sum.data(), BPF_ANY);
+  }
+  for (const auto& key : maps.drops.keys()) {
+    if (key.slot != from) continue;
+    auto values = maps.drops.get(key);
+    vnet_drop_key into{.slot = network, .reason = key.reason};
+    auto before = maps.drops.get(into);
+    for (std::size_t cpu = 0; cpu < before.size() && cpu < values.size(); ++cpu) values[cpu] += before[cpu];
+    (void)bpf_map_update_elem(maps.drops.fd(), &into, values.data(), BPF_ANY);
+  }
+}
+
+void apply_request(PortRecord& record, const PortRequest& request) {
+  if (request.mac) record.mac = request.mac;
+  if (request.ips) record.ips = *request.ips;
+  if (request.model) record.model = *request.model;
+  if (request.portgroup) record.portgroup = *request.portgroup;
+  if (request.link_up) record.plugged = *request.link_up;
+}
+
+Result<void> check_attachable(Context& context, const LinkInfo& link, const Network& network) {
+  if (!link.ethernet) return invalid(fmt::format("{} is not an Ethernet interface", link.name));
+  if (link.kind == "bridge" || link.name == "lo")
+    return invalid(fmt::format("{} is a {}, not a guest's interface", link.name,
+                               link.kind == "bridge" ? "bridge" : "loopback"));
+  VNET_ASSIGN(auto uplink, context.records.uplink(link.name));
+  if (uplink) return invalid(fmt::format("{} is an uplink of the host, not a guest's interface", link.name));
+  if (link.master) {
+    VNET_ASSIGN(auto master, context.netlink.find_link(link.master));
+    if (master && master->name != network.bridge)
+      return failed(fmt::format("{} belongs to {}; take it out first (ip link set {} nomaster)", link.name,
+                                master->name, link.name));
+  }
+  return {};
+}
+
+// The one change of a live port: maps, bridge and record follow the new record.
+Result<void> change_port(Context& context, const PortRecord& before, const PortRecord& after) {
+  VNET_ASSIGN(Datapath * datapath, context.need_datapath());
+  VNET_ASSIGN(auto link, context.netlink.link(after.interface));
+  VNET_ASSIGN(auto network, context.records.network(after.network));
+  if (!network) return not_found("no active network " + after.network);
+  VNET_TRY(context.records.save(after));
+  VNET_TRY(write_port(datapath->maps(), after, link, network->slot));
+  if (before.mac != after.mac) {
+    if (before.mac) {
+      (void)datapath->maps().fdb.erase(fdb_key(network->slot, *before.mac));
+      VNET_TRY(context.netlink.delete_fdb(link.ifindex, *before.mac));
+    }
+    VNET_TRY(write_bridge_entries(context.netlink, link, after.mac));
+  }
+  return {};
+}
+
+Result<Plan> plan_change(Context& context, const PortRecord& before, const PortRequest& request,
+                         const std::string& done) {
+  VNET_TRY(check_supported(request));
+  PortRecord after = before;
+  apply_request(after, request);
+  VNET_TRY(check_mac_free(context, after));
+  Plan plan;
+  plan.done = done;
+  bool same = after.mac == before.mac && after.ips == before.ips && after.model == before.model &&
+              after.portgroup == before.portgroup && after.plugged == before.plugged;
+  if (same) return plan;
+  plan.add(fmt::format("change port {}", before.interface),
+           [&context, before, after] { return change_port(context, before, after); },
+           [&context, before, after] { (void)change_port(context, after, before); });
+  return plan;
+}
+
+}  // namespace
+
+Result<Plan> plan_attach(Context& context, const PortRequest& request) {
+  VNET_TRY(check_supported(request));
+  VNET_ASSIGN(auto active, active_network(context, request.network));
+  if (!active || !active->record.complete)
+    return not_found(fmt::format("network {} is not active; start it first (vnet-bpf start {})", request.network,
+                                 request.network));
+  VNET_ASSIGN(auto link, context.netlink.find_link(request.interface));
+  if (!link) return not_found(fmt::format("there is no interface {}", request.interface));
+  VNET_ASSIGN(auto before, context.records.port(request.interface));
+  if (before && before->network != request.network)
+    return failed(fmt::format("{} is attached to network {}; detach it first", request.interface, before->network));
+  std::string done = fmt::format("Interface {} attached to network {}", request.interface, request.network);
+  // Attached and in place: change what is asked for. A record of an interface that has been made anew (or of
+  // an interrupted attach) is gone through again from the start.
+  bool in_place = before && before->ifindex == link->ifindex && link->master && context.datapath &&
+                  context.datapath->maps().ports.get(static_cast<__u32>(link->ifindex));
+  if (in_place) return plan_change(context, *before, request, done);
+  VNET_TRY(check_attachable(context, *link, active->network));
+
+  PortRecord record{.interface = request.interface, .network = request.network, .ifindex = link->ifindex};
+  if (before) {
+    record = *before;
+    record.ifindex = link->ifindex;
+  } else {
+    VNET_ASSIGN(record.slot, context.records.free_slot());
+    record.enslaved_by_us = !link->master;
+  }
+  apply_request(record, request);
+  VNET_TRY(check_mac_free(context, record));
+
+  const Network& network = active->network;
+  Plan plan;
+  plan.done = done;
+  plan.add(
+      fmt::format("guard {} as port of {}", record.interface, record.network),
+      [&context, record, link = *link, fresh = !before, slot = active->record.slot]() -> Result<void> {
+        VNET_ASSIGN(Datapath * datapath, context.need_datapath());
+        VNET_TRY(context.records.save(record));
+        if (fresh) VNET_TRY(clear_slot(datapath->maps(), record.slot));
+        VNET_TRY(write_port(datapath->maps(), record, link, slot));
+        return datapath->attach_port(record.network, record.interface, record.ifindex);
+      },
+      [&context, record, slot = active->record.slot] {
+        if (!context.datapath) return;
+        (void)context.datapath->detach(record.interface, record.ifindex);
+        forget_macs(context.datapath->maps(), static_cast<__u32>(record.ifindex));
+        (void)context.datapath->maps().ports.erase(static_cast<__u32>(record.ifindex));
+        (void)context.records.remove_port(record.interface);
+      });
+  if (network.mtu && link->mtu != *network.mtu)
+    plan.add(fmt::format("set the MTU of {} to {}", record.interface, *network.mtu),
+             [&context, record, mtu = *network.mtu] { return context.netlink.set_mtu(record.ifindex, mtu); },
+             [&context, record, mtu = link->mtu] { (void)context.netlink.set_mtu(record.ifindex, mtu); });
+  plan.add(
+      fmt::format("plug {} into {}", record.interface, network.bridge),
+      [&context, record, bridge = network.bridge]() -> Result<void> {
+        VNET_ASSIGN(auto gateway, context.netlink.link(bridge));
+        VNET_ASSIGN(auto link, context.netlink.link(record.ifindex));
+        VNET_TRY(context.netlink.set_master(record.ifindex, gateway.ifindex));
+        VNET_TRY(write_bridge_entries(context.netlink, link, record.mac));
+        return context.netlink.set_up(record.ifindex);
+      },
+      [&context, record] {
+        if (record.enslaved_by_us) (void)context.netlink.clear_master(record.ifindex);
+      });
+  return plan;
+}
+
+Result<Plan> plan_set(Context& context, const PortRequest& request) {
+  VNET_ASSIGN(auto before, context.records.port(request.interface));
+  if (!before) return not_found(fmt::format("{} is not attached to any network", request.interface));
+  return plan_change(context, *before, request, fmt::format("Interface {} changed", request.interface));
+}
+
+Result<Plan> plan_detach(Context& context, const PortRecord& record) {
+  Plan plan;
+  plan.done = fmt::format("Interface {} detached from network {}", record.interface, record.network);
+  VNET_ASSIGN(auto link, context.netlink.find_link(record.interface));
+  // The name may have been given to another interface meanwhile: that one is not ours to touch.
+  bool there = link && link->ifindex == record.ifindex;
+  if (there && link->master)
+    plan.add(fmt::format("take {} out of its bridge", record.interface), [&context, record]() -> Result<void> {
+      if (record.mac) (void)context.netlink.delete_fdb(record.ifindex, *record.mac);
+      if (!record.enslaved_by_us) {
+        (void)context.netlink.set_port_flags(record.ifindex, {.learning = true});
+        return {};
+      }
+      return context.netlink.clear_master(record.ifindex);
+    });
+  plan.add(fmt::format("take the guard off {}", record.interface), [&context, record]() -> Result<void> {
+    if (context.datapath) {
+      auto& maps = context.datapath->maps();
+      VNET_TRY(context.datapath->detach(record.interface, record.ifindex));
+      (void)maps.ports.erase(static_cast<__u32>(record.ifindex));
+      forget_macs(maps, static_cast<__u32>(record.ifindex));
+      forget_sessions(maps, record.slot);
+      VNET_ASSIGN(auto network, context.records.network(record.network));
+      if (network) keep_counters(maps, record.slot, network->slot);
+      VNET_TRY(clear_slot(maps, record.slot));
+    }
+    return context.records.remove_port(record.interface);
+  });
+  return plan;
+}
+
+}  // namespace vnet

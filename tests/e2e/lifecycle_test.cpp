@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Commands as a user gives them: the first run, the second run, the interrupted run, and what they say.
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <filesystem>
+
+#include "tests/e2e/network_fixture.h"
+
+namespace vnet::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class Lifecycle : public NetworkTest {
+ protected:
+  // Everything of ours on the host that must be gone after the last stop.
+  std::string leftovers() {
+    std::string left = host().sh("ip -br link show type bridge").out;
+    left += sh("find " + (ground().state_dir() / "bpf").string() + " -path '*vnet-bpf*'").out;
+    left += sh("find " + (ground().state_dir() / "run").string() + " -type f -not -name lock").out;
+    left += host().sh("pgrep -fa " + (ground().state_dir() / "run/dnsmasq").string() + " | grep -v pgrep").out;
+    left += sh("ip netns pids " + host().name() + " | xargs -r ps -o comm= -p | grep dnsmasq").out;
+    left += host().sh("tc qdisc show | grep clsact").out;
+    if (host().sh("sysctl -n net.ipv4.ip_forward").out != forwarding_before_) left += "ip_forward\n";
+    return left;
+  }
+  void note_sysctl() { forwarding_before_ = host().sh("sysctl -n net.ipv4.ip_forward").out; }
+  std::string forwarding_before_;
+};
+
+TEST_F(Lifecycle, TheBuiltInNetworkUpTwiceAndDown) {
+  note_sysctl();
+  EXPECT_THAT(vnet({"up"}).out, HasSubstr("Network default started"));
+  EXPECT_THAT(vnet({"up"}).out, HasSubstr("already up"));
+  EXPECT_THAT(host().sh("ip -br addr show virbr0").out, HasSubstr("192.168.122.1/24"));
+  auto list = ground().vnet_json({"list"});
+  ASSERT_EQ(1U, list.size());
+  EXPECT_EQ("default", list[0]["name"]);
+  EXPECT_EQ("nat", list[0]["mode"]);
+  EXPECT_EQ("active", list[0]["state"]);
+  EXPECT_EQ("virbr0", list[0]["gateway"]);
+  EXPECT_THAT(vnet({"stop", "default"}).out, HasSubstr("Network default destroyed"));
+  EXPECT_THAT(leftovers(), IsEmpty());
+  Output again = ground().vnet({"stop", "default"});
+  EXPECT_EQ(1, again.status);
+  EXPECT_THAT(again.err, HasSubstr("not active"));
+  // The definition stays, and starts again with the same identity.
+  vnet({"start", "default"});
+  vnet({"destroy", "default"});
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST_F(Lifecycle, DryRunChangesNothing) {
+  note_sysctl();
+  Output plan = vnet({"--dry-run", "up"});
+  EXPECT_THAT(plan.out, HasSubstr("create bridge virbr0"));
+  EXPECT_THAT(plan.out, HasSubstr("attach uplink eth0"));
+  EXPECT_THAT(plan.out, HasSubstr("start dnsmasq"));
+  EXPECT_THAT(leftovers(), IsEmpty());
+  EXPECT_TRUE(ground().vnet_json({"list", "--all"}).empty());
+}
+
+TEST_F(Lifecycle, ExitCodesAndMessages) {
+  EXPECT_EQ(3, ground().vnet({"start", "nosuch"}).status);
+  EXPECT_EQ(3, ground().vnet({"show", "nosuch"}).status);
+  EXPECT_EQ(2, ground().vnet({"frobnicate"}).status);
+  EXPECT_EQ(2, ground().vnet({"attach"}).status);
+  Output bad = ground().vnet({"define", file("bad.xml", "<network>\n<name>x</name>\n<forward mode='nut'/></network>")});
+  EXPECT_EQ(2, bad.status);
+  EXPECT_THAT(bad.err, HasSubstr("vnet-bpf: error: " + (ground().state_dir() / "bad.xml").string() + ":3:"));
+  EXPECT_THAT(bad.err, HasSubstr("nat"));
+  vnet({"up"});
+  EXPECT_EQ(3, ground().vnet({"attach", "nosuch", "--network", "default"}).status);
+  EXPECT_EQ(3, ground().vnet({"detach", "nosuch"}).status);
+  EXPECT_EQ(2, ground().vnet({"attach", "eth0", "--network", "default"}).status);  // the uplink
+  EXPECT_EQ(2, ground().vnet({"attach", "virbr0", "--network", "default"}).status);
+  EXPECT_EQ(1, ground().vnet({"start", "default"}).status);  // active already
+}
+
+TEST_F(Lifecycle, ModesOfLaterIssuesAreRefusedByName) {
+  vnet({"define", file("iso.xml", "<network><name>iso</name><ip address='192.168.9.1' netmask='255.255.255.0'/></network>")});
+  Output start = ground().vnet({"start", "iso"});
+  EXPECT_EQ(2, start.status);
+  EXPECT_THAT(start.err, HasSubstr("mode isolated is not in this build yet"));
+}
+
+TEST_F(Lifecycle, ASubnetInUseIsRefusedWithTheInterface) {
+  host().must("ip link add lan0 type veth peer name lan1; ip addr add 192.168.122.7/24 dev lan0; ip link set lan0 up; "
+              "ip link set lan1 up");
+  note_sysctl();
+  Output up = ground().vnet({"up"});
+  EXPECT_EQ(1, up.status);
+  EXPECT_THAT(up.err, HasSubstr("lan0"));
+  EXPECT_THAT(up.err, HasSubstr("192.168.122.0/24"));
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST_F(Lifecycle, AFailedStartIsUndone) {
+  note_sysctl();
+  // Port 53 on the gateway is taken as soon as the address is there: dnsmasq cannot start.
+  std::string xml = file("tftp.xml",
+                         "<network><name>t</name><forward mode='nat'/><bridge name='virbr0'/><ip address='192.168.122.1' "
+                         "netmask='255.255.255.0'><tftp root='/nonexistent/tftp'/></ip></network>");
+  Output up = ground().vnet({"up", xml});
+  EXPECT_EQ(1, up.status);
+  EXPECT_THAT(up.err, HasSubstr("/nonexistent/tftp"));  // dnsmasq's own words
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST_F(Lifecycle, AttachTwiceSetAndDetach) {
+  vnet({"up"});
+  ground().add_guest("g1");
+  vnet({"attach", "g1", "--network", "default", "--mac", "52:54:00:00:00:01", "--model", "virtio"});
+  EXPECT_THAT(host().sh("ip -d -o link show g1").out, HasSubstr("master virbr0"));
+  vnet({"attach", "g1", "--network", "default"});
+  auto ports = ground().vnet_json({"ports"});
+  ASSERT_EQ(1U, ports.size());
+  EXPECT_EQ("52:54:00:00:00:01", ports[0]["mac"]);
+  EXPECT_EQ("virtio", ports[0]["model"]);
+  EXPECT_EQ("network", ports[0]["type"]);
+  EXPECT_EQ("virbr0", ports[0]["source"]);
+  EXPECT_EQ("up", ports[0]["state"]);
+  vnet({"set", "g1", "--link", "down", "--mac", "52:54:00:00:00:02"});
+  ports = ground().vnet_json({"ports"});
+  EXPECT_EQ("52:54:00:00:00:02", ports[0]["mac"]);
+  EXPECT_EQ("down", ports[0]["state"]);
+  EXPECT_THAT(host().sh("bridge fdb show dev g1").out, HasSubstr("52:54:00:00:00:02"));
+  EXPECT_THAT(host().sh("bridge fdb show dev g1").out, testing::Not(HasSubstr("52:54:00:00:00:01")));
+  vnet({"detach", "g1"});
+  EXPECT_THAT(host().sh("ip -o link show g1").out, testing::Not(HasSubstr("master")));
+  EXPECT_EQ(3, ground().vnet({"detach", "g1"}).status);
+  EXPECT_EQ("[]", ground().vnet_json({"ports"}).dump());
+}
+
+// Killed anywhere: the same command once more gets there, and `stop` leaves nothing.
+TEST_F(Lifecycle, KilledAtAnyPointTheNextRunConverges) {
+  note_sysctl();
+  ground().add_guest("g1");
+  for (int milliseconds = 2; milliseconds < 400; milliseconds += milliseconds / 3 + 3) {
+    ground().vnet({"define", file("lab.xml", dual_stack_xml())});
+    std::string timeout = "timeout -s KILL " + std::to_string(milliseconds / 1000.0) + " env VNET_BPF_STATE_DIR=" +
+                          ground().state_dir().string() + " " VNET_PROGRAM " ";
+    host().sh(timeout + "start lab");
+    Output start = ground().vnet({"start", "lab"});
+    EXPECT_TRUE(start.ok() || start.err.find("already active") != std::string::npos) << milliseconds << start.err;
+    host().sh(timeout + "attach g1 --network lab");
+    vnet({"attach", "g1", "--network", "lab"});
+    host().sh(timeout + "stop lab");
+    Output stop = ground().vnet({"stop", "lab"});
+    EXPECT_TRUE(stop.ok() || stop.err.find("not active") != std::string::npos) << milliseconds << stop.err;
+    ASSERT_THAT(leftovers(), IsEmpty()) << "killed after " << milliseconds << " ms";
+  }
+}
+
+TEST_F(Lifecycle, DnsmasqIsRestartedByTheNextCommand) {
+  vnet({"up"});
+  auto pid_file = ground().state_dir() / "run/dnsmasq/default.pid";
+  ASSERT_TRUE(std::filesystem::exists(pid_file));
+  sh("kill -9 $(cat " + pid_file.string() + ")");
+  vnet({"up"});
+  ground().add_guest("g1");
+  vnet({"attach", "g1", "--network", "default"});
+  wait_until_forwarding("g1");
+  EXPECT_TRUE(ground().udhcpc("g1").ok());
+}
+
+TEST_F(Lifecycle, TheClsactWayServesTheSame) {
+  note_sysctl();
+  setenv("VNET_BPF_ATTACH", "clsact", 1);
+  start();
+  plug_both();
+  EXPECT_THAT(host().sh("tc filter show dev g1 ingress").out, HasSubstr("port_ingress"));
+  EXPECT_TRUE(guest("g1").pings("203.0.113.1"));
+  EXPECT_TRUE(guest("g1").pings("192.168.122.12"));
+  vnet({"stop", "lab"});
+  unsetenv("VNET_BPF_ATTACH");
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace vnet::test

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/options.h"
+
+namespace vnet::cli {
+namespace {
+
+using testing::HasSubstr;
+
+Options parse(const std::vector<std::string>& arguments) {
+  auto result = parse_options(arguments);
+  if (!result) {
+    ADD_FAILURE() << result.error().message;
+    return {};
+  }
+  return std::get<Options>(*result);
+}
+
+std::string refused(const std::vector<std::string>& arguments) {
+  auto result = parse_options(arguments);
+  if (result) return "(accepted)";
+  EXPECT_EQ(ErrorKind::Invalid, result.error().kind);
+  EXPECT_EQ(std::string::npos, result.error().message.find('\n'));
+  return result.error().message;
+}
+
+TEST(CliOptions, GlobalOptionsStandBeforeOrBehindTheVerb) {
+  EXPECT_TRUE(parse({"--dry-run", "up"}).dry_run);
+  EXPECT_TRUE(parse({"up", "--dry-run"}).dry_run);
+  EXPECT_TRUE(parse({"list", "--json", "--all"}).json);
+  EXPECT_EQ("/x", parse({"--state-dir", "/x", "list"}).state_dir);
+}
+
+TEST(CliOptions, DestroyIsStop) {
+  EXPECT_EQ("stop", parse({"destroy", "lab"}).verb);
+  EXPECT_EQ("lab", parse({"destroy", "lab"}).network);
+}
+
+TEST(CliOptions, EverythingThatAttachTakes) {
+  auto port = parse({"attach", "vnet0", "--network", "lab", "--mac", "52:54:00:00:00:01", "--ip", "192.0.2.1", "--ip",
+                     "2001:db8::1", "--filter", "clean-traffic", "--inbound", "established", "--allow",
+                     "tcp/22@192.0.2.0/24", "--allow", "udp/53", "--isolated", "--model", "virtio", "--portgroup", "p"})
+                  .port;
+  EXPECT_EQ("vnet0", port.interface);
+  EXPECT_EQ("lab", port.network);
+  EXPECT_EQ("52:54:00:00:00:01", port.mac->text());
+  ASSERT_EQ(2U, port.ips->size());
+  EXPECT_EQ("2001:db8::1", port.ips->back().text());
+  EXPECT_EQ(Inbound::Established, port.inbound);
+  EXPECT_THAT(*port.allow, testing::ElementsAre("tcp/22@192.0.2.0/24", "udp/53"));
+  EXPECT_TRUE(*port.isolated);
+  EXPECT_EQ("virtio", port.model);
+  EXPECT_FALSE(port.link_up);
+}
+
+TEST(CliOptions, WhatIsNotAskedStaysUnset) {
+  auto port = parse({"set", "vnet0", "--link", "down"}).port;
+  EXPECT_EQ(false, port.link_up);
+  EXPECT_FALSE(port.mac || port.ips || port.filters || port.inbound || port.allow || port.isolated || port.model);
+}
+
+TEST(CliOptions, RepeatedOptionsDoNotSwallowThePositional) {
+  auto port = parse({"attach", "--ip", "192.0.2.1", "vnet0", "--network", "lab"}).port;
+  EXPECT_EQ("vnet0", port.interface);
+  EXPECT_EQ(1U, port.ips->size());
+}
+
+TEST(CliOptions, BadValuesAreNamed) {
+  auto set = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"set", "vnet0"});
+    return refused(more);
+  };
+  EXPECT_THAT(set({"--mac", "nonsense"}), HasSubstr("--mac: 'nonsense'"));
+  EXPECT_THAT(set({"--mac", "01:00:5e:00:00:01"}), HasSubstr("multicast"));
+  EXPECT_THAT(set({"--ip", "1.2.3"}), HasSubstr("--ip: '1.2.3'"));
+  EXPECT_THAT(set({"--filter", "x"}), HasSubstr("clean-traffic"));
+  EXPECT_THAT(set({"--inbound", "reject"}), HasSubstr("accept, established, drop"));
+  EXPECT_THAT(set({"--link", "sideways"}), HasSubstr("up, down"));
+  for (const char* allow : {"tcp", "tcp/0", "tcp/65536", "icmp/1", "tcp/22x", "tcp/22@", "tcp/22@x", "/22"})
+    EXPECT_THAT(set({"--allow", allow}), HasSubstr("PROTO/PORT[@CIDR]")) << allow;
+  EXPECT_THAT(refused({"attach", "much-too-long-a-name", "--network", "lab"}), HasSubstr("interface"));
+}
+
+TEST(CliOptions, UsageErrors) {
+  EXPECT_THAT(refused({}), HasSubstr("define"));
+  EXPECT_THAT(refused({"frobnicate"}), HasSubstr("'frobnicate' is no verb; verbs: define"));
+  EXPECT_THAT(refused({"doctor"}), HasSubstr("'doctor' is not in this build"));
+  EXPECT_THAT(refused({"attach"}), HasSubstr("attach"));
+  EXPECT_THAT(refused({"list", "--frob"}), HasSubstr("--frob"));
+  EXPECT_THAT(refused({"up", "--json"}), HasSubstr("--json"));
+  EXPECT_THAT(refused({"list", "--dry-run"}), HasSubstr("--dry-run"));
+}
+
+TEST(CliOptions, Watch) {
+  EXPECT_FALSE(parse({"stats"}).watch_seconds);
+  EXPECT_EQ(1.0, parse({"stats", "--watch"}).watch_seconds);
+  EXPECT_EQ(2.5, parse({"stats", "--watch", "2.5"}).watch_seconds);
+  EXPECT_EQ("lab", parse({"stats", "--watch", "--network", "lab"}).only_network);
+  for (const char* bad : {"0", "-1", "x", "nan", "1e9"})
+    EXPECT_NE("(accepted)", refused({"stats", std::string("--watch=") + bad})) << bad;
+  EXPECT_THAT(refused({"stats", "--watch", "--json"}), HasSubstr("--json"));
+}
+
+TEST(CliOptions, EveryVerbHelpsWithAnExample) {
+  for (const auto& verb : describe_verbs()) {
+    auto help = parse_options({verb.name, "--help"});
+    ASSERT_TRUE(help && std::holds_alternative<Notice>(*help)) << verb.name;
+    EXPECT_THAT(std::get<Notice>(*help).text, HasSubstr("Example:\n  ")) << verb.name;
+  }
+  EXPECT_EQ(15U, describe_verbs().size());
+}
+
+}  // namespace
+}  // namespace vnet::cli
