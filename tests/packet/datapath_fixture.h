@@ -32,7 +32,7 @@ inline constexpr Program all_programs[] = {Program::PortIngress,    Program::Por
                                            Program::GatewayIngress, Program::GatewayEgress,
                                            Program::UplinkIngress,  Program::UplinkEgress};
 
-enum Verdict { Ok = 0, Shot = 2, Redirect = 7 };
+enum Verdict { Ok = -1, Shot = 2, Redirect = 7 };  // Ok: TC_ACT_UNSPEC, "next"
 
 // What is counted under which slot.
 namespace slot {
