@@ -67,8 +67,8 @@ T must(Result<T> result) {
 
 Mac mac_bytes(const std::string& text) {
   Mac mac;
-  std::sscanf(text.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac.bytes[0], &mac.bytes[1], &mac.bytes[2],
-              &mac.bytes[3], &mac.bytes[4], &mac.bytes[5]);
+  std::sscanf(text.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac.bytes[0], &mac.bytes[1],
+              &mac.bytes[2], &mac.bytes[3], &mac.bytes[4], &mac.bytes[5]);
   return mac;
 }
 
@@ -89,15 +89,24 @@ class Trampoline {
       throw std::system_error(errno, std::generic_category(), "entering the program to tail-call");
     const bpf_insn code[] = {
         {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .src_reg = 0, .off = 0, .imm = tc_index},
-        {.code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = 1, .src_reg = 2, .off = offsetof(__sk_buff, tc_index), .imm = 0},
-        {.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = 2, .src_reg = BPF_PSEUDO_MAP_FD, .off = 0, .imm = map_.get()},
+        {.code = BPF_STX | BPF_MEM | BPF_W,
+         .dst_reg = 1,
+         .src_reg = 2,
+         .off = offsetof(__sk_buff, tc_index),
+         .imm = 0},
+        {.code = BPF_LD | BPF_DW | BPF_IMM,
+         .dst_reg = 2,
+         .src_reg = BPF_PSEUDO_MAP_FD,
+         .off = 0,
+         .imm = map_.get()},
         {.code = 0, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
         {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .src_reg = 0, .off = 0, .imm = 0},
         {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = BPF_FUNC_tail_call},
         {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 99},
         {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
     };
-    program_.reset(bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "trampoline", "GPL", code, std::size(code), nullptr));
+    program_.reset(
+        bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "trampoline", "GPL", code, std::size(code), nullptr));
     if (!program_) throw std::system_error(errno, std::generic_category(), "loading the trampoline");
     return program_.get();
   }
@@ -126,21 +135,28 @@ class Host {
 
  private:
   Host() {
-    if (unshare(CLONE_NEWNET | CLONE_NEWNS)) throw std::system_error(errno, std::generic_category(), "unshare");
+    if (unshare(CLONE_NEWNET | CLONE_NEWNS))
+      throw std::system_error(errno, std::generic_category(), "unshare");
     mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
     std::string folder = (fs::temp_directory_path() / "vnet-packet-XXXXXX").string();
     if (!mkdtemp(folder.data())) throw std::system_error(errno, std::generic_category(), "mkdtemp");
     folder_ = folder;
     if (mount("bpf", folder_.c_str(), "bpf", 0, nullptr))
       throw std::system_error(errno, std::generic_category(), "mounting a bpffs");
-    for (auto [name, value] : {std::pair{"GATEWAY", mac::gateway}, {"OTHER_GATEWAY", mac::other_gateway},
-                               {"UPLINK", mac::uplink}, {"NEXT_HOP", mac::next_hop}, {"GUEST1", mac::guest1},
-                               {"GUEST2", mac::guest2}, {"STRANGER", mac::stranger}})
+    for (auto [name, value] : {std::pair{"GATEWAY", mac::gateway},
+                               {"OTHER_GATEWAY", mac::other_gateway},
+                               {"UPLINK", mac::uplink},
+                               {"NEXT_HOP", mac::next_hop},
+                               {"GUEST1", mac::guest1},
+                               {"GUEST2", mac::guest2},
+                               {"STRANGER", mac::stranger}})
       setenv(name, value.c_str(), 1);
-    if (Output made = sh(host_script); !made.ok()) throw std::runtime_error("setting up the host: " + made.err);
+    if (Output made = sh(host_script); !made.ok())
+      throw std::runtime_error("setting up the host: " + made.err);
 
     datapath_ = must(Datapath::open_or_create(folder_));
-    must(datapath_->load_uplink("eth0", {.slot = slot::uplink, .ifindex = static_cast<int>(if_nametoindex("eth0"))}));
+    must(datapath_->load_uplink("eth0",
+                                {.slot = slot::uplink, .ifindex = static_cast<int>(if_nametoindex("eth0"))}));
     uplink_[0] = open("uplinks/eth0/uplink_ingress");
     uplink_[1] = open("uplinks/eth0/uplink_egress");
   }
@@ -220,7 +236,8 @@ const Ends& ends(int family) {
 
 Packet ip(const std::string& source, const std::string& destination, int ttl) {
   auto hops = static_cast<std::uint8_t>(ttl);
-  if (source.find(':') != std::string::npos) return Ipv6{.src = source, .dst = destination, .hop_limit = hops};
+  if (source.find(':') != std::string::npos)
+    return Ipv6{.src = source, .dst = destination, .hop_limit = hops};
   return Ipv4{.src = source, .dst = destination, .ttl = hops, .id = 0x1234, .dont_fragment = true};
 }
 
@@ -237,7 +254,9 @@ Packet l4_answer(L4 kind, int family, std::uint16_t dport, std::uint16_t sport, 
   return Icmpv6{.type = 129, .id = dport, .seq = 7} / Payload(15);
 }
 
-int protocol(L4 kind, int family) { return kind == L4::Udp ? 17 : kind == L4::Tcp ? 6 : family == 4 ? 1 : 58; }
+int protocol(L4 kind, int family) {
+  return kind == L4::Udp ? 17 : kind == L4::Tcp ? 6 : family == 4 ? 1 : 58;
+}
 
 Packet icmp_error(Problem problem, int family, const Packet& about, std::size_t limit) {
   bool v4 = family == 4;
@@ -256,18 +275,26 @@ Packet icmp_error(Problem problem, int family, const Packet& about, std::size_t 
 
 vnet_addr address(const std::string& text) {
   vnet_addr out{};
-  if (inet_pton(AF_INET, text.c_str(), &out.word_be[3]) == 1) out.word_be[2] = htonl(0xffff);
-  else if (inet_pton(AF_INET6, text.c_str(), &out) != 1) throw std::invalid_argument("not an address: " + text);
+  if (inet_pton(AF_INET, text.c_str(), &out.word_be[3]) == 1)
+    out.word_be[2] = htonl(0xffff);
+  else if (inet_pton(AF_INET6, text.c_str(), &out) != 1)
+    throw std::invalid_argument("not an address: " + text);
   return out;
 }
 
 vnet_flow flow(const std::string& source, const std::string& destination, int protocol, std::uint16_t sport,
                std::uint16_t dport) {
-  return {.src = address(source), .dst = address(destination), .sport_be = htons(sport), .dport_be = htons(dport),
-          .proto = static_cast<__u8>(protocol), .pad = {}};
+  return {.src = address(source),
+          .dst = address(destination),
+          .sport_be = htons(sport),
+          .dport_be = htons(dport),
+          .proto = static_cast<__u8>(protocol),
+          .pad = {}};
 }
 
-SharedMaps& DatapathTest::maps() { return Host::get().datapath().maps(); }
+SharedMaps& DatapathTest::maps() {
+  return Host::get().datapath().maps();
+}
 
 std::uint32_t DatapathTest::ifindex(const std::string& interface) {
   Host::get();
@@ -295,8 +322,10 @@ void DatapathTest::SetUp() {
   must(all.networks.set(slot::network, network));
   network.gateway_ifindex = ifindex("virbr1");
   must(all.networks.set(slot::other, network));
-  must(all.devices.set(ifindex("eth0"), {.role = VNET_DEVICE_UPLINK, .slot = slot::uplink,
-                                         .addr4 = address(ends(4).host), .addr6 = address(ends(6).host)}));
+  must(all.devices.set(ifindex("eth0"), {.role = VNET_DEVICE_UPLINK,
+                                         .slot = slot::uplink,
+                                         .addr4 = address(ends(4).host),
+                                         .addr6 = address(ends(6).host)}));
   must(all.devices.set(ifindex("virbr0"), {.role = VNET_DEVICE_GATEWAY, .slot = slot::network}));
   must(all.devices.set(ifindex("virbr1"), {.role = VNET_DEVICE_GATEWAY, .slot = slot::other}));
   must(all.subnets.set(subnet("192.168.122.0", 120), {.network = slot::network}));
@@ -326,15 +355,18 @@ Ran DatapathTest::run(Program which, const Bytes& frame, RunContext context, std
   std::uint64_t total = 0;
   for (auto& [key, count] : ran.drops) total += count -= before[key];
   std::erase_if(ran.drops, [](const auto& entry) { return entry.second == 0; });
-  EXPECT_TRUE(ran.verdict == Ok || ran.verdict == Shot || ran.verdict == Redirect) << "verdict " << ran.verdict;
+  EXPECT_TRUE(ran.verdict == Ok || ran.verdict == Shot || ran.verdict == Redirect)
+      << "verdict " << ran.verdict;
   // A refusal that is answered is counted, too, and leaves as a redirect.
   bool answered = which == Program::GatewayIngress && ran.verdict == Redirect;
   EXPECT_EQ(ran.verdict == Shot || answered ? 1U : 0U, total)
-      << "verdict " << ran.verdict << " of program " << static_cast<int>(which) << " for\n" << describe(frame);
+      << "verdict " << ran.verdict << " of program " << static_cast<int>(which) << " for\n"
+      << describe(frame);
   return ran;
 }
 
-void DatapathTest::expect(Program program, const Bytes& frame, int verdict, const Bytes& out, RunContext context) {
+void DatapathTest::expect(Program program, const Bytes& frame, int verdict, const Bytes& out,
+                          RunContext context) {
   Ran ran = run(program, frame, context);
   EXPECT_EQ(verdict, ran.verdict) << testing::PrintToString(ran.drops);
   EXPECT_PACKET_EQ(out, ran.packet);
@@ -370,7 +402,8 @@ std::uint64_t DatapathTest::probes(unsigned tries) {
   return sum;
 }
 
-std::uint16_t BothFamilies::open(L4 kind, const std::string& guest, std::uint16_t sport, std::uint16_t tc_index) {
+std::uint16_t BothFamilies::open(L4 kind, const std::string& guest, std::uint16_t sport,
+                                 std::uint16_t tc_index) {
   Ran ran = run(Program::UplinkEgress, outgoing(kind, guest, sport), {}, tc_index);
   EXPECT_EQ(Ok, ran.verdict) << testing::PrintToString(ran.drops);
   auto made = session(key(kind, guest, sport));

@@ -28,10 +28,11 @@
 namespace vnet::test {
 
 enum class Program { PortIngress, PortEgress, GatewayIngress, GatewayEgress, UplinkIngress, UplinkEgress };
-inline constexpr Program all_programs[] = {Program::PortIngress,   Program::PortEgress,    Program::GatewayIngress,
-                                           Program::GatewayEgress, Program::UplinkIngress, Program::UplinkEgress};
+inline constexpr Program all_programs[] = {Program::PortIngress,    Program::PortEgress,
+                                           Program::GatewayIngress, Program::GatewayEgress,
+                                           Program::UplinkIngress,  Program::UplinkEgress};
 
-enum Verdict { Ok = -1, Shot = 2, Redirect = 7 };  // TC_ACT_UNSPEC, _SHOT, _REDIRECT
+enum Verdict { Ok = -1, Shot = 2, Redirect = 7 };  // Ok: TC_ACT_UNSPEC, "next"
 
 // What is counted under which slot.
 namespace slot {
@@ -48,7 +49,8 @@ inline const std::string stranger = "52:54:00:00:09:09";
 // The names of the two families' ends, so that a test is written once.
 struct Ends {
   int family;
-  std::string guest1, guest2, unresolved, gateway, host, next_hop, remote, remote2, other_guest, nowhere, multicast;
+  std::string guest1, guest2, unresolved, gateway, host, next_hop, remote, remote2, other_guest, nowhere,
+      multicast;
 };
 const Ends& ends(int family);
 
@@ -57,7 +59,8 @@ enum class L4 { Udp, Tcp, Echo };
 Packet ip(const std::string& source, const std::string& destination, int ttl = 64);
 // A datagram, a SYN or an echo request (whose id is the source port). `flags` matters to TCP only.
 Packet l4(L4 kind, int family, std::uint16_t sport, std::uint16_t dport, const std::string& flags = "S");
-Packet l4_answer(L4 kind, int family, std::uint16_t dport, std::uint16_t sport, const std::string& flags = "SA");
+Packet l4_answer(L4 kind, int family, std::uint16_t dport, std::uint16_t sport,
+                 const std::string& flags = "SA");
 int protocol(L4 kind, int family);
 enum class Problem { Unreachable, TooBig, TimeExceeded };
 // The ICMP or ICMPv6 error (port unreachable, MTU 1300, time exceeded) that quotes `about`.
@@ -120,7 +123,8 @@ class BothFamilies : public DatapathTest, public testing::WithParamInterface<int
   Packet outgoing_translated(L4 kind, std::uint16_t sport, const std::string& flags = "S") {
     return out_of_host / ip(at.host, at.remote, 63) / l4(kind, family(), sport, 443, flags);
   }
-  Packet answer(L4 kind, const std::string& to, std::uint16_t port, const std::string& flags = "SA", int ttl = 60) {
+  Packet answer(L4 kind, const std::string& to, std::uint16_t port, const std::string& flags = "SA",
+                int ttl = 60) {
     return into_host / ip(at.remote, to, ttl) / l4_answer(kind, family(), port, 443, flags);
   }
   vnet_flow key(L4 kind, const std::string& guest, std::uint16_t sport) {
@@ -142,7 +146,7 @@ class BothFamilies : public DatapathTest, public testing::WithParamInterface<int
 
 }  // namespace vnet::test
 
-#define VNET_BOTH_FAMILIES(suite)                                                            \
-  INSTANTIATE_TEST_SUITE_P(Ip, suite, testing::Values(4, 6), [](const auto& of) {            \
-    return of.param == 4 ? std::string("v4") : std::string("v6");                            \
+#define VNET_BOTH_FAMILIES(suite)                                                 \
+  INSTANTIATE_TEST_SUITE_P(Ip, suite, testing::Values(4, 6), [](const auto& of) { \
+    return of.param == 4 ? std::string("v4") : std::string("v6");                 \
   })

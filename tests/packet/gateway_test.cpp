@@ -13,11 +13,15 @@ class Gateway : public BothFamilies {
   // What libvirt's `reject` sends: port unreachable, of the guest's packet only what must be quoted.
   Packet refusal(const Packet& about) {
     Packet reply = to_guest1;
-    if (family() == 4) reply = reply / Ipv4{.src = at.gateway, .dst = at.guest1, .tos = 0xc0};
-    else reply = reply / Ipv6{.src = at.gateway, .dst = at.guest1};
+    if (family() == 4)
+      reply = reply / Ipv4{.src = at.gateway, .dst = at.guest1, .tos = 0xc0};
+    else
+      reply = reply / Ipv6{.src = at.gateway, .dst = at.guest1};
     return reply / icmp_error(Problem::Unreachable, family(), about, family() == 4 ? 28 : 48);
   }
-  Packet coming(const std::string& from) { return to_guest1 / ip(from, at.guest1, 60) / l4(L4::Tcp, family(), 2000, 22); }
+  Packet coming(const std::string& from) {
+    return to_guest1 / ip(from, at.guest1, 60) / l4(L4::Tcp, family(), 2000, 22);
+  }
   RunContext through(const std::string& interface) { return {.ingress_ifindex = ifindex(interface)}; }
 };
 VNET_BOTH_FAMILIES(Gateway);
@@ -25,9 +29,11 @@ VNET_BOTH_FAMILIES(Gateway);
 // --- from guests
 
 TEST_P(Gateway, LetsGuestsReachTheHostAndTheUplink) {
-  for (const std::string& to : {at.gateway, at.host, at.next_hop, at.remote, at.remote2, at.guest2, at.unresolved, at.multicast})
+  for (const std::string& to :
+       {at.gateway, at.host, at.next_hop, at.remote, at.remote2, at.guest2, at.unresolved, at.multicast})
     expect_same(Program::GatewayIngress, sent(at.guest1, to), Ok);
-  expect_same(Program::GatewayIngress, from_guest1 / Arp{.sender_ip = "192.168.122.10", .target_ip = "192.168.122.1"}, Ok);
+  expect_same(Program::GatewayIngress,
+              from_guest1 / Arp{.sender_ip = "192.168.122.10", .target_ip = "192.168.122.1"}, Ok);
 }
 
 TEST_P(Gateway, LetsGuestsWithoutAddressAsk) {
@@ -45,10 +51,11 @@ TEST_P(Gateway, DropsOtherSources) {
     for (const std::string& to : {at.gateway, at.remote, at.other_guest})
       expect_drop(Program::GatewayIngress, sent(from, to), slot::network, "spoofed-source");
   // An ICMP error is its sender's, whatever it quotes.
-  expect_drop(Program::GatewayIngress,
-              from_guest1 / ip(at.remote, at.remote2) /
-                  icmp_error(Problem::Unreachable, family(), ip(at.remote2, at.guest1) / l4(L4::Udp, family(), 1, 2)),
-              slot::network, "spoofed-source");
+  expect_drop(
+      Program::GatewayIngress,
+      from_guest1 / ip(at.remote, at.remote2) /
+          icmp_error(Problem::Unreachable, family(), ip(at.remote2, at.guest1) / l4(L4::Udp, family(), 1, 2)),
+      slot::network, "spoofed-source");
 }
 
 TEST_P(Gateway, RefusesOtherNetworksWithAnAnswer) {
@@ -65,7 +72,8 @@ TEST_P(Gateway, RefusesOtherNetworksWithAnAnswer) {
 TEST_P(Gateway, RefusesLongPacketsWithAnAnswer) {
   Packet frame = from_guest1 / ip(at.guest1, at.other_guest) / Udp{.src_port = 2000} / Payload(1400);
   expect(Program::GatewayIngress, frame, Redirect, refusal(frame));
-  Packet gso = from_guest1 / ip(at.guest1, at.other_guest) / Tcp{.src_port = 2000, .flags = "A"} / Payload(2800);
+  Packet gso =
+      from_guest1 / ip(at.guest1, at.other_guest) / Tcp{.src_port = 2000, .flags = "A"} / Payload(2800);
   expect(Program::GatewayIngress, gso, Redirect, refusal(gso), {.gso_segs = 2, .gso_size = 1400});
 }
 
@@ -77,7 +85,8 @@ TEST_P(Gateway, RefusesWhatLeavesByNoUplink) {
   EXPECT_PACKET_EQ(refusal(frame), ran.packet);
   // <forward dev>: another uplink is none of this network's.
   set_network([&](vnet_network& n) { n.uplink_ifindex = ifindex("other0"); });
-  EXPECT_EQ((Drops{{{slot::network, "no-uplink"}, 1}}), run(Program::GatewayIngress, sent(at.guest1, at.remote)).drops);
+  EXPECT_EQ((Drops{{{slot::network, "no-uplink"}, 1}}),
+            run(Program::GatewayIngress, sent(at.guest1, at.remote)).drops);
   set_network([&](vnet_network& n) { n.uplink_ifindex = ifindex("eth0"); });
   expect_same(Program::GatewayIngress, sent(at.guest1, at.remote), Ok);
 }
@@ -93,12 +102,14 @@ TEST_P(Gateway, AnswersAtALimitedRatePerPort) {
   EXPECT_GE(answered, 20);
   EXPECT_LE(answered, 40);
   EXPECT_EQ(60, answered + silent);
-  EXPECT_EQ(Redirect, run(Program::GatewayIngress, frame, {}, slot::g2).verdict) << "another port has its own";
+  EXPECT_EQ(Redirect, run(Program::GatewayIngress, frame, {}, slot::g2).verdict)
+      << "another port has its own";
 }
 
 TEST_P(Gateway, AnswersNoErrorsAndNoTails) {
   Packet about = ip(at.other_guest, at.guest1) / l4(L4::Udp, family(), 1, 2);
-  expect_drop(Program::GatewayIngress, from_guest1 / ip(at.guest1, at.other_guest) / icmp_error(Problem::Unreachable, family(), about),
+  expect_drop(Program::GatewayIngress,
+              from_guest1 / ip(at.guest1, at.other_guest) / icmp_error(Problem::Unreachable, family(), about),
               slot::network, "other-network");
   Packet whole = from_guest1 / ip(at.guest1, at.other_guest) / Udp{} / Payload(2000);
   expect_drop(Program::GatewayIngress, fragments(whole, 900).at(1), slot::network, "other-network");
@@ -126,31 +137,40 @@ TEST_P(Gateway, SendsTheHostsPacketsStraightToThePort) {
   }
   expect_same(Program::GatewayEgress, to_guest1 / Arp{}, Redirect);
   expect_same(Program::GatewayEgress, Ethernet{.src = mac::gateway, .dst = "ff:ff:ff:ff:ff:ff"} / Arp{}, Ok);
-  expect_same(Program::GatewayEgress, Ethernet{.src = mac::gateway, .dst = mac::stranger} / ip(at.gateway, at.unresolved) /
-              l4(L4::Udp, family(), 1, 2), Ok);
+  expect_same(Program::GatewayEgress,
+              Ethernet{.src = mac::gateway, .dst = mac::stranger} / ip(at.gateway, at.unresolved) /
+                  l4(L4::Udp, family(), 1, 2),
+              Ok);
 }
 
 TEST_P(Gateway, LetsInWhatTheUplinkAdmitted) {
   expect_drop(Program::GatewayEgress, coming(at.remote), slot::network, "not-visible", through("eth0"));
   for (std::uint16_t index : {std::uint16_t{1}, slot::g1, std::uint16_t{0xfffe}})
     EXPECT_EQ(Shot, run(Program::GatewayEgress, coming(at.remote), through("eth0"), index).verdict);
-  EXPECT_EQ(Redirect, run(Program::GatewayEgress, coming(at.remote), through("eth0"), VNET_TC_INDEX_ADMITTED).verdict);
+  EXPECT_EQ(Redirect,
+            run(Program::GatewayEgress, coming(at.remote), through("eth0"), VNET_TC_INDEX_ADMITTED).verdict);
   // Nobody but an uplink's hook can have admitted it.
   for (const char* from : {"other0", "virbr1"})
-    EXPECT_EQ(Shot, run(Program::GatewayEgress, coming(at.remote), through(from), VNET_TC_INDEX_ADMITTED).verdict);
+    EXPECT_EQ(Shot,
+              run(Program::GatewayEgress, coming(at.remote), through(from), VNET_TC_INDEX_ADMITTED).verdict);
 }
 
 TEST_P(Gateway, KeepsOtherNetworksOut) {
-  expect_drop(Program::GatewayEgress, coming(at.other_guest), slot::network, "other-network", through("virbr1"));
+  expect_drop(Program::GatewayEgress, coming(at.other_guest), slot::network, "other-network",
+              through("virbr1"));
   expect_drop(Program::GatewayEgress, coming(at.nowhere), slot::network, "not-visible", through("other0"));
   EXPECT_EQ(Redirect, run(Program::GatewayEgress, coming(at.guest2), through("virbr0")).verdict);
 }
 
 // The host forwards more than our parser reads.
 TEST_P(Gateway, KeepsOutWhatItCannotRead) {
-  Packet tail = family() == 4 ? Packet(Ipv4{.src = at.guest1, .dst = at.nowhere, .fragment_offset = 800, .protocol = 17})
-                              : Ipv6{.src = at.guest1, .dst = at.nowhere} / Packet(Ipv6Fragment{.offset = 800, .next_header = 17});
-  Packet frame = to_guest1 / ip(at.nowhere, at.guest1) / icmp_error(Problem::Unreachable, family(), tail / Payload(40));
+  Packet tail =
+      family() == 4
+          ? Packet(Ipv4{.src = at.guest1, .dst = at.nowhere, .fragment_offset = 800, .protocol = 17})
+          : Ipv6{.src = at.guest1, .dst = at.nowhere} /
+                Packet(Ipv6Fragment{.offset = 800, .next_header = 17});
+  Packet frame =
+      to_guest1 / ip(at.nowhere, at.guest1) / icmp_error(Problem::Unreachable, family(), tail / Payload(40));
   expect_drop(Program::GatewayEgress, frame, slot::network, "not-visible", through("other0"));
   expect_drop(Program::GatewayEgress, frame, slot::network, "other-network", through("virbr1"));
   expect_same(Program::GatewayEgress, frame, Redirect);  // the host's own
@@ -165,7 +185,8 @@ TEST_F(DatapathTest, DhcpRepliesLeaveWithoutAChecksum) {
   for (const std::string& to : {mac::guest1, std::string("ff:ff:ff:ff:ff:ff")}) {
     for (Checksum fill : {Checksum::Full, Checksum::Partial}) {
       auto reply = [&](std::optional<std::uint16_t> checksum) {
-        return Ethernet{.src = mac::gateway, .dst = to} / Ipv4{.src = "192.168.122.1", .dst = "192.168.122.10"} /
+        return Ethernet{.src = mac::gateway, .dst = to} /
+               Ipv4{.src = "192.168.122.1", .dst = "192.168.122.10"} /
                Udp{.src_port = 67, .dst_port = 68, .fill = fill, .checksum = checksum} / Payload(300);
       };
       expect(Program::GatewayEgress, reply(std::nullopt), to == mac::guest1 ? Redirect : Ok, reply(0));
@@ -175,9 +196,13 @@ TEST_F(DatapathTest, DhcpRepliesLeaveWithoutAChecksum) {
 
 TEST_F(DatapathTest, OthersKeepTheirChecksum) {
   for (auto [from, to] : {std::pair{68, 67}, {67, 69}, {66, 68}, {67, 67}}) {
-    expect_same(Program::GatewayEgress, Ethernet{.src = mac::gateway, .dst = mac::guest1} /
-                Ipv4{.src = "192.168.122.1", .dst = "192.168.122.10"} /
-                Udp{.src_port = static_cast<std::uint16_t>(from), .dst_port = static_cast<std::uint16_t>(to)} / Payload(300), Redirect);
+    expect_same(
+        Program::GatewayEgress,
+        Ethernet{.src = mac::gateway, .dst = mac::guest1} /
+            Ipv4{.src = "192.168.122.1", .dst = "192.168.122.10"} /
+            Udp{.src_port = static_cast<std::uint16_t>(from), .dst_port = static_cast<std::uint16_t>(to)} /
+            Payload(300),
+        Redirect);
   }
 }
 

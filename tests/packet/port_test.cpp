@@ -11,7 +11,8 @@ namespace {
 
 class Port : public BothFamilies {
  protected:
-  Packet sent(L4 kind, const std::string& guest, std::uint16_t sport, const std::string& flags = "S", int ttl = 64) {
+  Packet sent(L4 kind, const std::string& guest, std::uint16_t sport, const std::string& flags = "S",
+              int ttl = 64) {
     return from_guest1 / ip(guest, at.remote, ttl) / l4(kind, family(), sport, 443, flags);
   }
   RunContext on(const std::string& interface) { return {.ifindex = ifindex(interface)}; }
@@ -21,8 +22,9 @@ class Port : public BothFamilies {
     return maps().fdb.get(key);
   }
   Packet hello(int last) {
-    return Ethernet{.src = "02:00:00:00:00:" + std::string(last < 16 ? "0" : "1") + "0123456789abcdef"[last % 16],
-                    .dst = mac::gateway} /
+    return Ethernet{
+               .src = "02:00:00:00:00:" + std::string(last < 16 ? "0" : "1") + "0123456789abcdef"[last % 16],
+               .dst = mac::gateway} /
            ip(at.guest1, at.gateway) / l4(L4::Udp, family(), 9, 53);
   }
   void let_learn(const std::string& interface) {
@@ -34,10 +36,14 @@ VNET_BOTH_FAMILIES(Port);
 // --- who the guest may be
 
 TEST_P(Port, DropsOtherMacs) {
-  for (const std::string& source : {mac::guest2, mac::gateway, mac::stranger, std::string("01:00:5e:00:00:01")}) {
-    expect_drop(Program::PortIngress, Ethernet{.src = source, .dst = mac::gateway} / ip(at.guest1, at.remote) / l4(L4::Udp, family(), 9, 53),
+  for (const std::string& source :
+       {mac::guest2, mac::gateway, mac::stranger, std::string("01:00:5e:00:00:01")}) {
+    expect_drop(Program::PortIngress,
+                Ethernet{.src = source, .dst = mac::gateway} / ip(at.guest1, at.remote) /
+                    l4(L4::Udp, family(), 9, 53),
                 slot::g1, "spoofed-mac");
-    expect_drop(Program::PortIngress, Ethernet{.src = source, .dst = "ff:ff:ff:ff:ff:ff"} / Arp{}, slot::g1, "spoofed-mac");
+    expect_drop(Program::PortIngress, Ethernet{.src = source, .dst = "ff:ff:ff:ff:ff:ff"} / Arp{}, slot::g1,
+                "spoofed-mac");
   }
   EXPECT_EQ(0U, traffic(slot::g1).tx_packets);
 }
@@ -67,16 +73,19 @@ TEST_P(Port, FollowsALearnedMacThatMoves) {
 TEST_P(Port, NeverLearnsWhatIsNotTheGuests) {
   let_learn("g1");
   for (const std::string& source : {mac::guest2, mac::gateway, std::string("03:00:00:00:00:01")})
-    expect_drop(Program::PortIngress, Ethernet{.src = source, .dst = mac::stranger} / Payload(50), slot::g1, "spoofed-mac");
+    expect_drop(Program::PortIngress, Ethernet{.src = source, .dst = mac::stranger} / Payload(50), slot::g1,
+                "spoofed-mac");
   EXPECT_EQ(0U, learned(slot::g1));
 }
 
 TEST_P(Port, DropsTheHostsLinkProtocols) {
   for (int last : {0, 2, 14, 15}) {
     std::string group = std::string("01:80:c2:00:00:0") + "0123456789abcdef"[last];
-    expect_drop(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = group} / Payload(40), slot::g1, "bpdu");
+    expect_drop(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = group} / Payload(40), slot::g1,
+                "bpdu");
   }
-  expect_same(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = "01:80:c2:00:00:10"} / Payload(40), Ok);
+  expect_same(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = "01:80:c2:00:00:10"} / Payload(40),
+              Ok);
 }
 
 TEST_P(Port, DropsOnUnknownAndUnpluggedPorts) {
@@ -84,8 +93,10 @@ TEST_P(Port, DropsOnUnknownAndUnpluggedPorts) {
   expect_drop(Program::PortEgress, sent(L4::Udp, at.guest1, 9), slot::network, "unattached", on("h1"));
   set_port("g1", [](vnet_port& port) { port.flags |= VNET_PORT_F_DOWN; });
   expect_drop(Program::PortIngress, sent(L4::Udp, at.guest1, 9), slot::g1, "link-down");
-  expect_drop(Program::PortEgress, to_guest1 / ip(at.gateway, at.guest1) / l4(L4::Udp, family(), 9, 53), slot::g1, "link-down");
-  expect_drop(Program::PortIngress, Ethernet{.src = mac::guest2, .dst = mac::guest1} / Payload(40), slot::g2, "link-down", on("g2"));
+  expect_drop(Program::PortEgress, to_guest1 / ip(at.gateway, at.guest1) / l4(L4::Udp, family(), 9, 53),
+              slot::g1, "link-down");
+  expect_drop(Program::PortIngress, Ethernet{.src = mac::guest2, .dst = mac::guest1} / Payload(40), slot::g2,
+              "link-down", on("g2"));
 }
 
 TEST_P(Port, CountsWhatTheBridgeDelivers) {
@@ -102,7 +113,8 @@ TEST_P(Port, CountsWhatTheBridgeDelivers) {
 // --- inside the network
 
 TEST_P(Port, SendsUnicastStraightToTheOtherPort) {
-  for (const Packet& inside : {ip(at.guest1, at.guest2, 1) / l4(L4::Tcp, family(), 2000, 22), Packet(Payload(60))}) {
+  for (const Packet& inside :
+       {ip(at.guest1, at.guest2, 1) / l4(L4::Tcp, family(), 2000, 22), Packet(Payload(60))}) {
     Bytes frame = Ethernet{.src = mac::guest1, .dst = mac::guest2} / inside;
     auto before = traffic(slot::g2);
     expect_same(Program::PortIngress, frame, Redirect);
@@ -115,9 +127,12 @@ TEST_P(Port, LeavesTheRestToTheBridge) {
   expect_same(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = mac::stranger} / Payload(60), Ok);
   expect_same(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = mac::guest1} / Payload(60), Ok);
   expect_same(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = "ff:ff:ff:ff:ff:ff"} / Arp{}, Ok);
-  expect_same(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = "33:33:00:00:00:01"} / Payload(60), Ok);
-  expect_same(Program::PortIngress, from_guest1 / Vlan{.id = 5} / ip(at.guest1, at.remote) / l4(L4::Udp, family(), 9, 53), Ok);
-  expect_same(Program::PortIngress, from_guest1 / Arp{.sender_ip = "192.168.122.10", .target_ip = "192.168.122.1"}, Ok);
+  expect_same(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = "33:33:00:00:00:01"} / Payload(60),
+              Ok);
+  expect_same(Program::PortIngress,
+              from_guest1 / Vlan{.id = 5} / ip(at.guest1, at.remote) / l4(L4::Udp, family(), 9, 53), Ok);
+  expect_same(Program::PortIngress,
+              from_guest1 / Arp{.sender_ip = "192.168.122.10", .target_ip = "192.168.122.1"}, Ok);
 }
 
 // --- out of the network
@@ -138,16 +153,19 @@ TEST_P(Port, SendsKnownFlowsStraightOut) {
 }
 
 TEST_P(Port, LeavesNewFlowsToTheStack) {
-  for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) expect_same(Program::PortIngress, sent(kind, at.guest1, 2000), Ok);
-  expect_same(Program::PortIngress, from_guest1 / ip(at.guest1, at.gateway) / l4(L4::Udp, family(), 9, 53), Ok);
+  for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo})
+    expect_same(Program::PortIngress, sent(kind, at.guest1, 2000), Ok);
+  expect_same(Program::PortIngress, from_guest1 / ip(at.guest1, at.gateway) / l4(L4::Udp, family(), 9, 53),
+              Ok);
   EXPECT_EQ(0U, session_count());
 }
 
 TEST_P(Port, LeavesToTheStackWhatItHasToAnswer) {
   open(L4::Udp, at.guest1, 2000, slot::g1);
   expect_same(Program::PortIngress, sent(L4::Udp, at.guest1, 2000, "", 1), Ok);
-  Packet options = family() == 4 ? Packet(Ipv4{.src = at.guest1, .dst = at.remote, .options = {7, 7, 4, 0, 0, 0, 0, 0}})
-                                 : Ipv6{.src = at.guest1, .dst = at.remote} / Packet(Ipv6HopByHop{});
+  Packet options = family() == 4
+                       ? Packet(Ipv4{.src = at.guest1, .dst = at.remote, .options = {7, 7, 4, 0, 0, 0, 0, 0}})
+                       : Ipv6{.src = at.guest1, .dst = at.remote} / Packet(Ipv6HopByHop{});
   expect_same(Program::PortIngress, from_guest1 / options / l4(L4::Udp, family(), 2000, 443), Ok);
   int most = 1400 - (family() == 4 ? 28 : 48);
   auto big = [&](int bytes) {
@@ -160,8 +178,8 @@ TEST_P(Port, LeavesToTheStackWhatItHasToAnswer) {
 
 TEST_P(Port, LooksAtGsoPacketsAsTheSegmentsTheyBecome) {
   open(L4::Tcp, at.guest1, 2000, slot::g1);
-  Packet big = from_guest1 / ip(at.guest1, at.remote) / Tcp{.src_port = 2000, .dst_port = 443, .flags = "A", .options = {1, 1, 1, 1}} /
-               Payload(3000);
+  Packet big = from_guest1 / ip(at.guest1, at.remote) /
+               Tcp{.src_port = 2000, .dst_port = 443, .flags = "A", .options = {1, 1, 1, 1}} / Payload(3000);
   auto most = static_cast<std::uint32_t>(1400 - (family() == 4 ? 44 : 64));
   EXPECT_EQ(Ok, run(Program::PortIngress, big, {.gso_segs = 3, .gso_size = most + 1}).verdict);
   Ran ran = run(Program::PortIngress, big, {.gso_segs = 3, .gso_size = most});
@@ -173,7 +191,8 @@ TEST_P(Port, LeavesAUdpChecksumOfZero) {
   if (family() == 6) GTEST_SKIP() << "IPv6 has none";
   open(L4::Udp, at.guest1, 2000, slot::g1);
   auto none = [&](const std::string& from, const Ethernet& link, int ttl) {
-    return link / ip(from, at.remote, ttl) / Udp{.src_port = 2000, .dst_port = 443, .checksum = 0} / Payload(3);
+    return link / ip(from, at.remote, ttl) / Udp{.src_port = 2000, .dst_port = 443, .checksum = 0} /
+           Payload(3);
   };
   expect(Program::PortIngress, none(at.guest1, from_guest1, 64), Redirect, none(at.host, out_of_host, 63));
 }
@@ -187,8 +206,10 @@ TEST_P(Port, LeavesAnotherPortsSessionToTheStack) {
 }
 
 TEST_P(Port, FragmentsFollowTheirFirst) {
-  Packet whole = from_guest1 / ip(at.guest1, at.remote) / Udp{.src_port = 2000, .dst_port = 443} / Payload(2000);
-  Packet wanted = out_of_host / ip(at.host, at.remote, 63) / Udp{.src_port = 2000, .dst_port = 443} / Payload(2000);
+  Packet whole =
+      from_guest1 / ip(at.guest1, at.remote) / Udp{.src_port = 2000, .dst_port = 443} / Payload(2000);
+  Packet wanted =
+      out_of_host / ip(at.host, at.remote, 63) / Udp{.src_port = 2000, .dst_port = 443} / Payload(2000);
   auto in = fragments(whole, 900, 77), out = fragments(wanted, 900, 77);
   expect_same(Program::PortIngress, in[1], Ok);
   // The first took the stack: the others do, too, although the session is there meanwhile.
@@ -202,11 +223,14 @@ TEST_P(Port, TranslatesAGuestsErrors) {
   for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) {
     open(kind, at.guest2, 2000, slot::g2);
     std::uint16_t port = open(kind, at.guest1, 2000, slot::g1);
-    auto error = [&](const Ethernet& link, const std::string& from, int ttl, std::uint16_t at_port) -> Packet {
+    auto error = [&](const Ethernet& link, const std::string& from, int ttl,
+                     std::uint16_t at_port) -> Packet {
       return link / ip(from, at.remote, ttl) /
-             icmp_error(Problem::Unreachable, family(), ip(at.remote, from, 59) / l4_answer(kind, family(), at_port, 443));
+             icmp_error(Problem::Unreachable, family(),
+                        ip(at.remote, from, 59) / l4_answer(kind, family(), at_port, 443));
     };
-    expect(Program::PortIngress, error(from_guest1, at.guest1, 64, 2000), Redirect, error(out_of_host, at.host, 63, port));
+    expect(Program::PortIngress, error(from_guest1, at.guest1, 64, 2000), Redirect,
+           error(out_of_host, at.host, 63, port));
   }
 }
 
@@ -215,14 +239,19 @@ TEST_P(Port, LeavesErrorsToThirdPartiesToTheStack) {
   open(L4::Udp, at.guest1, 2000, slot::g1);
   Packet about = ip(at.remote, at.guest1, 59) / l4(L4::Udp, family(), 443, 2000);
   for (const std::string& to : {at.remote2, at.other_guest, at.gateway})
-    expect_same(Program::PortIngress, from_guest1 / ip(at.guest1, to) / icmp_error(Problem::Unreachable, family(), about), Ok);
+    expect_same(Program::PortIngress,
+                from_guest1 / ip(at.guest1, to) / icmp_error(Problem::Unreachable, family(), about), Ok);
 }
 
 TEST_P(Port, FollowsTcp) {
   open(L4::Tcp, at.guest1, 2000, slot::g1);
   auto state = [&] { return session(key(L4::Tcp, at.guest1, 2000))->state; };
-  auto send = [&](const char* flags) { EXPECT_EQ(Redirect, run(Program::PortIngress, sent(L4::Tcp, at.guest1, 2000, flags)).verdict); };
-  auto come = [&](const char* flags) { EXPECT_EQ(Redirect, run(Program::UplinkIngress, answer(L4::Tcp, at.host, 2000, flags)).verdict); };
+  auto send = [&](const char* flags) {
+    EXPECT_EQ(Redirect, run(Program::PortIngress, sent(L4::Tcp, at.guest1, 2000, flags)).verdict);
+  };
+  auto come = [&](const char* flags) {
+    EXPECT_EQ(Redirect, run(Program::UplinkIngress, answer(L4::Tcp, at.host, 2000, flags)).verdict);
+  };
   send("S");
   EXPECT_EQ(VNET_SESSION_NEW, state());
   send("A");
@@ -265,9 +294,12 @@ TEST_P(Port, BypassAdmitsAtOnce) {
 
 TEST_P(Port, BypassAdmitsOnlyWhatBeginsInTheNetwork) {
   with_bypass();
-  for (const char* flags : {"A", "SA", "R", "FA"}) expect_same(Program::PortIngress, sent(L4::Tcp, at.guest1, 2000, flags), Ok);
-  expect_same(Program::PortIngress, from_guest1 / ip(at.guest1, at.remote) / l4_answer(L4::Echo, family(), 7, 0), Ok);
-  for (const std::string& source : {at.other_guest, at.remote2, at.host}) expect_same(Program::PortIngress, sent(L4::Udp, source, 2000), Ok);
+  for (const char* flags : {"A", "SA", "R", "FA"})
+    expect_same(Program::PortIngress, sent(L4::Tcp, at.guest1, 2000, flags), Ok);
+  expect_same(Program::PortIngress,
+              from_guest1 / ip(at.guest1, at.remote) / l4_answer(L4::Echo, family(), 7, 0), Ok);
+  for (const std::string& source : {at.other_guest, at.remote2, at.host})
+    expect_same(Program::PortIngress, sent(L4::Udp, source, 2000), Ok);
   for (const std::string& to : {at.other_guest, at.nowhere, at.gateway, at.host})
     expect_same(Program::PortIngress, from_guest1 / ip(at.guest1, to) / l4(L4::Udp, family(), 9, 53), Ok);
   EXPECT_EQ(0U, session_count());

@@ -40,7 +40,8 @@ TEST_P(UplinkEgress, MasqueradesAndKeepsThePortInsideTheSpan) {
 
 TEST_P(UplinkEgress, MovesAPortIntoTheSpan) {
   set_network([](vnet_network& n) { n.ports[0] = {5000, 5000}, n.ports[1] = {1, 0}; });
-  for (L4 kind : {L4::Udp, L4::Tcp}) expect(Program::UplinkEgress, outgoing(kind, at.guest1, 40000), Ok, outgoing_translated(kind, 5000));
+  for (L4 kind : {L4::Udp, L4::Tcp})
+    expect(Program::UplinkEgress, outgoing(kind, at.guest1, 40000), Ok, outgoing_translated(kind, 5000));
   EXPECT_EQ(2U, probes(1));
   // The second span is used like the first.
   set_network([](vnet_network& n) { n.ports[0] = {1, 0}, n.ports[1] = {6000, 6000}; });
@@ -87,12 +88,15 @@ TEST_P(UplinkEgress, GivesTwoGuestsDifferentPorts) {
 
 TEST_P(UplinkEgress, DropsWhenTheSpanIsExhausted) {
   set_network([](vnet_network& n) { n.ports[0] = {5000, 5001}, n.ports[1] = {1, 0}; });
-  for (std::uint16_t port : {40000, 40001}) EXPECT_EQ(Ok, run(Program::UplinkEgress, outgoing(L4::Udp, at.guest1, port)).verdict);
+  for (std::uint16_t port : {40000, 40001})
+    EXPECT_EQ(Ok, run(Program::UplinkEgress, outgoing(L4::Udp, at.guest1, port)).verdict);
   expect_drop(Program::UplinkEgress, outgoing(L4::Udp, at.guest1, 40002), slot::uplink, "ports-exhausted");
   EXPECT_EQ(1U, probes(VNET_PROBE_MAX));
   EXPECT_EQ(2U, usage(slot::network)) << "what was reserved for the failed one is given back";
   // Another destination is another tuple: the ports are free there.
-  EXPECT_EQ(Ok, run(Program::UplinkEgress, out_of_host / ip(at.guest1, at.remote2) / l4(L4::Udp, family(), 40002, 443)).verdict);
+  EXPECT_EQ(Ok, run(Program::UplinkEgress,
+                    out_of_host / ip(at.guest1, at.remote2) / l4(L4::Udp, family(), 40002, 443))
+                    .verdict);
 }
 
 TEST_P(UplinkEgress, AvoidsPortsOfTheHostsSockets) {
@@ -114,8 +118,9 @@ TEST_P(UplinkEgress, AvoidsPortsOfTheHostsSockets) {
 TEST_P(UplinkEgress, DropsWhatBeginsNothing) {
   for (const char* flags : {"R", "RA", "SA"})
     expect_drop(Program::UplinkEgress, outgoing(L4::Tcp, at.guest1, 2000, flags), slot::uplink, "no-session");
-  expect_drop(Program::UplinkEgress, out_of_host / ip(at.guest1, at.remote) / l4_answer(L4::Echo, family(), 77, 0),
-              slot::uplink, "no-session");
+  expect_drop(Program::UplinkEgress,
+              out_of_host / ip(at.guest1, at.remote) / l4_answer(L4::Echo, family(), 77, 0), slot::uplink,
+              "no-session");
   EXPECT_EQ(0U, session_count());
   EXPECT_EQ(0U, usage(slot::network));
 }
@@ -123,17 +128,20 @@ TEST_P(UplinkEgress, DropsWhatBeginsNothing) {
 TEST_P(UplinkEgress, DropsMulticastOfGuests) {
   Packet to_group = out_of_host / ip(at.guest1, at.multicast) / l4(L4::Udp, family(), 2000, 5353);
   expect_drop(Program::UplinkEgress, to_group, slot::uplink, "not-routable");
-  expect_same(Program::UplinkEgress, out_of_host / ip(at.host, at.multicast) / l4(L4::Udp, family(), 2000, 5353), Ok);
+  expect_same(Program::UplinkEgress,
+              out_of_host / ip(at.host, at.multicast) / l4(L4::Udp, family(), 2000, 5353), Ok);
 }
 
 TEST_P(UplinkEgress, LetsTheHostsOwnTrafficPass) {
   for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo})
-    expect_same(Program::UplinkEgress, out_of_host / ip(at.host, at.remote) / l4(kind, family(), 2000, 443), Ok);
+    expect_same(Program::UplinkEgress, out_of_host / ip(at.host, at.remote) / l4(kind, family(), 2000, 443),
+                Ok);
   EXPECT_EQ(0U, session_count());
 }
 
 TEST_P(UplinkEgress, LetsArpAndOtherProtocolsPass) {
-  expect_same(Program::UplinkEgress, out_of_host / Arp{.sender_ip = "203.0.113.2", .target_ip = "203.0.113.1"}, Ok);
+  expect_same(Program::UplinkEgress,
+              out_of_host / Arp{.sender_ip = "203.0.113.2", .target_ip = "203.0.113.1"}, Ok);
   expect_same(Program::UplinkEgress, out_of_host / Payload(50), Ok);
 }
 
@@ -149,12 +157,15 @@ TEST_P(UplinkEgress, LeavesAddressesAloneWithoutMasquerade) {
 }
 
 TEST_P(UplinkEgress, MasqueradesTheFamilyThatIsAskedFor) {
-  set_network([&](vnet_network& n) { n.flags = family() == 4 ? VNET_NETWORK_F_MASQUERADE6 : VNET_NETWORK_F_MASQUERADE4; });
+  set_network([&](vnet_network& n) {
+    n.flags = family() == 4 ? VNET_NETWORK_F_MASQUERADE6 : VNET_NETWORK_F_MASQUERADE4;
+  });
   expect_same(Program::UplinkEgress, outgoing(L4::Udp, at.guest1, 2000), Ok);
 }
 
 TEST_P(UplinkEgress, TakesAddressesOutOfThePool) {
-  set_network([](vnet_network& n) { n.nat_first = 0xcb007150, n.nat_last = 0xcb007153; });  // 203.0.113.80 to .83
+  set_network(
+      [](vnet_network& n) { n.nat_first = 0xcb007150, n.nat_last = 0xcb007153; });  // 203.0.113.80 to .83
   std::set<std::uint32_t> seen;
   for (int i = 0; i < 32; ++i) {
     std::string remote = (family() == 4 ? "192.0.2." : "2001:db8:51::") + std::to_string(i + 1);
@@ -188,8 +199,10 @@ TEST_P(UplinkEgress, TakesTheAddressOfThisUplink) {
 TEST_P(UplinkEgress, TranslatesOtherProtocolsByAddressOnly) {
   auto gre = [&](const std::string& from, const std::string& to) -> Packet {
     Packet outer = ip(from, to);
-    if (family() == 4) outer = outer.with<Ipv4>([](Ipv4& v4) { v4.protocol = 47; });
-    else outer = outer.with<Ipv6>([](Ipv6& v6) { v6.next_header = 47; });
+    if (family() == 4)
+      outer = outer.with<Ipv4>([](Ipv4& v4) { v4.protocol = 47; });
+    else
+      outer = outer.with<Ipv6>([](Ipv6& v6) { v6.next_header = 47; });
     return out_of_host / outer / Payload(40);
   };
   expect(Program::UplinkEgress, gre(at.guest1, at.remote), Ok, gre(at.host, at.remote));
@@ -199,8 +212,10 @@ TEST_P(UplinkEgress, TranslatesOtherProtocolsByAddressOnly) {
 }
 
 TEST_P(UplinkEgress, FragmentsFollowTheirFirst) {
-  Packet whole = out_of_host / ip(at.guest1, at.remote) / Udp{.src_port = 2000, .dst_port = 443} / Payload(2000);
-  Packet wanted = out_of_host / ip(at.host, at.remote) / Udp{.src_port = 2000, .dst_port = 443} / Payload(2000);
+  Packet whole =
+      out_of_host / ip(at.guest1, at.remote) / Udp{.src_port = 2000, .dst_port = 443} / Payload(2000);
+  Packet wanted =
+      out_of_host / ip(at.host, at.remote) / Udp{.src_port = 2000, .dst_port = 443} / Payload(2000);
   auto in = fragments(whole, 900, 77), out = fragments(wanted, 900, 77);
   ASSERT_EQ(3U, in.size());
   for (std::size_t i = 1; i < in.size(); ++i)
@@ -230,12 +245,14 @@ TEST_P(UplinkEgress, TranslatesWhatTheHostsErrorsQuote) {
 
 TEST_P(UplinkEgress, LetsTheHostsErrorsAboutItselfPass) {
   Packet about = ip(at.remote, at.host) / l4(L4::Udp, family(), 443, 9);
-  expect_same(Program::UplinkEgress, out_of_host / ip(at.host, at.remote) / icmp_error(Problem::Unreachable, family(), about), Ok);
+  expect_same(Program::UplinkEgress,
+              out_of_host / ip(at.host, at.remote) / icmp_error(Problem::Unreachable, family(), about), Ok);
 }
 
 TEST_P(UplinkEgress, DropsGuestsErrorsAboutNothing) {
   Packet about = ip(at.remote, at.guest1) / l4(L4::Udp, family(), 443, 9);
-  expect_drop(Program::UplinkEgress, out_of_host / ip(at.guest1, at.remote) / icmp_error(Problem::Unreachable, family(), about),
+  expect_drop(Program::UplinkEgress,
+              out_of_host / ip(at.guest1, at.remote) / icmp_error(Problem::Unreachable, family(), about),
               slot::uplink, "no-session");
 }
 
@@ -297,7 +314,8 @@ TEST_P(UplinkEgress, PassesItsOwnSecondPass) {
   for (int word : {0, 1}) {
     RunContext forged = marked;
     forged.cb[static_cast<std::size_t>(word)] ^= 1;
-    expect(Program::UplinkEgress, outgoing(L4::Udp, at.guest1, 2000), Ok, outgoing_translated(L4::Udp, 2000), forged);
+    expect(Program::UplinkEgress, outgoing(L4::Udp, at.guest1, 2000), Ok, outgoing_translated(L4::Udp, 2000),
+           forged);
   }
 }
 
