@@ -28,6 +28,7 @@ Result<Host> Host::open(std::optional<std::filesystem::path> state_dir, bool ver
 Result<Lock> Host::lock(const std::string& verb) {
   VNET_TRY(state_->context.dirs.ensure());
   VNET_ASSIGN(auto lock, state_->context.dirs.lock(verb));
+  state_->context.records.sweep();
   // What another command has made or removed while we waited.
   VNET_ASSIGN(state_->context.datapath, Datapath::open(state_->context.dirs.pins()));
   return lock;

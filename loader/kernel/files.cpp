@@ -100,6 +100,16 @@ Result<std::vector<std::string>> list_files(const fs::path& folder, std::string_
   return names;
 }
 
+void remove_unfinished_files(const fs::path& folder) {
+  std::error_code ignored;
+  std::vector<fs::path> unfinished;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    std::error_code gone;
+    if (entry.path().filename().string().starts_with('.') && entry.is_regular_file(gone)) unfinished.push_back(entry.path());
+  }
+  for (const auto& path : unfinished) fs::remove(path, ignored);
+}
+
 Result<void> make_folder(const fs::path& path, mode_t mode) {
   struct stat info;
   if (::stat(path.c_str(), &info) == 0) {

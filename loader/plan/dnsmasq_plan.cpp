@@ -24,6 +24,11 @@ Result<void> check_readable(const std::filesystem::path& folder) {
 
 }  // namespace
 
+void remove_dnsmasq_files(Context& context, const std::string& network) {
+  for (const char* suffix : {".conf", ".hostsfile", ".addnhosts", ".pid"})
+    (void)remove_file(context.dirs.runtime() / "dnsmasq" / (network + suffix));
+}
+
 Result<Plan> plan_dnsmasq(Context& context, const Network& network) {
   Plan plan;
   auto folder = context.dirs.runtime() / "dnsmasq";
@@ -44,7 +49,10 @@ Result<Plan> plan_dnsmasq(Context& context, const Network& network) {
         VNET_TRY(write_file(folder / (network.name + ".conf"), files.conf, 0600));
         return context.dnsmasq(network.name).start();
       },
-      [&context, name = network.name] { (void)context.dnsmasq(name).stop(); });
+      [&context, name = network.name] {
+        (void)context.dnsmasq(name).stop();
+        remove_dnsmasq_files(context, name);
+      });
   return plan;
 }
 

@@ -190,6 +190,12 @@ Result<void> check_port_forwards(Context& context, const Network& network) {
   return {};
 }
 
+Result<void> restore_sysctls(Context& context) {
+  VNET_ASSIGN(auto previous, context.records.sysctls());
+  for (const auto& [key, value] : previous) VNET_TRY(write_sysctl(key, value));
+  return context.records.save_sysctls({});
+}
+
 void plan_sysctls(Plan& plan, Context& context, const Network& network) {
   auto wanted = std::vector<std::string>{};
   if (network.has(Family::V4)) wanted.emplace_back("net.ipv4.ip_forward");
@@ -205,14 +211,11 @@ void plan_sysctls(Plan& plan, Context& context, const Network& network) {
         VNET_TRY(context.records.save_sysctls(previous));
       }
       return write_sysctl(key, "1");
+    }, [&context] {
+      auto networks = context.records.networks();
+      if (networks && networks->size() <= 1) (void)restore_sysctls(context);  // nobody else forwards
     });
   }
-}
-
-Result<void> restore_sysctls(Context& context) {
-  VNET_ASSIGN(auto previous, context.records.sysctls());
-  for (const auto& [key, value] : previous) VNET_TRY(write_sysctl(key, value));
-  return context.records.save_sysctls({});
 }
 
 RouteInfo to_route(const StaticRoute& route, int gateway) {
@@ -360,9 +363,7 @@ Result<Plan> plan_stop(Context& context, const ActiveNetwork& active) {
       plan.add(fmt::format("set sysctl {}={} again", key, value), [&context] { return restore_sysctls(context); });
   }
   plan.add(fmt::format("forget {}", network.name), [&context, name = network.name, last = left.empty()]() -> Result<void> {
-    auto folder = context.dirs.runtime() / "dnsmasq";
-    for (const char* suffix : {".conf", ".hostsfile", ".addnhosts", ".pid"})
-      VNET_TRY(remove_file(folder / (name + suffix)));
+    remove_dnsmasq_files(context, name);
     VNET_TRY(context.records.remove_network(name));
     if (last && context.datapath) {
       context.datapath->remove_all_pins();

@@ -152,6 +152,12 @@ Result<void> Records::remove_uplink(const std::string& interface) const {
   return remove_file(dirs_->runtime() / "uplinks" / (interface + ".json"));
 }
 
+void Records::sweep() const {
+  for (const char* folder : {"networks", "ports", "uplinks", "dnsmasq", ""})
+    remove_unfinished_files(dirs_->runtime() / folder);
+  remove_unfinished_files(dirs_->definitions());
+}
+
 Result<std::uint16_t> Records::free_slot(const std::set<std::uint16_t>& also_taken) const {
   std::set<std::uint16_t> taken = also_taken;
   VNET_ASSIGN(auto all_networks, networks());

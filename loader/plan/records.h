@@ -62,6 +62,8 @@ class Records {
   Result<void> remove_port(const std::string& interface) const;
   Result<void> remove_uplink(const std::string& interface) const;
 
+  // What an interrupted write has left; only with the lock held.
+  void sweep() const;
   // The lowest number nobody has.
   Result<std::uint16_t> free_slot(const std::set<std::uint16_t>& also_taken = {}) const;
 

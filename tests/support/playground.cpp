@@ -18,6 +18,8 @@ Playground::Playground() try {
   std::string pattern = fs::temp_directory_path() / "vt-state-XXXXXX";
   if (!mkdtemp(pattern.data())) throw std::system_error(errno, std::generic_category(), "mkdtemp");
   state_dir_ = pattern;
+  // mkdtemp's 0700 would keep out dnsmasq, which gives up root.
+  fs::permissions(state_dir_, fs::perms::others_exec | fs::perms::others_read, fs::perm_options::add);
   fs::create_directory(state_dir_ / "bpf");
   fs::create_directory(state_dir_ / "playground");
   // Here and not by a command: `ip netns exec` gives each command mounts of its own.
