@@ -52,6 +52,13 @@ VNET_MAP(usage, BPF_MAP_TYPE_ARRAY, VNET_SLOTS, u32, struct vnet_usage, 0);
 VNET_MAP(probes, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_PROBE_MAX + 1, u32, u64, 0);
 VNET_MAP(settings, BPF_MAP_TYPE_ARRAY, 1, u32, struct vnet_settings, 0);
 
+/* Sessions for whose timer the kernel had no memory; see tend_untimed(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, VNET_UNTIMED_MAX);
+	__type(value, struct vnet_flow);
+} untimed SEC(".maps");
+
 /* Not shared state: room for values too large for the BPF stack. */
 VNET_MAP(session_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_session, 0);
 

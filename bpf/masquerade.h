@@ -210,6 +210,7 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *key, stru
 
 	if (!key || !a)
 		return DROP(SESSION_LIMIT);
+	tend_untimed();
 	err = reserve(a->network, a->port);
 	if (err)
 		return err;
@@ -256,7 +257,7 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *key, stru
 	s = bpf_map_lookup_elem(&sessions, key);
 	if (!s)
 		return 0;
-	if (session_arm(s, key->proto)) {
+	if (session_arm(s, key->proto) && bpf_map_push_elem(&untimed, key, 0)) {
 		session_delete(key);
 		return DROP(SESSION_LIMIT);
 	}

@@ -98,20 +98,25 @@ __noinline int session_delete(struct vnet_flow *key)
 	return 0;
 }
 
-static int session_expire(void *map __attribute__((unused)), struct vnet_flow *key, struct session *s)
+/* Ticks since either direction was used. */
+static __always_inline u32 session_idle(const struct session *s)
 {
-	u32 now = tick_now();
 	u32 seen = s->leg[VNET_OUT].seen;
-	u32 timeout, idle;
-	/* The helper wants a key that is ours to hand on. */
-	struct vnet_flow copy = *key;
+	u32 idle;
 
 	if ((int)(s->leg[VNET_IN].seen - seen) > 0)
 		seen = s->leg[VNET_IN].seen;
-	idle = now - seen;
-	if ((int)idle < 0) /* used on another CPU while we looked */
-		idle = 0;
-	timeout = session_timeout(copy.proto, s->state);
+	idle = tick_now() - seen;
+	return (int)idle < 0 ? 0 : idle; /* used on another CPU while we looked */
+}
+
+static int session_expire(void *map __attribute__((unused)), struct vnet_flow *key, struct session *s)
+{
+	/* The helper wants a key that is ours to hand on. */
+	struct vnet_flow copy = *key;
+	u32 timeout = session_timeout(copy.proto, s->state);
+	u32 idle = session_idle(s);
+
 	if (idle >= timeout) {
 		session_delete(&copy);
 		return 0;
@@ -133,6 +138,31 @@ static __always_inline int session_arm(struct session *s, u8 proto)
 	    bpf_timer_set_callback(&s->timer, session_expire))
 		return -1;
 	return bpf_timer_start(&s->timer, timeout * NSEC_PER_SEC, 0);
+}
+
+/*
+ * The kernel allocates a timer without ever waiting (since 6.18 not even for a lock) and may have none
+ * just now. Such a session lives without one, and waits in a queue. Whoever makes a new session looks
+ * after two of the queue first, so that it shrinks as long as anybody needs room.
+ */
+__noinline int tend_untimed(void)
+{
+	struct vnet_flow key;
+
+	for (int i = 0; i < 2; i++) {
+		struct session *s;
+
+		if (bpf_map_pop_elem(&untimed, &key))
+			return 0;
+		s = bpf_map_lookup_elem(&sessions, &key);
+		if (!s || !session_arm(s, key.proto))
+			continue;
+		if (session_idle(s) >= session_timeout(key.proto, s->state))
+			session_delete(&key);
+		else
+			bpf_map_push_elem(&untimed, &key, 0);
+	}
+	return 0;
 }
 
 static __always_inline struct session *session_outbound(struct vnet_flow *flow)

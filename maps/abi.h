@@ -27,6 +27,7 @@
 #define VNET_TC_INDEX_ADMITTED 0xffff
 
 #define VNET_SESSIONS_MAX  (1 << 20)
+#define VNET_UNTIMED_MAX   (1 << 16)
 #define VNET_FRAGMENTS_MAX (1 << 14)
 #define VNET_PORTS_MAX	   VNET_SLOTS
 #define VNET_FDB_MAX	   (1 << 16)

@@ -8,7 +8,7 @@ namespace vnet {
 const std::vector<const char*>& SharedMaps::names() {
   static const std::vector<const char*> all{"sessions", "reverse",  "fragments", "ports", "fdb",
                                             "networks", "devices",  "subnets",   "forwards", "traffic",
-                                            "drops",    "usage",    "probes",    "settings"};
+                                            "drops",    "usage",    "probes",    "settings", "untimed"};
   return all;
 }
 
@@ -37,6 +37,7 @@ Result<std::optional<SharedMaps>> SharedMaps::open(const std::filesystem::path& 
   take(maps.usage);
   take(maps.probes);
   take(maps.settings);
+  take(maps.untimed);
   auto settings = maps.settings.get(0);
   if (!settings || settings->abi_version != VNET_ABI_VERSION)
     return failed(fmt::format(

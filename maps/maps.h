@@ -137,6 +137,7 @@ struct SharedMaps {
   Map<__u32, vnet_usage> usage;
   PerCpuMap<__u32, __u64> probes;
   Map<__u32, vnet_settings> settings;
+  Map<__u32, vnet_flow> untimed;  // a queue: held open, not read
 
   static const std::vector<const char*>& names();
   // nullopt: nothing is pinned there (no network has been started since boot). An ABI that is not ours is
