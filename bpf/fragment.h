@@ -36,7 +36,8 @@ __noinline int fragment_note(struct packet *p, u32 via_stack)
 	return bpf_map_update_elem(&fragments, &key, &value, BPF_ANY);
 }
 
-/* Fills in ports and protocol of a later fragment. 1: found, follow the fast path; 2: the stack; 0: unknown. */
+/* Fills in ports and protocol of a later fragment. 1: found, follow the fast path; 2: the stack; 0: unknown.
+ */
 __noinline int fragment_follow(struct packet *p)
 {
 	struct vnet_fragment_key key;

@@ -31,13 +31,13 @@ typedef __u64 u64;
 #define AF_INET	 2
 #define AF_INET6 10
 
-#define EEXIST	 17
-#define EINVAL	 22
+#define EEXIST		17
+#define EINVAL		22
 #define CLOCK_MONOTONIC 1
 
-#define IP_DF	    0x4000
-#define IP_MF	    0x2000
-#define IP_OFFSET   0x1fff
+#define IP_DF		 0x4000
+#define IP_MF		 0x2000
+#define IP_OFFSET	 0x1fff
 #define IPPROTO_UDPLITE_ 136
 
 /* <linux/icmp.h> drags in the C library; this is all of it that is needed (RFC 792, RFC 4443). */

@@ -25,7 +25,8 @@ struct session {
 	struct vnet_leg leg[VNET_DIRECTIONS];
 };
 VNET_SIZE(struct session, sizeof(struct vnet_session));
-_Static_assert(__builtin_offsetof(struct session, leg) == __builtin_offsetof(struct vnet_session, leg), "session");
+_Static_assert(__builtin_offsetof(struct session, leg) == __builtin_offsetof(struct vnet_session, leg),
+	       "session");
 
 #define VNET_MAP(name, kind, entries, key_type, value_type, map_flag)                                        \
 	struct {                                                                                             \
@@ -37,8 +38,10 @@ _Static_assert(__builtin_offsetof(struct session, leg) == __builtin_offsetof(str
 	} name SEC(".maps")
 
 VNET_MAP(sessions, BPF_MAP_TYPE_HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct session, BPF_F_NO_PREALLOC);
-VNET_MAP(reverse, BPF_MAP_TYPE_HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct vnet_flow, BPF_F_NO_PREALLOC);
-VNET_MAP(fragments, BPF_MAP_TYPE_LRU_HASH, VNET_FRAGMENTS_MAX, struct vnet_fragment_key, struct vnet_fragment, 0);
+VNET_MAP(reverse, BPF_MAP_TYPE_HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct vnet_flow,
+	 BPF_F_NO_PREALLOC);
+VNET_MAP(fragments, BPF_MAP_TYPE_LRU_HASH, VNET_FRAGMENTS_MAX, struct vnet_fragment_key, struct vnet_fragment,
+	 0);
 VNET_MAP(ports, BPF_MAP_TYPE_HASH, VNET_PORTS_MAX, u32, struct vnet_port, BPF_F_NO_PREALLOC);
 VNET_MAP(fdb, BPF_MAP_TYPE_HASH, VNET_FDB_MAX, struct vnet_fdb_key, struct vnet_fdb_entry, BPF_F_NO_PREALLOC);
 VNET_MAP(networks, BPF_MAP_TYPE_ARRAY, VNET_SLOTS, u32, struct vnet_network, 0);

@@ -30,7 +30,8 @@ __noinline int host_has_socket(struct __sk_buff *skb, struct vnet_flow *answer)
 
 	if (!answer)
 		return 0;
-	if (answer->src.word_be[2] == bpf_htonl(0xffff) && !answer->src.word_be[0] && !answer->src.word_be[1]) {
+	if (answer->src.word_be[2] == bpf_htonl(0xffff) && !answer->src.word_be[0] &&
+	    !answer->src.word_be[1]) {
 		tuple.ipv4.saddr = answer->src.word_be[3];
 		tuple.ipv4.daddr = answer->dst.word_be[3];
 		tuple.ipv4.sport = answer->sport_be;
@@ -93,7 +94,8 @@ static __always_inline int claim(struct vnet_flow *answer, struct vnet_flow *key
 	return err == -EEXIST ? 1 : DROP(SESSION_LIMIT);
 }
 
-static __always_inline int try_port(struct __sk_buff *skb, struct vnet_flow *answer, struct vnet_flow *key, u32 port)
+static __always_inline int try_port(struct __sk_buff *skb, struct vnet_flow *answer, struct vnet_flow *key,
+				    u32 port)
 {
 	if (!answer || !key)
 		return DROP(SESSION_LIMIT);
@@ -102,7 +104,8 @@ static __always_inline int try_port(struct __sk_buff *skb, struct vnet_flow *ans
 }
 
 /* The n-th port (modulo) of the network's spans; of all 65536, for an echo id. */
-__noinline int try_nth(struct __sk_buff *skb, struct vnet_flow *answer, struct vnet_flow *key, u32 network, u32 n)
+__noinline int try_nth(struct __sk_buff *skb, struct vnet_flow *answer, struct vnet_flow *key, u32 network,
+		       u32 n)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	u32 first, size;
@@ -117,7 +120,8 @@ __noinline int try_nth(struct __sk_buff *skb, struct vnet_flow *answer, struct v
 	if (!size)
 		return DROP(PORTS_EXHAUSTED);
 	n %= size;
-	return try_port(skb, answer, key, n < first ? net->ports[0].first + n : net->ports[1].first + (n - first));
+	return try_port(skb, answer, key,
+			n < first ? net->ports[0].first + n : net->ports[1].first + (n - first));
 }
 
 __noinline int count_probe(u32 tries)
@@ -164,7 +168,8 @@ __noinline int claim_port(struct __sk_buff *skb, struct vnet_flow *answer, struc
 
 static __always_inline int has_ports(u8 proto)
 {
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMP ||
+	       proto == IPPROTO_ICMPV6;
 }
 
 /* Room for one more session, of this port and of its network? Takes it. */
@@ -188,11 +193,11 @@ static __always_inline int reserve(u32 network, u32 port)
 
 struct admission {
 	struct vnet_addr nat; /* in: address the outside shall see; may equal the guest's */
-	u32 uplink; /* ifindex */
-	u16 network; /* slots */
+	u32 uplink;	      /* ifindex */
+	u16 network;	      /* slots */
 	u16 port;
 	__be16 nat_port_be; /* with SESSION_F_INBOUND: fixed */
-	u8 flags; /* VNET_SESSION_F_* */
+	u8 flags;	    /* VNET_SESSION_F_* */
 	u8 pad;
 };
 

@@ -24,7 +24,8 @@ static __always_inline int is_gateway_mac(const u8 *mac)
 
 static __always_inline int mac_equal(const u8 *a, const u8 *b)
 {
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5]));
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
+		 (a[5] ^ b[5]));
 }
 
 /* A port without a fixed MAC: its guests' MACs become known, up to a limit; fixed ones are never taken. */
@@ -85,8 +86,9 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	u32 now = tick_now();
 	u32 ifindex;
 
-	if (leg->hop.tick != now && route_out(skb, &p->flow, leg, s->flags & VNET_SESSION_F_MASQUERADE ? &s->nat : NULL,
-				   gateway_ifindex))
+	if (leg->hop.tick != now &&
+	    route_out(skb, &p->flow, leg, s->flags & VNET_SESSION_F_MASQUERADE ? &s->nat : NULL,
+		      gateway_ifindex))
 		return TC_ACT_OK;
 	if (too_big(skb, p, leg->hop.mtu))
 		return TC_ACT_OK;
@@ -200,7 +202,8 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	skb->tc_index = port->slot;
 	if (macs[0] & 1) {
 		/* 01:80:c2:00:00:0x is between bridges (802.1D): a guest has no say in the host's. */
-		if (macs[0] == 0x01 && macs[1] == 0x80 && macs[2] == 0xc2 && !macs[3] && !macs[4] && macs[5] < 0x10)
+		if (macs[0] == 0x01 && macs[1] == 0x80 && macs[2] == 0xc2 && !macs[3] && !macs[4] &&
+		    macs[5] < 0x10)
 			return DROP(BPDU);
 		return TC_ACT_OK;
 	}
@@ -237,7 +240,8 @@ int port_egress(struct __sk_buff *skb)
 	port = bpf_map_lookup_elem(&ports, &ifindex);
 	if (!port)
 		return leave(DROP(UNATTACHED), network_slot, COUNT_NOTHING, bytes);
-	return leave(port->flags & VNET_PORT_F_DOWN ? DROP(LINK_DOWN) : TC_ACT_OK, port->slot, COUNT_RX, bytes);
+	return leave(port->flags & VNET_PORT_F_DOWN ? DROP(LINK_DOWN) : TC_ACT_OK, port->slot, COUNT_RX,
+		     bytes);
 }
 
 /* May a packet that this network's guests sent be routed on to where the host would route it? */
@@ -254,7 +258,8 @@ static __always_inline int may_leave(struct __sk_buff *skb, struct packet *p)
 	route_query(&q, src, dst, p->family == 4, p->proto, gateway_ifindex);
 	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
 	/* The host itself, or no way: the stack delivers, or answers. */
-	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH && rc != BPF_FIB_LKUP_RET_FRAG_NEEDED)
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH &&
+	    rc != BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return TC_ACT_OK;
 	if (q.ifindex == gateway_ifindex)
 		return TC_ACT_OK;
@@ -326,7 +331,8 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 
 	if (bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)))
 		return TC_ACT_OK;
-	/* The host forwards, and sends, IP that the parser does not read: who may enter does not hang on it. */
+	/* The host forwards, and sends, IP that the parser does not read: who may enter does not hang on it.
+	 */
 	err = parse(skb, p, ETH_HLEN);
 	verdict = err || p->family ? may_enter(skb) : TC_ACT_OK;
 	if (verdict < 0)

@@ -11,10 +11,10 @@
 
 #include "bpf/account.h"
 
-#define PACKET_FIRST   1 /* first fragment: has ports */
-#define PACKET_LATER   2 /* later fragment: ports come from the fragment map, nothing of L4 is there */
-#define PACKET_OPTIONS 4 /* IPv4 options or IPv6 extension headers: for the host stack */
-#define PACKET_ERROR   8 /* ICMP error: flow is the quoted one reversed; outer_* are the packet's own */
+#define PACKET_FIRST   1  /* first fragment: has ports */
+#define PACKET_LATER   2  /* later fragment: ports come from the fragment map, nothing of L4 is there */
+#define PACKET_OPTIONS 4  /* IPv4 options or IPv6 extension headers: for the host stack */
+#define PACKET_ERROR   8  /* ICMP error: flow is the quoted one reversed; outer_* are the packet's own */
 #define PACKET_REPLY   16 /* ICMP echo reply: never opens a session */
 
 struct packet {
@@ -27,8 +27,8 @@ struct packet {
 	u16 quoted; /* offsets of the quoted headers, with PACKET_ERROR */
 	u16 quoted_l4;
 	u16 l3_bytes; /* length of the IP packet; of a GSO packet, of the whole */
-	u8 family; /* 4, 6; 0: not IP */
-	u8 proto; /* the packet's own L4 protocol; flow.proto differs for an ICMP error */
+	u8 family;    /* 4, 6; 0: not IP */
+	u8 proto;     /* the packet's own L4 protocol; flow.proto differs for an ICMP error */
 	u8 fragment_proto;
 	u8 ttl;
 	u8 tcp_flags;

@@ -122,7 +122,8 @@ __noinline int reject_ipv6(struct __sk_buff *skb)
 	e.icmp.code = ICMPV6_PORT_UNREACH;
 	sum = bpf_csum_diff(NULL, 0, (void *)&e.ip.saddr, 32, 0);
 	sum = bpf_csum_diff(NULL, 0, pseudo, sizeof(pseudo), sum);
-	e.icmp.checksum = fold(bpf_csum_diff(NULL, 0, (void *)&e.icmp, sizeof(e.icmp) + sizeof(e.quote), sum));
+	e.icmp.checksum =
+		fold(bpf_csum_diff(NULL, 0, (void *)&e.icmp, sizeof(e.icmp) + sizeof(e.quote), sum));
 	return bpf_skb_store_bytes(skb, 0, &e.eth, sizeof(e) - sizeof(e.gap), 0);
 }
 

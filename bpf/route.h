@@ -78,8 +78,8 @@ __noinline int route_source(struct __sk_buff *skb, struct vnet_addr *dst, u32 up
  * iif` holds). nat: the address it is masqueraded to, NULL where that is fixed. 0: leg->hop is good;
  * else the stack must do it.
  */
-__noinline int route_out(struct __sk_buff *skb, struct vnet_flow *key, struct vnet_leg *leg, struct vnet_addr *nat,
-			 u32 gateway)
+__noinline int route_out(struct __sk_buff *skb, struct vnet_flow *key, struct vnet_leg *leg,
+			 struct vnet_addr *nat, u32 gateway)
 {
 	struct bpf_fib_lookup q;
 	struct vnet_addr source;
@@ -102,7 +102,8 @@ __noinline int route_out(struct __sk_buff *skb, struct vnet_flow *key, struct vn
 }
 
 /* The same towards the guest: route and neighbour through the gateway, then the port of that MAC. */
-__noinline int route_in(struct __sk_buff *skb, struct vnet_flow *key, struct vnet_leg *leg, u32 network, u32 uplink)
+__noinline int route_in(struct __sk_buff *skb, struct vnet_flow *key, struct vnet_leg *leg, u32 network,
+			u32 uplink)
 {
 	struct bpf_fib_lookup q;
 	struct vnet_fdb_key where = {};
@@ -115,7 +116,8 @@ __noinline int route_in(struct __sk_buff *skb, struct vnet_flow *key, struct vne
 	if (!net)
 		return -1;
 	route_query(&q, &key->dst, &key->src, is_v4(&key->src), key->proto, uplink);
-	if (bpf_fib_lookup(skb, &q, sizeof(q), 0) != BPF_FIB_LKUP_RET_SUCCESS || q.ifindex != net->gateway_ifindex)
+	if (bpf_fib_lookup(skb, &q, sizeof(q), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
+	    q.ifindex != net->gateway_ifindex)
 		return -1;
 	where.network = network;
 	__builtin_memcpy(where.mac, q.dmac, 6);

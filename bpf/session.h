@@ -58,7 +58,8 @@ static __always_inline u32 session_timeout(u8 proto, u8 state)
 }
 
 /* The flow that answers to the session carry. */
-static __always_inline void reverse_of(const struct vnet_flow *key, const struct session *s, struct vnet_flow *rev)
+static __always_inline void reverse_of(const struct vnet_flow *key, const struct session *s,
+				       struct vnet_flow *rev)
 {
 	rev->src = key->dst;
 	rev->dst = s->nat;
@@ -200,9 +201,9 @@ static __noinline int track_tcp(struct session *s, u32 tcp_flags, u32 direction)
 		}
 	} else if (tcp_flags & TCP_FIN) {
 		s->flags |= fin;
-		s->state = (s->flags & VNET_SESSION_F_FIN_OUT) && (s->flags & VNET_SESSION_F_FIN_IN) ?
-				   VNET_SESSION_CLOSED :
-				   VNET_SESSION_CLOSING;
+		s->state = (s->flags & VNET_SESSION_F_FIN_OUT) && (s->flags & VNET_SESSION_F_FIN_IN)
+				   ? VNET_SESSION_CLOSED
+				   : VNET_SESSION_CLOSING;
 	} else if (before == VNET_SESSION_NEW && direction != opener) {
 		s->state = VNET_SESSION_ESTABLISHED; /* picked up in the middle */
 	} else if (before == VNET_SESSION_CLOSED &&

@@ -105,10 +105,12 @@ __noinline int translate_error(struct __sk_buff *skb, struct packet *p, struct r
 	diff = addr_diff(&inner.from, &inner.to);
 
 	/* The quoted UDP checksum, where there is one. TCP's lies beyond the guaranteed 8 bytes. */
-	l4_csum = p->flow.proto == IPPROTO_UDP ? p->quoted_l4 + 6 :
-		  p->flow.proto == IPPROTO_TCP && p->quoted_l4 + 18 <= p->l3 + p->l3_bytes ? p->quoted_l4 + 16 :
-											      0;
-	if (l4_csum && !bpf_skb_load_bytes(skb, l4_csum, &before, 2) && (before || p->flow.proto != IPPROTO_UDP)) {
+	l4_csum = p->flow.proto == IPPROTO_UDP ? p->quoted_l4 + 6
+		  : p->flow.proto == IPPROTO_TCP && p->quoted_l4 + 18 <= p->l3 + p->l3_bytes
+			  ? p->quoted_l4 + 16
+			  : 0;
+	if (l4_csum && !bpf_skb_load_bytes(skb, l4_csum, &before, 2) &&
+	    (before || p->flow.proto != IPPROTO_UDP)) {
 		u64 udp = p->flow.proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 		__be32 words[2] = {};
 		u32 quoted_diff = diff;
@@ -195,7 +197,8 @@ static __always_inline int decrement_ttl(struct __sk_buff *skb, struct packet *p
 	u8 ttl = p->ttl - 1;
 
 	if (p->family == 4) {
-		if (bpf_l3_csum_replace(skb, p->l3 + 10, bpf_htons((u16)p->ttl << 8), bpf_htons((u16)ttl << 8), 2))
+		if (bpf_l3_csum_replace(skb, p->l3 + 10, bpf_htons((u16)p->ttl << 8),
+					bpf_htons((u16)ttl << 8), 2))
 			return -1;
 		return bpf_skb_store_bytes(skb, p->l3 + 8, &ttl, 1, 0);
 	}

@@ -11,8 +11,10 @@ std::string bash_completion() {
     verbs += verb.name + " ";
     cases += fmt::format("    {})\n      options=\"{}\"\n", verb.name, fmt::join(verb.options, " "));
     if (verb.takes_network) cases += "      words=\"$(_vnet_bpf_networks)\"\n";
-    if (verb.takes_interface && verb.name == "attach") cases += "      words=\"$(_vnet_bpf_links)\"\n";
-    else if (verb.takes_interface) cases += "      words=\"$(_vnet_bpf_ports)\"\n";
+    if (verb.takes_interface && verb.name == "attach")
+      cases += "      words=\"$(_vnet_bpf_links)\"\n";
+    else if (verb.takes_interface)
+      cases += "      words=\"$(_vnet_bpf_ports)\"\n";
     if (verb.takes_file) cases += "      files=1\n";
     cases += "      ;;\n";
   }
@@ -43,7 +45,8 @@ _vnet_bpf() {
     "") words=")sh" +
          verbs + R"sh(" ;;
     destroy) words="$(_vnet_bpf_networks)" ;;
-)sh" + cases + R"sh(  esac
+)sh" + cases +
+         R"sh(  esac
   options+=" --state-dir --json --dry-run --verbose --help"
   if [[ "$current" == -* ]]; then
     COMPREPLY=($(compgen -W "$options" -- "$current"))

@@ -41,7 +41,8 @@ void add_port_options(CLI::App* sub, PortWords& to) {
                   "clean-traffic, no-mac-spoofing, no-ip-spoofing or no-arp-spoofing (repeatable)")
       ->allow_extra_args(false);
   sub->add_option("--inbound", to.inbound, "New connections to the guest: accept, established or drop");
-  sub->add_option("--allow", to.allow, "PROTO/PORT[@CIDR] let in all the same (repeatable)")->allow_extra_args(false);
+  sub->add_option("--allow", to.allow, "PROTO/PORT[@CIDR] let in all the same (repeatable)")
+      ->allow_extra_args(false);
   sub->add_flag("--isolated", to.isolated, "No traffic to other isolated ports");
   sub->add_option("--model", to.model, "The guest's network card, for display");
   sub->add_option("--portgroup", to.portgroup, "Port group of the network");
@@ -55,14 +56,16 @@ void add_verbs(CLI::App& app, Parsed& to) {
   network_verb(app, to, "start", "Start a defined network", "vnet-bpf start lab");
   auto* stop = network_verb(app, to, "stop", "Stop a network; its definition stays", "vnet-bpf stop lab");
   stop->alias("destroy");
-  network_verb(app, to, "autostart", "Start a network at boot", "vnet-bpf autostart lab\n  vnet-bpf autostart lab --disable")
+  network_verb(app, to, "autostart", "Start a network at boot",
+               "vnet-bpf autostart lab\n  vnet-bpf autostart lab --disable")
       ->add_flag("--disable", to.options.disable, "Do not start it at boot any longer");
   auto* up = verb(app, "up", "Define and start; without FILE the built-in network `default`",
                   "vnet-bpf up\n  vnet-bpf up lab.xml");
   up->add_option("FILE", to.file, "Network XML; - for standard input");
   auto* list = verb(app, "list", "List the active networks", "vnet-bpf list --all");
   list->add_flag("--all", to.options.all, "Inactive ones too");
-  network_verb(app, to, "show", "Show a network's details", "vnet-bpf show default\n  vnet-bpf show default --xml > default.xml")
+  network_verb(app, to, "show", "Show a network's details",
+               "vnet-bpf show default\n  vnet-bpf show default --xml > default.xml")
       ->add_flag("--xml", to.options.xml, "The normalised libvirt XML");
   network_verb(app, to, "leases", "List a network's DHCP leases", "vnet-bpf leases default");
 
@@ -80,10 +83,12 @@ void add_verbs(CLI::App& app, Parsed& to) {
   auto* ports = verb(app, "ports", "List attached interfaces", "vnet-bpf ports --network default");
   ports->add_option("--network", to.only_network, "Only this network's");
 
-  auto* stats = verb(app, "stats", "Show counters and drops", "vnet-bpf stats --network default\n  vnet-bpf stats --watch 2");
+  auto* stats = verb(app, "stats", "Show counters and drops",
+                     "vnet-bpf stats --network default\n  vnet-bpf stats --watch 2");
   stats->add_option("--network", to.only_network, "Only this network");
   stats->add_option("--port", to.only_port, "Only this interface");
-  to.watch_option = stats->add_option("--watch", to.watch, "Live rates every SECONDS (default 1)")->expected(0, 1);
+  to.watch_option =
+      stats->add_option("--watch", to.watch, "Live rates every SECONDS (default 1)")->expected(0, 1);
   to.watch_option->type_name("[SECONDS]");
   auto* flows = verb(app, "flows", "List sessions", "vnet-bpf flows --network default --json");
   flows->add_option("--network", to.only_network, "Only this network's");
@@ -96,14 +101,16 @@ void add_verbs(CLI::App& app, Parsed& to) {
 void build(CLI::App& app, Parsed& to) {
   app.name("vnet-bpf");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--state-dir", to.state_dir, "Keep everything below this folder")->envname("VNET_BPF_STATE_DIR");
+  app.add_option("--state-dir", to.state_dir, "Keep everything below this folder")
+      ->envname("VNET_BPF_STATE_DIR");
   app.add_flag("--json", to.options.json, "Print one JSON document");
   app.add_flag("--dry-run", to.options.dry_run, "Print the steps, change nothing");
   app.add_flag("--verbose", to.options.verbose, "Messages of libbpf and the verifier on stderr");
   app.set_version_flag("--version", std::string("vnet-bpf " VNET_VERSION), "Print the version");
   app.require_subcommand(1);
-  app.footer("Example:\n  vnet-bpf up && vnet-bpf attach vnet0 --network default\n"
-             "`vnet-bpf VERB --help` tells more about a verb.");
+  app.footer(
+      "Example:\n  vnet-bpf up && vnet-bpf attach vnet0 --network default\n"
+      "`vnet-bpf VERB --help` tells more about a verb.");
   add_verbs(app, to);
 }
 
@@ -117,8 +124,10 @@ std::vector<std::string> verb_names(CLI::App& app) {
 // The first word that is no global option, or "".
 std::string first_word(const std::vector<std::string>& arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--state-dir") ++i;
-    else if (!arguments[i].starts_with("-")) return arguments[i];
+    if (arguments[i] == "--state-dir")
+      ++i;
+    else if (!arguments[i].starts_with("-"))
+      return arguments[i];
   }
   return "";
 }
@@ -131,7 +140,8 @@ Result<Options> check(Parsed& parsed) {
   options.file = some(parsed.file);
   options.only_network = some(parsed.only_network);
   options.only_port = some(parsed.only_port);
-  static const std::set<std::string> changing{"define", "undefine", "start", "stop", "autostart", "up", "attach", "detach", "set"};
+  static const std::set<std::string> changing{"define", "undefine", "start",  "stop", "autostart",
+                                              "up",     "attach",   "detach", "set"};
   bool changes = changing.contains(options.verb);
   if (options.json && changes) return invalid(fmt::format("--json: {} prints no facts", options.verb));
   if (options.dry_run && !changes) return invalid(fmt::format("--dry-run: {} changes nothing", options.verb));
@@ -142,8 +152,8 @@ Result<Options> check(Parsed& parsed) {
   if (parsed.watch_option->count()) {
     if (options.json) return invalid("--watch and --json exclude each other");
     double seconds = 1;
-    if (!parsed.watch.empty() && (!CLI::detail::lexical_cast(parsed.watch, seconds) || !std::isfinite(seconds) ||
-                                  seconds < 0.1 || seconds > 86400))
+    if (!parsed.watch.empty() && (!CLI::detail::lexical_cast(parsed.watch, seconds) ||
+                                  !std::isfinite(seconds) || seconds < 0.1 || seconds > 86400))
       return invalid(fmt::format("--watch: '{}' is not a number of seconds from 0.1 to 86400", parsed.watch));
     options.watch_seconds = seconds;
   }

@@ -18,15 +18,15 @@ struct Options {
   std::optional<std::filesystem::path> state_dir;
   bool json = false, dry_run = false, verbose = false;
 
-  std::string network;                // the verb's NET
-  std::optional<std::string> file;    // define, up; "-": standard input
-  std::string interface;              // detach's IFACE
-  bool disable = false;               // autostart
-  bool all = false;                   // list
-  bool xml = false;                   // show
+  std::string network;                                 // the verb's NET
+  std::optional<std::string> file;                     // define, up; "-": standard input
+  std::string interface;                               // detach's IFACE
+  bool disable = false;                                // autostart
+  bool all = false;                                    // list
+  bool xml = false;                                    // show
   std::optional<std::string> only_network, only_port;  // --network, --port of the verbs that look
   std::optional<double> watch_seconds;
-  PortRequest port;                   // attach, set
+  PortRequest port;  // attach, set
 };
 
 // Text for --help and --version: to be printed, exit 0.

@@ -10,7 +10,8 @@
 namespace vnet::cli {
 namespace {
 
-constexpr const char* known_filters[] = {"clean-traffic", "no-mac-spoofing", "no-ip-spoofing", "no-arp-spoofing"};
+constexpr const char* known_filters[] = {"clean-traffic", "no-mac-spoofing", "no-ip-spoofing",
+                                         "no-arp-spoofing"};
 
 Result<Mac> parse_mac(const std::string& text) {
   auto mac = Mac::parse(text);
@@ -61,7 +62,8 @@ Result<std::string> parse_allow(const std::string& text) {
 }
 
 Result<std::string> parse_word(const char* option, const std::string& text) {
-  bool good = !text.empty() && std::ranges::all_of(text, [](unsigned char c) { return c > ' ' && c != 0x7f; });
+  bool good =
+      !text.empty() && std::ranges::all_of(text, [](unsigned char c) { return c > ' ' && c != 0x7f; });
   if (!good) return invalid(fmt::format("{}: a word without spaces or control characters", option));
   return text;
 }

@@ -29,9 +29,12 @@ Json endpoint_json(const Endpoint& endpoint) {
 
 const char* inbound_word(Inbound inbound) {
   switch (inbound) {
-    case Inbound::Established: return "established";
-    case Inbound::Drop: return "drop";
-    default: return "accept";
+    case Inbound::Established:
+      return "established";
+    case Inbound::Drop:
+      return "drop";
+    default:
+      return "accept";
   }
 }
 
@@ -76,12 +79,9 @@ Json leases_json(const std::vector<LeaseEntry>& leases) {
 Json ports_json(const std::vector<PortInfo>& ports) {
   Json all = Json::array();
   for (const auto& port : ports) {
-    Json json{{"interface", port.interface},
-              {"network", port.network},
-              {"type", port.type},
-              {"source", port.source},
-              {"model", port.model},
-              {"mac", port.mac ? Json(port.mac->text()) : Json()}};
+    Json json{{"interface", port.interface}, {"network", port.network},
+              {"type", port.type},           {"source", port.source},
+              {"model", port.model},         {"mac", port.mac ? Json(port.mac->text()) : Json()}};
     json["ips"] = Json::array();
     for (const auto& ip : port.ips) json["ips"].push_back(ip.text());
     json["state"] = port.up ? "up" : "down";
@@ -95,7 +95,10 @@ Json ports_json(const std::vector<PortInfo>& ports) {
 }
 
 Json stats_json(const Stats& stats) {
-  Json json{{"time", stats.time}, {"networks", Json::array()}, {"ports", Json::array()}, {"uplinks", Json::array()}};
+  Json json{{"time", stats.time},
+            {"networks", Json::array()},
+            {"ports", Json::array()},
+            {"uplinks", Json::array()}};
   for (const auto& network : stats.networks) {
     Json one{{"network", network.network},
              {"ports", network.ports},

@@ -26,13 +26,14 @@ std::string local_time(std::int64_t seconds) {
 const std::vector<bool> counter_columns{false, false, true, true, true, true, true};
 
 void add_counters(Table& table, std::string name, std::string network, const Counters& counters) {
-  table.add({printable(name), or_dash(network), std::to_string(counters.rx_packets), std::to_string(counters.rx_bytes),
-             std::to_string(counters.tx_packets), std::to_string(counters.tx_bytes),
-             std::to_string(counters.dropped())});
+  table.add({printable(name), or_dash(network), std::to_string(counters.rx_packets),
+             std::to_string(counters.rx_bytes), std::to_string(counters.tx_packets),
+             std::to_string(counters.tx_bytes), std::to_string(counters.dropped())});
 }
 
 void add_drops(Table& table, const std::string& where, const Counters& counters) {
-  for (const auto& [reason, count] : counters.drops) table.add({printable(where), reason, std::to_string(count)});
+  for (const auto& [reason, count] : counters.drops)
+    table.add({printable(where), reason, std::to_string(count)});
 }
 
 }  // namespace
@@ -76,8 +77,9 @@ std::string leases_text(const std::vector<LeaseEntry>& leases) {
   Table table({"Expiry Time", "MAC address", "Protocol", "IP address", "Hostname", "Client ID or DUID"});
   for (const auto& lease : leases)
     table.add({local_time(lease.expiry), lease.mac ? lease.mac->text() : "-",
-               lease.ip.family == Family::V4 ? "ipv4" : "ipv6", fmt::format("{}/{}", lease.ip.text(), lease.prefix_length),
-               or_dash(lease.hostname), or_dash(lease.client_id)});
+               lease.ip.family == Family::V4 ? "ipv4" : "ipv6",
+               fmt::format("{}/{}", lease.ip.text(), lease.prefix_length), or_dash(lease.hostname),
+               or_dash(lease.client_id)});
   return table.text();
 }
 
@@ -90,16 +92,20 @@ std::string ports_text(const std::vector<PortInfo>& ports) {
 }
 
 std::string stats_text(const Stats& stats) {
-  Table networks({"Network", "Ports", "Sessions", "Max", "RX packets", "RX bytes", "TX packets", "TX bytes", "Drops"},
-                 {false, true, true, true, true, true, true, true, true});
-  Table ports({"Port", "Network", "RX packets", "RX bytes", "TX packets", "TX bytes", "Drops"}, counter_columns);
-  Table uplinks({"Uplink", "Network", "RX packets", "RX bytes", "TX packets", "TX bytes", "Drops"}, counter_columns);
+  Table networks(
+      {"Network", "Ports", "Sessions", "Max", "RX packets", "RX bytes", "TX packets", "TX bytes", "Drops"},
+      {false, true, true, true, true, true, true, true, true});
+  Table ports({"Port", "Network", "RX packets", "RX bytes", "TX packets", "TX bytes", "Drops"},
+              counter_columns);
+  Table uplinks({"Uplink", "Network", "RX packets", "RX bytes", "TX packets", "TX bytes", "Drops"},
+                counter_columns);
   Table drops({"Where", "Reason", "Packets"}, {false, false, true});
   for (const auto& network : stats.networks) {
     const Counters& c = network.counters;
     networks.add({printable(network.network), std::to_string(network.ports), std::to_string(network.sessions),
-                  std::to_string(network.max_sessions), std::to_string(c.rx_packets), std::to_string(c.rx_bytes),
-                  std::to_string(c.tx_packets), std::to_string(c.tx_bytes), std::to_string(c.dropped())});
+                  std::to_string(network.max_sessions), std::to_string(c.rx_packets),
+                  std::to_string(c.rx_bytes), std::to_string(c.tx_packets), std::to_string(c.tx_bytes),
+                  std::to_string(c.dropped())});
     add_drops(drops, network.network, c);
   }
   for (const auto& port : stats.ports) {
@@ -117,8 +123,9 @@ std::string stats_text(const Stats& stats) {
 }
 
 std::string flows_text(const std::vector<SessionInfo>& flows) {
-  Table table({"Proto", "State", "Inside", "Outside", "Translated as", "Age", "Packets out/in", "Bytes out/in"},
-              {false, false, false, false, false, true, true, true});
+  Table table(
+      {"Proto", "State", "Inside", "Outside", "Translated as", "Age", "Packets out/in", "Bytes out/in"},
+      {false, false, false, false, false, true, true, true});
   for (const auto& flow : flows) {
     bool ports = flow.inside.port || flow.outside.port;
     bool same = flow.translated.address == flow.inside.address && flow.translated.port == flow.inside.port;

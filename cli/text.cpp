@@ -22,14 +22,19 @@ std::string printable(std::string_view text) {
     // C1 controls come as two bytes in UTF-8: c2 80 to c2 9f.
     bool c1 = c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) >= 0x80 &&
               static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (c < 0x20 || c == 0x7f) result += fmt::format("\\x{:02x}", c);
-    else if (c1) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[++i]));
-    else result += text[i];
+    if (c < 0x20 || c == 0x7f)
+      result += fmt::format("\\x{:02x}", c);
+    else if (c1)
+      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[++i]));
+    else
+      result += text[i];
   }
   return result;
 }
 
-std::string or_dash(std::string_view text) { return text.empty() ? "-" : printable(text); }
+std::string or_dash(std::string_view text) {
+  return text.empty() ? "-" : printable(text);
+}
 
 std::string error_line(const Error& error) {
   std::string place;
@@ -39,7 +44,8 @@ std::string error_line(const Error& error) {
 
 std::string short_number(double number) {
   const char* unit = "kMGTPE";
-  if (number < 999.5) return number > 0 && number < 9.95 ? fmt::format("{:.1f}", number) : fmt::format("{:.0f}", number);
+  if (number < 999.5)
+    return number > 0 && number < 9.95 ? fmt::format("{:.1f}", number) : fmt::format("{:.0f}", number);
   for (number /= 1000; number >= 999.5 && unit[1]; ++unit) number /= 1000;
   return number < 99.95 ? fmt::format("{:.1f}{}", number, *unit) : fmt::format("{:.0f}{}", number, *unit);
 }

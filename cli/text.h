@@ -12,9 +12,9 @@ namespace vnet::cli {
 
 // Control characters as \xNN, so that a name cannot drive the terminal.
 std::string printable(std::string_view text);
-std::string or_dash(std::string_view text);  // printable, "-" when empty
-std::string error_line(const Error& error);  // "vnet-bpf: error: FILE:LINE: message"
-std::string short_number(double number);     // 7, 12.3k, 4.5M: at most six characters
+std::string or_dash(std::string_view text);   // printable, "-" when empty
+std::string error_line(const Error& error);   // "vnet-bpf: error: FILE:LINE: message"
+std::string short_number(double number);      // 7, 12.3k, 4.5M: at most six characters
 std::string duration(std::uint64_t seconds);  // 42s, 3m07s, 2h05m, 3d04h
 
 // Aligned columns under a header and a rule, as virsh prints them.

@@ -10,7 +10,8 @@ namespace vnet::cli {
 namespace {
 
 // The kernel lets only root do or see these; the others read files, which may be readable.
-const std::set<std::string> root_verbs{"start", "stop", "up", "attach", "detach", "set", "ports", "stats", "flows"};
+const std::set<std::string> root_verbs{"start", "stop",  "up",    "attach", "detach",
+                                       "set",   "ports", "stats", "flows"};
 const std::set<std::string> looking_verbs{"list", "show", "leases", "ports", "stats", "flows"};
 
 Result<void> with_host(const Options& options) {
@@ -21,7 +22,9 @@ Result<void> with_host(const Options& options) {
 
 }  // namespace
 
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 Result<void> run_verb(const Options& options) {
   if (options.verb == "completion") {

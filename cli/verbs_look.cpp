@@ -32,9 +32,12 @@ Result<void> look(Host& host, const Options& options) {
     return {};
   }
   if (options.verb == "show") return show_facts(options, host.show(options.network), show_text, show_json);
-  if (options.verb == "leases") return show_facts(options, host.leases(options.network), leases_text, leases_json);
-  if (options.verb == "ports") return show_facts(options, host.ports(options.only_network), ports_text, ports_json);
-  if (options.verb == "flows") return show_facts(options, host.flows(options.only_network), flows_text, flows_json);
+  if (options.verb == "leases")
+    return show_facts(options, host.leases(options.network), leases_text, leases_json);
+  if (options.verb == "ports")
+    return show_facts(options, host.ports(options.only_network), ports_text, ports_json);
+  if (options.verb == "flows")
+    return show_facts(options, host.flows(options.only_network), flows_text, flows_json);
   return show_facts(options, host.stats(options.only_network, options.only_port), stats_text, stats_json);
 }
 

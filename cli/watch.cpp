@@ -91,16 +91,34 @@ void draw(const Screen& screen, View& view) {
 bool handle_key(int key, View& view, std::size_t page) {
   auto up = [&](std::size_t lines) { view.scroll -= std::min(lines, view.scroll); };
   switch (key) {
-    case 'q': return false;
-    case 's': view.sort = next_sort(view.sort); break;
-    case 'p': view.paused = !view.paused; break;
-    case 'r': view = {.seconds = view.seconds}; break;
-    case KEY_UP: up(1); break;
-    case KEY_PPAGE: up(page); break;
-    case KEY_DOWN: ++view.scroll; break;
-    case KEY_NPAGE: view.scroll += page; break;
-    case KEY_HOME: view.scroll = 0; break;
-    default: break;  // KEY_RESIZE: drawn anew anyway
+    case 'q':
+      return false;
+    case 's':
+      view.sort = next_sort(view.sort);
+      break;
+    case 'p':
+      view.paused = !view.paused;
+      break;
+    case 'r':
+      view = {.seconds = view.seconds};
+      break;
+    case KEY_UP:
+      up(1);
+      break;
+    case KEY_PPAGE:
+      up(page);
+      break;
+    case KEY_DOWN:
+      ++view.scroll;
+      break;
+    case KEY_NPAGE:
+      view.scroll += page;
+      break;
+    case KEY_HOME:
+      view.scroll = 0;
+      break;
+    default:
+      break;  // KEY_RESIZE: drawn anew anyway
   }
   return true;
 }

@@ -10,6 +10,8 @@ std::unexpected<Error> system_error(const std::string& action, int error_number)
   return failed(action + ": " + std::strerror(error_number));
 }
 
-std::unexpected<Error> system_error(const std::string& action) { return system_error(action, errno); }
+std::unexpected<Error> system_error(const std::string& action) {
+  return system_error(action, errno);
+}
 
 }  // namespace vnet

@@ -52,13 +52,12 @@ std::unexpected<Error> system_error(const std::string& action, int error_number)
 // Hand an error up, or go on with the value.
 #define VNET_CONCAT_(a, b) a##b
 #define VNET_CONCAT(a, b) VNET_CONCAT_(a, b)
-#define VNET_TRY(expr)                                                  \
-  do {                                                                  \
-    if (auto vnet_result = (expr); !vnet_result)                        \
-      return std::unexpected(std::move(vnet_result).error());           \
+#define VNET_TRY(expr)                                                                                   \
+  do {                                                                                                   \
+    if (auto vnet_result = (expr); !vnet_result) return std::unexpected(std::move(vnet_result).error()); \
   } while (false)
-#define VNET_ASSIGN(decl, expr)                                         \
-  auto VNET_CONCAT(vnet_result_, __LINE__) = (expr);                    \
-  if (!VNET_CONCAT(vnet_result_, __LINE__))                             \
+#define VNET_ASSIGN(decl, expr)                                                     \
+  auto VNET_CONCAT(vnet_result_, __LINE__) = (expr);                                \
+  if (!VNET_CONCAT(vnet_result_, __LINE__))                                         \
     return std::unexpected(std::move(VNET_CONCAT(vnet_result_, __LINE__)).error()); \
   decl = std::move(*VNET_CONCAT(vnet_result_, __LINE__))

@@ -94,7 +94,8 @@ Result<Network> completed(Network network, const std::vector<Network>& others) {
       return invalid(fmt::format("network '{}' is already defined with uuid {}", other.name, other.uuid));
     taken.push_back(other.bridge);
     if (!network.bridge.empty() && network.bridge == other.bridge && network.mode != Mode::Bridge)
-      return invalid(fmt::format("bridge name '{}' already in use by network '{}'", network.bridge, other.name));
+      return invalid(
+          fmt::format("bridge name '{}' already in use by network '{}'", network.bridge, other.name));
   }
   return complete(std::move(network), taken);
 }
@@ -193,13 +194,15 @@ Result<Plan> Host::up(const std::optional<std::string>& xml, const std::string& 
   VNET_ASSIGN(network, completed(std::move(network), others));
   Plan plan;
   VNET_ASSIGN(auto before, state_->definition(network.name));
-  if (!before || format_network(*before) != format_network(network)) plan = state_->plan_define(network, xml ? file_name : "");
+  if (!before || format_network(*before) != format_network(network))
+    plan = state_->plan_define(network, xml ? file_name : "");
   VNET_ASSIGN(bool running, state_->is_active(network.name));
   if (running) {
     VNET_ASSIGN(auto active, active_network(state_->context, network.name));
     if (format_network(active->network) != format_network(network))
-      return failed(fmt::format(
-          "network {} is active with another definition; stop it first (vnet-bpf stop {})", network.name, network.name));
+      return failed(
+          fmt::format("network {} is active with another definition; stop it first (vnet-bpf stop {})",
+                      network.name, network.name));
     VNET_ASSIGN(auto heal, state_->heal());
     plan.append(std::move(heal));
     plan.done = fmt::format("Network {} is already up", network.name);

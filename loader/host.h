@@ -49,7 +49,7 @@ struct PortRequest {
 
 struct PortInfo {
   std::string interface, network, type, source, model;  // type: network, bridge, direct
-  std::optional<Mac> mac;  // the fixed one, else the one learned
+  std::optional<Mac> mac;                               // the fixed one, else the one learned
   std::vector<Address> ips;
   bool up = true;  // plugged in, and the interface is there and up
   std::vector<std::string> filters, allow;

@@ -13,7 +13,10 @@ namespace {
 
 // Where a port is, in virsh's words; the same for every mode that has a gateway bridge.
 PortInfo describe(const PortRecord& record, const Network& network) {
-  PortInfo info{.interface = record.interface, .network = record.network, .type = "network", .source = network.bridge,
+  PortInfo info{.interface = record.interface,
+                .network = record.network,
+                .type = "network",
+                .source = network.bridge,
                 .model = record.model};
   if (network.mode == Mode::Bridge) info.type = "bridge";
   if (network.mode == Mode::Direct) info.type = "direct";
@@ -46,7 +49,8 @@ Result<std::vector<NetworkSummary>> Host::list() {
   VNET_ASSIGN(auto ports, state_->context.records.ports());
   std::vector<NetworkSummary> all;
   auto add = [&](const Network& network) -> Result<void> {
-    NetworkSummary summary{.name = network.name, .uuid = network.uuid, .gateway = network.bridge, .mode = network.mode};
+    NetworkSummary summary{
+        .name = network.name, .uuid = network.uuid, .gateway = network.bridge, .mode = network.mode};
     VNET_ASSIGN(summary.active, state_->is_active(network.name));
     std::error_code error;
     summary.autostart = std::filesystem::is_symlink(state_->autostart_path(network.name), error);
@@ -140,13 +144,16 @@ Result<Stats> Host::stats(const std::optional<std::string>& network, const std::
   VNET_ASSIGN(auto networks, state_->context.records.networks());
   for (const auto& record : networks) {
     if (network && record.name != *network) continue;
-    NetworkStats of_network{.network = record.name, .sessions = session_count(&*state_->context.datapath, record.slot),
+    NetworkStats of_network{.network = record.name,
+                            .sessions = session_count(&*state_->context.datapath, record.slot),
                             .counters = counters(record.slot)};
     if (auto entry = maps.networks.get(record.slot)) of_network.max_sessions = entry->max_sessions;
     for (const auto& r : ports) {
       if (r.network != record.name) continue;
-      PortStats of_port{.interface = r.interface, .network = r.network,
-                        .sessions = session_count(&*state_->context.datapath, r.slot), .counters = counters(r.slot)};
+      PortStats of_port{.interface = r.interface,
+                        .network = r.network,
+                        .sessions = session_count(&*state_->context.datapath, r.slot),
+                        .counters = counters(r.slot)};
       ++of_network.ports;
       of_network.counters += of_port.counters;
       if (!port || r.interface == *port) stats.ports.push_back(std::move(of_port));

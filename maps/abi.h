@@ -26,13 +26,13 @@
 /* In tc_index: an uplink's ingress hook found the session; the gateway may let the packet pass. */
 #define VNET_TC_INDEX_ADMITTED 0xffff
 
-#define VNET_SESSIONS_MAX  (1 << 20)
-#define VNET_UNTIMED_MAX   (1 << 16)
+#define VNET_SESSIONS_MAX (1 << 20)
+#define VNET_UNTIMED_MAX (1 << 16)
 #define VNET_FRAGMENTS_MAX (1 << 14)
-#define VNET_PORTS_MAX	   VNET_SLOTS
-#define VNET_FDB_MAX	   (1 << 16)
-#define VNET_SUBNETS_MAX   4096
-#define VNET_DEVICES_MAX   2048
+#define VNET_PORTS_MAX VNET_SLOTS
+#define VNET_FDB_MAX (1 << 16)
+#define VNET_SUBNETS_MAX 4096
+#define VNET_DEVICES_MAX 2048
 
 /*
  * Ticks of 2^30 ns (1.07 s) of CLOCK_MONOTONIC, coarse: a shift instead of a division per packet.
@@ -41,7 +41,7 @@
 
 /* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d, so that one session table serves both families. */
 struct vnet_addr {
-	__be32 word_be[4];
+  __be32 word_be[4];
 };
 VNET_SIZE(struct vnet_addr, 16);
 
@@ -50,48 +50,48 @@ VNET_SIZE(struct vnet_addr, 16);
  * requester's port, the other port is 0; protocols without ports have both 0.
  */
 struct vnet_flow {
-	struct vnet_addr src;
-	struct vnet_addr dst;
-	__be16 sport_be;
-	__be16 dport_be;
-	__u8 proto;
-	__u8 pad[3];
+  struct vnet_addr src;
+  struct vnet_addr dst;
+  __be16 sport_be;
+  __be16 dport_be;
+  __u8 proto;
+  __u8 pad[3];
 };
 VNET_SIZE(struct vnet_flow, 40);
 
 enum vnet_session_state {
-	VNET_SESSION_NEW, /* nothing has come back yet */
-	VNET_SESSION_ESTABLISHED,
-	VNET_SESSION_CLOSING, /* one FIN */
-	VNET_SESSION_CLOSED, /* FINs of both sides, or RST: the binding may be taken over */
+  VNET_SESSION_NEW, /* nothing has come back yet */
+  VNET_SESSION_ESTABLISHED,
+  VNET_SESSION_CLOSING, /* one FIN */
+  VNET_SESSION_CLOSED,  /* FINs of both sides, or RST: the binding may be taken over */
 };
 
 #define VNET_SESSION_F_MASQUERADE 1 /* translated to the address of the route: follows its changes */
-#define VNET_SESSION_F_INBOUND	  2 /* opened from outside (port forward) */
-#define VNET_SESSION_F_FIN_OUT	  4
-#define VNET_SESSION_F_FIN_IN	  8
+#define VNET_SESSION_F_INBOUND 2    /* opened from outside (port forward) */
+#define VNET_SESSION_F_FIN_OUT 4
+#define VNET_SESSION_F_FIN_IN 8
 
 #define VNET_HOP_F_PEER 1 /* a veth whose other end is in another namespace: bpf_redirect_peer works */
 
 /* Where a direction of a session leaves: cached for one tick, then looked up anew. */
 struct vnet_hop {
-	__u32 ifindex;
-	__u32 tick; /* when it was looked up; 0: not yet */
-	__u8 dmac[6];
-	__u8 smac[6];
-	__u16 mtu;
-	__u16 slot; /* the port's, for its counters; 0 on uplinks */
+  __u32 ifindex;
+  __u32 tick; /* when it was looked up; 0: not yet */
+  __u8 dmac[6];
+  __u8 smac[6];
+  __u16 mtu;
+  __u16 slot; /* the port's, for its counters; 0 on uplinks */
 };
 VNET_SIZE(struct vnet_hop, 24);
 
 enum vnet_direction { VNET_OUT, VNET_IN, VNET_DIRECTIONS };
 
 struct vnet_leg {
-	__u64 packets;
-	__u64 bytes;
-	struct vnet_hop hop;
-	__u32 seen; /* tick of the last packet */
-	__u32 hop_flags;
+  __u64 packets;
+  __u64 bytes;
+  struct vnet_hop hop;
+  __u32 seen; /* tick of the last packet */
+  __u32 hop_flags;
 };
 VNET_SIZE(struct vnet_leg, 48);
 
@@ -100,49 +100,49 @@ VNET_SIZE(struct vnet_leg, 48);
  * the flow that answers carry (to nat:nat_port), the key of its session.
  */
 struct vnet_session {
-	__u64 timer[2]; /* struct bpf_timer: opaque, zeroed at creation */
-	struct vnet_addr nat; /* what the outside sees; the guest's own address where nothing is translated */
-	__be16 nat_port_be;
-	__u8 state; /* enum vnet_session_state */
-	__u8 flags;
-	__u16 network; /* slots */
-	__u16 port;
-	__u32 created; /* tick */
-	__u32 pad;
-	struct vnet_leg leg[VNET_DIRECTIONS];
+  __u64 timer[2];       /* struct bpf_timer: opaque, zeroed at creation */
+  struct vnet_addr nat; /* what the outside sees; the guest's own address where nothing is translated */
+  __be16 nat_port_be;
+  __u8 state; /* enum vnet_session_state */
+  __u8 flags;
+  __u16 network; /* slots */
+  __u16 port;
+  __u32 created; /* tick */
+  __u32 pad;
+  struct vnet_leg leg[VNET_DIRECTIONS];
 };
 VNET_SIZE(struct vnet_session, 144);
 
 /* Later fragments carry no ports: they follow the first. Keyed as the packets carry it. */
 struct vnet_fragment_key {
-	struct vnet_addr src;
-	struct vnet_addr dst;
-	__u32 id; /* as on the wire */
-	__u8 proto; /* next header of the fragment header (IPv6), protocol (IPv4) */
-	__u8 pad[3];
+  struct vnet_addr src;
+  struct vnet_addr dst;
+  __u32 id;   /* as on the wire */
+  __u8 proto; /* next header of the fragment header (IPv6), protocol (IPv4) */
+  __u8 pad[3];
 };
 VNET_SIZE(struct vnet_fragment_key, 40);
 
 struct vnet_fragment {
-	__be16 sport_be;
-	__be16 dport_be;
-	__u8 proto;
-	__u8 via_stack; /* the first went through the host stack, where it may wait for its later ones */
-	__u16 pad;
-	__u32 tick;
+  __be16 sport_be;
+  __be16 dport_be;
+  __u8 proto;
+  __u8 via_stack; /* the first went through the host stack, where it may wait for its later ones */
+  __u16 pad;
+  __u32 tick;
 };
 VNET_SIZE(struct vnet_fragment, 12);
 
-#define VNET_PORT_F_MAC	   1 /* mac is the only source allowed; otherwise MACs are learned */
-#define VNET_PORT_F_PEER   2 /* see VNET_HOP_F_PEER */
-#define VNET_PORT_F_DOWN   4 /* unplugged */
+#define VNET_PORT_F_MAC 1  /* mac is the only source allowed; otherwise MACs are learned */
+#define VNET_PORT_F_PEER 2 /* see VNET_HOP_F_PEER */
+#define VNET_PORT_F_DOWN 4 /* unplugged */
 
 /* Keyed by ifindex. */
 struct vnet_port {
-	__u16 slot;
-	__u16 network; /* slot */
-	__u16 flags;
-	__u8 mac[6];
+  __u16 slot;
+  __u16 network; /* slot */
+  __u16 flags;
+  __u8 mac[6];
 };
 VNET_SIZE(struct vnet_port, 12);
 
@@ -150,39 +150,39 @@ VNET_SIZE(struct vnet_port, 12);
 #define VNET_LEARN_MAX 16
 
 struct vnet_fdb_key {
-	__u16 network; /* slot */
-	__u8 mac[6];
+  __u16 network; /* slot */
+  __u8 mac[6];
 };
 VNET_SIZE(struct vnet_fdb_key, 8);
 
 struct vnet_fdb_entry {
-	__u32 ifindex;
-	__u16 slot;
-	__u8 flags; /* VNET_HOP_F_PEER */
-	__u8 is_static;
+  __u32 ifindex;
+  __u16 slot;
+  __u8 flags; /* VNET_HOP_F_PEER */
+  __u8 is_static;
 };
 VNET_SIZE(struct vnet_fdb_entry, 8);
 
 #define VNET_NETWORK_F_MASQUERADE4 1
 #define VNET_NETWORK_F_MASQUERADE6 2
-#define VNET_NETWORK_F_BYPASS	   4 /* admitted in the port program, past the host's FORWARD rules */
+#define VNET_NETWORK_F_BYPASS 4 /* admitted in the port program, past the host's FORWARD rules */
 
 struct vnet_port_span {
-	__u16 first; /* host byte order, closed interval; first > last: empty */
-	__u16 last;
+  __u16 first; /* host byte order, closed interval; first > last: empty */
+  __u16 last;
 };
 
 /* Keyed by the network's slot. */
 struct vnet_network {
-	__u32 gateway_ifindex;
-	__u32 uplink_ifindex; /* <forward dev>; 0: any uplink */
-	__u32 flags;
-	__u32 max_sessions;
-	__u32 max_sessions_per_port;
-	struct vnet_port_span ports[2]; /* masquerade ports, the host's ephemeral range cut out */
-	__u32 nat_first; /* <nat><address>, host byte order; 0: masquerade */
-	__u32 nat_last;
-	__u32 pad;
+  __u32 gateway_ifindex;
+  __u32 uplink_ifindex; /* <forward dev>; 0: any uplink */
+  __u32 flags;
+  __u32 max_sessions;
+  __u32 max_sessions_per_port;
+  struct vnet_port_span ports[2]; /* masquerade ports, the host's ephemeral range cut out */
+  __u32 nat_first;                /* <nat><address>, host byte order; 0: masquerade */
+  __u32 nat_last;
+  __u32 pad;
 };
 VNET_SIZE(struct vnet_network, 40);
 
@@ -190,61 +190,61 @@ enum vnet_device_role { VNET_DEVICE_UPLINK = 1, VNET_DEVICE_GATEWAY = 2 };
 
 /* Keyed by ifindex: what a routing result means to us. */
 struct vnet_device {
-	__u8 role; /* enum vnet_device_role */
-	__u8 pad;
-	__u16 slot; /* the uplink's, or the gateway's network */
-	struct vnet_addr addr4; /* masquerade addresses for kernels below 6.7, where the FIB does not tell */
-	struct vnet_addr addr6;
+  __u8 role; /* enum vnet_device_role */
+  __u8 pad;
+  __u16 slot;             /* the uplink's, or the gateway's network */
+  struct vnet_addr addr4; /* masquerade addresses for kernels below 6.7, where the FIB does not tell */
+  struct vnet_addr addr6;
 };
 VNET_SIZE(struct vnet_device, 36);
 
 /* LPM: prefixlen counts the bits of addr, 96 more for IPv4. */
 struct vnet_subnet_key {
-	__u32 prefixlen;
-	struct vnet_addr addr;
+  __u32 prefixlen;
+  struct vnet_addr addr;
 };
 VNET_SIZE(struct vnet_subnet_key, 20);
 
 struct vnet_subnet {
-	__u16 network; /* slot */
-	__u16 pad;
+  __u16 network; /* slot */
+  __u16 pad;
 };
 VNET_SIZE(struct vnet_subnet, 4);
 
 /* <portForward>, keyed by what the outside sends to the host. */
 struct vnet_forward_key {
-	__be16 port_be;
-	__u8 proto;
-	__u8 family; /* 4 or 6 */
+  __be16 port_be;
+  __u8 proto;
+  __u8 family; /* 4 or 6 */
 };
 VNET_SIZE(struct vnet_forward_key, 4);
 
 struct vnet_forward {
-	struct vnet_addr to;
-	__be16 port_be;
-	__u16 network; /* slot */
+  struct vnet_addr to;
+  __be16 port_be;
+  __u16 network; /* slot */
 };
 VNET_SIZE(struct vnet_forward, 20);
 
 /* Per CPU, indexed by slot. rx: what the guest (port) or the host (uplink) received. */
 struct vnet_traffic {
-	__u64 rx_packets, rx_bytes, tx_packets, tx_bytes;
+  __u64 rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
 VNET_SIZE(struct vnet_traffic, 32);
 
 /* Per CPU hash; the value is a __u64. */
 struct vnet_drop_key {
-	__u16 slot;
-	__u16 reason; /* enum vnet_reason */
+  __u16 slot;
+  __u16 reason; /* enum vnet_reason */
 };
 VNET_SIZE(struct vnet_drop_key, 4);
 
 /* Indexed by slot; written by all CPUs with atomics, on the slow path only. */
 struct vnet_usage {
-	__u32 sessions;
-	__u32 learned; /* MACs */
-	__u32 reject_tick; /* token bucket of ICMP refusals */
-	__u32 reject_tokens;
+  __u32 sessions;
+  __u32 learned;     /* MACs */
+  __u32 reject_tick; /* token bucket of ICMP refusals */
+  __u32 reject_tokens;
 };
 VNET_SIZE(struct vnet_usage, 16);
 
@@ -253,9 +253,9 @@ VNET_SIZE(struct vnet_usage, 16);
 
 /* One entry, written once by the loader that creates the maps. */
 struct vnet_settings {
-	__u32 abi_version;
-	__u32 pad;
-	__u64 secret; /* marks packets that our own programs have redirected (see bpf/mark.h) */
+  __u32 abi_version;
+  __u32 pad;
+  __u64 secret; /* marks packets that our own programs have redirected (see bpf/mark.h) */
 };
 VNET_SIZE(struct vnet_settings, 16);
 

@@ -6,9 +6,9 @@
 namespace vnet {
 
 const std::vector<const char*>& SharedMaps::names() {
-  static const std::vector<const char*> all{"sessions", "reverse",  "fragments", "ports", "fdb",
-                                            "networks", "devices",  "subnets",   "forwards", "traffic",
-                                            "drops",    "usage",    "probes",    "settings", "untimed"};
+  static const std::vector<const char*> all{"sessions", "reverse", "fragments", "ports",    "fdb",
+                                            "networks", "devices", "subnets",   "forwards", "traffic",
+                                            "drops",    "usage",   "probes",    "settings", "untimed"};
   return all;
 }
 
@@ -54,7 +54,11 @@ constexpr const char* words[] = {"none", VNET_REASONS(VNET_REASON_WORD)};
 constexpr const char* meanings[] = {"", VNET_REASONS(VNET_REASON_MEANING)};
 }  // namespace
 
-const char* reason_word(unsigned reason) { return reason < VNET_DROP_MAX ? words[reason] : "unknown"; }
-const char* reason_meaning(unsigned reason) { return reason < VNET_DROP_MAX ? meanings[reason] : ""; }
+const char* reason_word(unsigned reason) {
+  return reason < VNET_DROP_MAX ? words[reason] : "unknown";
+}
+const char* reason_meaning(unsigned reason) {
+  return reason < VNET_DROP_MAX ? meanings[reason] : "";
+}
 
 }  // namespace vnet

@@ -57,7 +57,8 @@ class Map {
   }
 
  private:
-  // False: the map's type knows no batches, and nothing has been visited. A bpf_timer in a value comes as zeros.
+  // False: the map's type knows no batches, and nothing has been visited. A bpf_timer in a value comes as
+  // zeros.
   bool visit_batches(const std::function<void(const Key&, const Value&)>& visit) const {
     // The place to go on from: a bucket number for hashes, a key for the others.
     struct Position {
@@ -68,8 +69,8 @@ class Map {
     DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, options);
     for (bool first = true;;) {
       __u32 count = static_cast<__u32>(keys.size());
-      int failed = bpf_map_lookup_batch(fd_.get(), first ? nullptr : &in, &out, keys.data(), values.data(), &count,
-                                        &options);
+      int failed = bpf_map_lookup_batch(fd_.get(), first ? nullptr : &in, &out, keys.data(), values.data(),
+                                        &count, &options);
       if (failed && errno == ENOSPC) {  // one bucket holds more than that
         keys.resize(keys.size() * 2);
         values.resize(values.size() * 2);

@@ -8,24 +8,24 @@
 #ifndef VNET_MAPS_REASONS_H
 #define VNET_MAPS_REASONS_H
 
-#define VNET_REASONS(X)                                                                                      \
-	X(UNATTACHED, "unattached", "the interface is not a port of any network")                            \
-	X(LINK_DOWN, "link-down", "the port is unplugged (set --link down)")                                 \
-	X(MALFORMED, "malformed", "a header is truncated or contradicts the packet's length")                \
-	X(SPOOFED_MAC, "spoofed-mac", "the source MAC is not the guest's")                                   \
-	X(SPOOFED_SOURCE, "spoofed-source", "the source address does not belong where the packet came from") \
-	X(BPDU, "bpdu", "a guest sent a frame of the host's own link protocols (STP, LACP, LLDP)")           \
-	X(NOT_VISIBLE, "not-visible", "a new connection from outside to a network that is not visible")      \
-	X(OTHER_NETWORK, "other-network", "the destination is in a network that this one may not reach")     \
-	X(NO_UPLINK, "no-uplink", "the route leaves through an interface that is no uplink of the network")  \
-	X(NO_SESSION, "no-session", "not the beginning of a connection, and none is known for it")           \
-	X(NOT_ROUTABLE, "not-routable", "multicast, broadcast or link protocol with a guest's private source") \
-	X(NO_ADDRESS, "no-address", "the uplink has no address to masquerade to")                            \
-	X(PORTS_EXHAUSTED, "ports-exhausted", "no free port left to masquerade to")                          \
-	X(SESSION_LIMIT, "session-limit", "the network's or the host's session table is full")               \
-	X(PORT_QUOTA, "port-quota", "the guest's port has its full share of sessions")                       \
-	X(FRAGMENT_UNKNOWN, "fragment-unknown", "a later fragment whose first fragment was not seen")        \
-	X(WRITE_FAILED, "write-failed", "the packet could not be rewritten (out of memory)")
+#define VNET_REASONS(X)                                                                                  \
+  X(UNATTACHED, "unattached", "the interface is not a port of any network")                              \
+  X(LINK_DOWN, "link-down", "the port is unplugged (set --link down)")                                   \
+  X(MALFORMED, "malformed", "a header is truncated or contradicts the packet's length")                  \
+  X(SPOOFED_MAC, "spoofed-mac", "the source MAC is not the guest's")                                     \
+  X(SPOOFED_SOURCE, "spoofed-source", "the source address does not belong where the packet came from")   \
+  X(BPDU, "bpdu", "a guest sent a frame of the host's own link protocols (STP, LACP, LLDP)")             \
+  X(NOT_VISIBLE, "not-visible", "a new connection from outside to a network that is not visible")        \
+  X(OTHER_NETWORK, "other-network", "the destination is in a network that this one may not reach")       \
+  X(NO_UPLINK, "no-uplink", "the route leaves through an interface that is no uplink of the network")    \
+  X(NO_SESSION, "no-session", "not the beginning of a connection, and none is known for it")             \
+  X(NOT_ROUTABLE, "not-routable", "multicast, broadcast or link protocol with a guest's private source") \
+  X(NO_ADDRESS, "no-address", "the uplink has no address to masquerade to")                              \
+  X(PORTS_EXHAUSTED, "ports-exhausted", "no free port left to masquerade to")                            \
+  X(SESSION_LIMIT, "session-limit", "the network's or the host's session table is full")                 \
+  X(PORT_QUOTA, "port-quota", "the guest's port has its full share of sessions")                         \
+  X(FRAGMENT_UNKNOWN, "fragment-unknown", "a later fragment whose first fragment was not seen")          \
+  X(WRITE_FAILED, "write-failed", "the packet could not be rewritten (out of memory)")
 
 #define VNET_REASON_ENUM(name, word, meaning) VNET_DROP_##name,
 enum vnet_reason { VNET_DROP_NONE = 0, VNET_REASONS(VNET_REASON_ENUM) VNET_DROP_MAX };

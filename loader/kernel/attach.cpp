@@ -27,7 +27,8 @@ constexpr unsigned filter_handle = 0x766e;
 constexpr unsigned filter_priority = 0x766e;
 
 std::string describe(const AttachPoint& point) {
-  return fmt::format("attaching to {} {}", point.interface, point.hook == Hook::Ingress ? "ingress" : "egress");
+  return fmt::format("attaching to {} {}", point.interface,
+                     point.hook == Hook::Ingress ? "ingress" : "egress");
 }
 
 // The tests run both ways on one kernel; nobody else needs this.

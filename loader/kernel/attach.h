@@ -15,7 +15,7 @@ enum class Hook { Ingress, Egress };
 
 struct AttachPoint {
   int ifindex = 0;
-  std::string interface;           // for messages
+  std::string interface;  // for messages
   Hook hook = Hook::Ingress;
   std::filesystem::path link_pin;  // where the tcx link is pinned
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/kernel/datapath.h"
 
-#include <fmt/format.h>
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -42,8 +42,10 @@ Result<void> make_folders(const fs::path& path) {
 
 std::unexpected<Error> load_failed(const std::string& what, int error) {
   std::string hint;
-  if (error == -EPERM) hint = " (not allowed: run as root, and check kernel lockdown)";
-  else if (!verbose_) hint = " (--verbose shows the kernel's reason)";
+  if (error == -EPERM)
+    hint = " (not allowed: run as root, and check kernel lockdown)";
+  else if (!verbose_)
+    hint = " (--verbose shows the kernel's reason)";
   return failed(fmt::format("loading {} into the kernel: {}{}", what, std::strerror(-error), hint));
 }
 
@@ -76,9 +78,12 @@ Result<void> pin_programs(bpf_object* object, const fs::path& folder) {
 std::string pin_name(const std::string& name) {
   std::string escaped;
   for (char c : name) {
-    if (c == '.') escaped += "%2e";
-    else if (c == '%') escaped += "%25";
-    else escaped += c;
+    if (c == '.')
+      escaped += "%2e";
+    else if (c == '%')
+      escaped += "%25";
+    else
+      escaped += c;
   }
   return escaped;
 }
@@ -182,8 +187,12 @@ Result<void> Datapath::load_uplink(const std::string& interface, const UplinkPro
   return pin_programs(skeleton->obj, pins_ / "uplinks" / pin_name(interface));
 }
 
-void Datapath::unload_network(const std::string& network) { remove_folder(pins_ / "networks" / pin_name(network)); }
-void Datapath::unload_uplink(const std::string& interface) { remove_folder(pins_ / "uplinks" / pin_name(interface)); }
+void Datapath::unload_network(const std::string& network) {
+  remove_folder(pins_ / "networks" / pin_name(network));
+}
+void Datapath::unload_uplink(const std::string& interface) {
+  remove_folder(pins_ / "uplinks" / pin_name(interface));
+}
 
 Result<void> Datapath::attach(const fs::path& programs, const char* ingress, const char* egress,
                               const std::string& interface, int ifindex) {
@@ -191,7 +200,8 @@ Result<void> Datapath::attach(const fs::path& programs, const char* ingress, con
   // Egress first: what may leave is guarded before anything can come in.
   for (auto [hook, name] : {std::pair{Hook::Egress, egress}, std::pair{Hook::Ingress, ingress}}) {
     Fd program(bpf_obj_get((programs / name).c_str()));
-    if (!program) return system_error(fmt::format("opening the pinned program {}", (programs / name).string()));
+    if (!program)
+      return system_error(fmt::format("opening the pinned program {}", (programs / name).string()));
     auto pin = pins_ / "links" / (pin_name(interface) + (hook == Hook::Ingress ? "-ingress" : "-egress"));
     VNET_TRY(attach_program({ifindex, interface, hook, pin}, program.get()));
   }
@@ -202,10 +212,12 @@ Result<void> Datapath::attach_port(const std::string& network, const std::string
   return attach(pins_ / "networks" / pin_name(network), "port_ingress", "port_egress", interface, ifindex);
 }
 Result<void> Datapath::attach_gateway(const std::string& network, const std::string& interface, int ifindex) {
-  return attach(pins_ / "networks" / pin_name(network), "gateway_ingress", "gateway_egress", interface, ifindex);
+  return attach(pins_ / "networks" / pin_name(network), "gateway_ingress", "gateway_egress", interface,
+                ifindex);
 }
 Result<void> Datapath::attach_uplink(const std::string& interface, int ifindex) {
-  return attach(pins_ / "uplinks" / pin_name(interface), "uplink_ingress", "uplink_egress", interface, ifindex);
+  return attach(pins_ / "uplinks" / pin_name(interface), "uplink_ingress", "uplink_egress", interface,
+                ifindex);
 }
 
 Result<void> Datapath::detach(const std::string& interface, int ifindex) {
@@ -216,6 +228,8 @@ Result<void> Datapath::detach(const std::string& interface, int ifindex) {
   return {};
 }
 
-void Datapath::remove_all_pins() { remove_folder(pins_); }
+void Datapath::remove_all_pins() {
+  remove_folder(pins_);
+}
 
 }  // namespace vnet

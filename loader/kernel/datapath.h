@@ -24,7 +24,7 @@ struct NetworkPrograms {
   std::uint16_t slot = 0;
   int gateway_ifindex = 0;
   Mac gateway_mac;
-  std::uint32_t flags = 0;  // VNET_NETWORK_F_*
+  std::uint32_t flags = 0;                    // VNET_NETWORK_F_*
   std::optional<Address> gateway4, gateway6;  // sources of ICMP refusals
 };
 

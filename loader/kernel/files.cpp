@@ -105,7 +105,8 @@ void remove_unfinished_files(const fs::path& folder) {
   std::vector<fs::path> unfinished;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     std::error_code gone;
-    if (entry.path().filename().string().starts_with('.') && entry.is_regular_file(gone)) unfinished.push_back(entry.path());
+    if (entry.path().filename().string().starts_with('.') && entry.is_regular_file(gone))
+      unfinished.push_back(entry.path());
   }
   for (const auto& path : unfinished) fs::remove(path, ignored);
 }

@@ -53,7 +53,7 @@ struct Bootp {
 // <ip>: one gateway address with its subnet and services.
 struct IpConfig {
   Prefix gateway;
-  bool prefix_given = true;  // false: libvirt's default by address class
+  bool prefix_given = true;    // false: libvirt's default by address class
   bool netmask_given = false;  // written back as netmask= rather than prefix=
   bool local_ptr = false;
   std::string tftp_root;
@@ -157,7 +157,7 @@ struct Network {
   std::string name;
   std::string uuid;  // lower case, with dashes; empty until defined
   std::string title, description;
-  std::string metadata_xml;  // the whole <metadata> element, kept as written
+  std::string metadata_xml;             // the whole <metadata> element, kept as written
   bool ipv6_attribute = false;          // network/@ipv6
   bool trust_guest_rx_filters = false;  // network/@trustGuestRxFilters
 

@@ -60,9 +60,10 @@ Rate& Rate::operator+=(const Rate& other) {
 }
 
 Rate compute_rate(const Counters& before, const Counters& now, double seconds) {
-  return {per_second(before.rx_packets, now.rx_packets, seconds), per_second(before.rx_bytes, now.rx_bytes, seconds) * 8,
-          per_second(before.tx_packets, now.tx_packets, seconds), per_second(before.tx_bytes, now.tx_bytes, seconds) * 8,
-          drop_rate(before, now, seconds)};
+  return {per_second(before.rx_packets, now.rx_packets, seconds),
+          per_second(before.rx_bytes, now.rx_bytes, seconds) * 8,
+          per_second(before.tx_packets, now.tx_packets, seconds),
+          per_second(before.tx_bytes, now.tx_bytes, seconds) * 8, drop_rate(before, now, seconds)};
 }
 
 Rates compute_rates(const Stats& before, const Stats& now, double seconds) {
@@ -72,10 +73,11 @@ Rates compute_rates(const Stats& before, const Stats& now, double seconds) {
     rates.networks.push_back({network.network, network.ports, network.sessions,
                               rate_of(before.networks, network, &NetworkStats::network, seconds)});
   for (const auto& port : now.ports)
-    rates.ports.push_back(
-        {port.interface, port.network, port.sessions, rate_of(before.ports, port, &PortStats::interface, seconds)});
+    rates.ports.push_back({port.interface, port.network, port.sessions,
+                           rate_of(before.ports, port, &PortStats::interface, seconds)});
   for (const auto& uplink : now.uplinks)
-    rates.uplinks.push_back({uplink.interface, rate_of(before.uplinks, uplink, &UplinkStats::interface, seconds)});
+    rates.uplinks.push_back(
+        {uplink.interface, rate_of(before.uplinks, uplink, &UplinkStats::interface, seconds)});
   for (const auto& network : rates.networks) rates.total += network.rate;
   if (rates.networks.empty())
     for (const auto& port : rates.ports) rates.total += port.rate;

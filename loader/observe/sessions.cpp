@@ -29,20 +29,29 @@ std::uint64_t seconds_since(std::uint32_t tick, std::uint32_t now) {
 
 std::string protocol_word(std::uint8_t protocol) {
   switch (protocol) {
-    case IPPROTO_TCP: return "tcp";
-    case IPPROTO_UDP: return "udp";
-    case IPPROTO_ICMP: return "icmp";
-    case IPPROTO_ICMPV6: return "icmp6";
-    default: return std::to_string(protocol);
+    case IPPROTO_TCP:
+      return "tcp";
+    case IPPROTO_UDP:
+      return "udp";
+    case IPPROTO_ICMP:
+      return "icmp";
+    case IPPROTO_ICMPV6:
+      return "icmp6";
+    default:
+      return std::to_string(protocol);
   }
 }
 
 const char* state_word(std::uint8_t state) {
   switch (state) {
-    case VNET_SESSION_NEW: return "new";
-    case VNET_SESSION_ESTABLISHED: return "established";
-    case VNET_SESSION_CLOSING: return "closing";
-    default: return "closed";
+    case VNET_SESSION_NEW:
+      return "new";
+    case VNET_SESSION_ESTABLISHED:
+      return "established";
+    case VNET_SESSION_CLOSING:
+      return "closing";
+    default:
+      return "closed";
   }
 }
 
@@ -102,8 +111,9 @@ std::string Endpoint::text(bool with_port) const {
 std::vector<SessionInfo> read_sessions(const SharedMaps& maps) {
   std::vector<SessionInfo> all;
   std::uint32_t now = tick_now();
-  maps.sessions.for_each(
-      [&](const vnet_flow& flow, const vnet_session& session) { all.push_back(describe(flow, session, now)); });
+  maps.sessions.for_each([&](const vnet_flow& flow, const vnet_session& session) {
+    all.push_back(describe(flow, session, now));
+  });
   return all;
 }
 

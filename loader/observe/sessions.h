@@ -13,7 +13,7 @@ namespace vnet {
 
 struct Endpoint {
   Address address;
-  std::uint16_t port = 0;  // host byte order; the echo id for ICMP; 0: none
+  std::uint16_t port = 0;                  // host byte order; the echo id for ICMP; 0: none
   std::string text(bool with_port) const;  // 192.0.2.1:80, [2001:db8::1]:80
 };
 

@@ -36,12 +36,12 @@ Result<std::vector<ActiveNetwork>> active_networks(Context& context);
 // Steps of the verbs, by concern.
 Result<Plan> plan_start(Context& context, const Network& network);      // network_plan.cpp
 Result<Plan> plan_stop(Context& context, const ActiveNetwork& active);  // network_plan.cpp
-Result<Plan> plan_dnsmasq(Context& context, const Network& network);    // dnsmasq_plan.cpp: empty when it runs
+Result<Plan> plan_dnsmasq(Context& context, const Network& network);  // dnsmasq_plan.cpp: empty when it runs
 void remove_dnsmasq_files(Context& context, const std::string& network);
 // Uplinks as the routes want them now, for the given networks; attaches what is missing, lets go what nobody
 // needs any more.
 Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks);  // uplink_plan.cpp
-Result<Plan> plan_attach(Context& context, const PortRequest& request);  // port_plan.cpp
+Result<Plan> plan_attach(Context& context, const PortRequest& request);             // port_plan.cpp
 Result<Plan> plan_set(Context& context, const PortRequest& request);
 Result<Plan> plan_detach(Context& context, const PortRecord& record);
 

@@ -16,8 +16,9 @@ Result<void> check_readable(const std::filesystem::path& folder) {
     std::error_code error;
     auto mode = std::filesystem::status(path, error).permissions();
     if (!error && (mode & std::filesystem::perms::others_exec) == std::filesystem::perms::none)
-      return failed(fmt::format("dnsmasq, which gives up root, cannot reach its hosts files below {}; run `chmod o+x {}`",
-                                path.string(), path.string()));
+      return failed(fmt::format(
+          "dnsmasq, which gives up root, cannot reach its hosts files below {}; run `chmod o+x {}`",
+          path.string(), path.string()));
   }
   return {};
 }

@@ -29,8 +29,8 @@ Result<void> check_supported(const Network& network) {
   if (!network.zone.empty()) return missing("a firewalld zone");
   if (network.domain && network.domain->register_) return missing("<domain register='yes'>");
   if (network.nat.ports && network.nat.ports->start >= network.nat.ports->end)
-    return invalid(fmt::format("network {}: Invalid port range '{}-{}'", network.name, network.nat.ports->start,
-                               network.nat.ports->end));
+    return invalid(fmt::format("network {}: Invalid port range '{}-{}'", network.name,
+                               network.nat.ports->start, network.nat.ports->end));
   return {};
 }
 
@@ -102,8 +102,10 @@ Result<void> fill_port_spans(const Network& network, vnet_network& entry) {
   VNET_ASSIGN(auto ephemeral, ephemeral_port_range());
   auto first = std::max<unsigned>(ephemeral.start, 1024);
   entry.ports[0] = {1024, static_cast<__u16>(first - 1)};
-  entry.ports[1] = ephemeral.end < 65535 ? vnet_port_span{static_cast<__u16>(std::max<unsigned>(ephemeral.end + 1U, 1024)), 65535}
-                                         : none;
+  entry.ports[1] =
+      ephemeral.end < 65535
+          ? vnet_port_span{static_cast<__u16>(std::max<unsigned>(ephemeral.end + 1U, 1024)), 65535}
+          : none;
   if (entry.ports[0].first > entry.ports[0].last && entry.ports[1].first > entry.ports[1].last)
     return failed(
         "net.ipv4.ip_local_port_range leaves no port to masquerade to; narrow it, or name a range in "
@@ -128,7 +130,9 @@ vnet_forward_key forward_key(const PortForward& forward) {
 Result<void> bring_up_programs(Context& context, const Network& network, std::uint16_t slot) {
   VNET_ASSIGN(Datapath * datapath, context.need_datapath());
   VNET_ASSIGN(auto link, context.netlink.link(network.bridge));
-  NetworkPrograms programs{.slot = slot, .gateway_ifindex = link.ifindex, .gateway_mac = link.mac,
+  NetworkPrograms programs{.slot = slot,
+                           .gateway_ifindex = link.ifindex,
+                           .gateway_mac = link.mac,
                            .flags = program_flags(network)};
   for (const auto& ip : network.ips) {
     auto& gateway = ip.gateway.address.family == Family::V4 ? programs.gateway4 : programs.gateway6;
@@ -153,8 +157,9 @@ Result<void> bring_up_programs(Context& context, const Network& network, std::ui
   VNET_TRY(maps.devices.set(static_cast<__u32>(link.ifindex), {.role = VNET_DEVICE_GATEWAY, .slot = slot}));
   for (const auto& ip : network.ips) VNET_TRY(maps.subnets.set(subnet_key(ip.gateway), {.network = slot}));
   for (const auto& forward : network.settings.port_forwards)
-    VNET_TRY(maps.forwards.set(forward_key(forward),
-                               {.to = from_address(forward.to), .port_be = htons(forward.to_port), .network = slot}));
+    VNET_TRY(maps.forwards.set(
+        forward_key(forward),
+        {.to = from_address(forward.to), .port_be = htons(forward.to_port), .network = slot}));
   VNET_TRY(datapath->load_network(network.name, programs));
   return datapath->attach_gateway(network.name, network.bridge, link.ifindex);
 }
@@ -185,8 +190,8 @@ Result<void> check_port_forwards(Context& context, const Network& network) {
       for (const auto& ours : network.settings.port_forwards)
         if (other.network.name != network.name && theirs.proto == ours.proto && theirs.port == ours.port &&
             theirs.to.family == ours.to.family)
-          return failed(fmt::format("network {}: <vnet:portForward> {}/{} is taken by network {}", network.name,
-                                    ours.proto, ours.port, other.network.name));
+          return failed(fmt::format("network {}: <vnet:portForward> {}/{} is taken by network {}",
+                                    network.name, ours.proto, ours.port, other.network.name));
   return {};
 }
 
@@ -203,24 +208,30 @@ void plan_sysctls(Plan& plan, Context& context, const Network& network) {
   for (const auto& key : wanted) {
     auto value = read_sysctl(key);
     if (value && *value && **value == "1") continue;
-    plan.add(fmt::format("set sysctl {}=1", key), [&context, key]() -> Result<void> {
-      VNET_ASSIGN(auto previous, context.records.sysctls());
-      VNET_ASSIGN(auto before, read_sysctl(key));
-      if (before && *before != "1" && !previous.contains(key)) {
-        previous[key] = *before;
-        VNET_TRY(context.records.save_sysctls(previous));
-      }
-      return write_sysctl(key, "1");
-    }, [&context] {
-      auto networks = context.records.networks();
-      if (networks && networks->size() <= 1) (void)restore_sysctls(context);  // nobody else forwards
-    });
+    plan.add(
+        fmt::format("set sysctl {}=1", key),
+        [&context, key]() -> Result<void> {
+          VNET_ASSIGN(auto previous, context.records.sysctls());
+          VNET_ASSIGN(auto before, read_sysctl(key));
+          if (before && *before != "1" && !previous.contains(key)) {
+            previous[key] = *before;
+            VNET_TRY(context.records.save_sysctls(previous));
+          }
+          return write_sysctl(key, "1");
+        },
+        [&context] {
+          auto networks = context.records.networks();
+          if (networks && networks->size() <= 1) (void)restore_sysctls(context);  // nobody else forwards
+        });
   }
 }
 
 RouteInfo to_route(const StaticRoute& route, int gateway) {
-  return {.family = route.gateway.family, .destination = route.destination.network(), .oif = gateway,
-          .gateway = route.gateway, .metric = route.metric.value_or(0)};
+  return {.family = route.gateway.family,
+          .destination = route.destination.network(),
+          .oif = gateway,
+          .gateway = route.gateway,
+          .metric = route.metric.value_or(0)};
 }
 
 void plan_gateway(Plan& plan, Context& context, const Network& network) {
@@ -229,12 +240,14 @@ void plan_gateway(Plan& plan, Context& context, const Network& network) {
       [&context, network]() -> Result<void> {
         VNET_ASSIGN(auto there, context.netlink.find_link(network.bridge));
         if (!there) {
-          VNET_TRY(context.netlink.create_bridge(network.bridge, *network.mac, network.mtu,
-                                                 {.stp = network.stp, .forward_delay_seconds = network.delay_seconds}));
+          VNET_TRY(context.netlink.create_bridge(
+              network.bridge, *network.mac, network.mtu,
+              {.stp = network.stp, .forward_delay_seconds = network.delay_seconds}));
         }
         // As libvirt: without an IPv6 address the gateway takes no part in IPv6.
         const auto& name = network.bridge;
-        VNET_TRY(write_sysctl({"net", "ipv6", "conf", name, "disable_ipv6"}, network.has(Family::V6) ? "0" : "1"));
+        VNET_TRY(
+            write_sysctl({"net", "ipv6", "conf", name, "disable_ipv6"}, network.has(Family::V6) ? "0" : "1"));
         VNET_TRY(write_sysctl({"net", "ipv6", "conf", name, "accept_ra"}, "0"));
         return write_sysctl({"net", "ipv6", "conf", name, "autoconf"}, "0");
       },
@@ -293,15 +306,18 @@ Result<Plan> plan_start(Context& context, const Network& network) {
   }
 
   Plan plan;
-  plan.add("load the datapath", [&context, started]() -> Result<void> {
-    VNET_ASSIGN(Datapath * datapath, context.need_datapath());
-    VNET_TRY(context.records.save(started));
-    return clear_slot(datapath->maps(), started.slot);
-  }, [&context, started] {
-    (void)context.records.remove_network(started.name);
-    if (auto left = context.records.networks(); left && left->empty() && context.datapath)
-      context.datapath->remove_all_pins();
-  });
+  plan.add(
+      "load the datapath",
+      [&context, started]() -> Result<void> {
+        VNET_ASSIGN(Datapath * datapath, context.need_datapath());
+        VNET_TRY(context.records.save(started));
+        return clear_slot(datapath->maps(), started.slot);
+      },
+      [&context, started] {
+        (void)context.records.remove_network(started.name);
+        if (auto left = context.records.networks(); left && left->empty() && context.datapath)
+          context.datapath->remove_all_pins();
+      });
   plan_gateway(plan, context, network);
   plan.add(
       fmt::format("attach to {}: gateway of {}", network.bridge, network.name),
@@ -331,10 +347,11 @@ Result<Plan> plan_start(Context& context, const Network& network) {
 Result<Plan> plan_stop(Context& context, const ActiveNetwork& active) {
   Plan plan;
   const Network& network = active.network;
-  plan.add(fmt::format("note that {} is stopping", network.name), [&context, record = active.record]() mutable {
-    record.complete = false;
-    return context.records.save(record);
-  });
+  plan.add(fmt::format("note that {} is stopping", network.name),
+           [&context, record = active.record]() mutable {
+             record.complete = false;
+             return context.records.save(record);
+           });
   VNET_ASSIGN(auto ports, context.records.ports());
   for (const auto& port : ports) {
     if (port.network != network.name) continue;
@@ -360,17 +377,19 @@ Result<Plan> plan_stop(Context& context, const ActiveNetwork& active) {
   if (left.empty()) {
     VNET_ASSIGN(auto previous, context.records.sysctls());
     for (const auto& [key, value] : previous)
-      plan.add(fmt::format("set sysctl {}={} again", key, value), [&context] { return restore_sysctls(context); });
+      plan.add(fmt::format("set sysctl {}={} again", key, value),
+               [&context] { return restore_sysctls(context); });
   }
-  plan.add(fmt::format("forget {}", network.name), [&context, name = network.name, last = left.empty()]() -> Result<void> {
-    remove_dnsmasq_files(context, name);
-    VNET_TRY(context.records.remove_network(name));
-    if (last && context.datapath) {
-      context.datapath->remove_all_pins();
-      context.datapath.reset();
-    }
-    return {};
-  });
+  plan.add(fmt::format("forget {}", network.name),
+           [&context, name = network.name, last = left.empty()]() -> Result<void> {
+             remove_dnsmasq_files(context, name);
+             VNET_TRY(context.records.remove_network(name));
+             if (last && context.datapath) {
+               context.datapath->remove_all_pins();
+               context.datapath.reset();
+             }
+             return {};
+           });
   plan.done = fmt::format("Network {} destroyed", network.name);
   return plan;
 }

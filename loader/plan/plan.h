@@ -11,9 +11,9 @@
 namespace vnet {
 
 struct Step {
-  std::string text;                       // "create bridge virbr0 (52:54:00:1a:2b:3c)"
-  std::function<Result<void>()> apply;    // idempotent: an interrupted command is simply run again
-  std::function<void()> undo = nullptr;   // takes apply() back as well as it can; empty: nothing to undo
+  std::string text;                      // "create bridge virbr0 (52:54:00:1a:2b:3c)"
+  std::function<Result<void>()> apply;   // idempotent: an interrupted command is simply run again
+  std::function<void()> undo = nullptr;  // takes apply() back as well as it can; empty: nothing to undo
 };
 
 class Plan {

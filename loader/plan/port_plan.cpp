@@ -30,7 +30,9 @@ vnet_fdb_key fdb_key(std::uint16_t network, const Mac& mac) {
   return key;
 }
 
-bool reaches_other_namespace(const LinkInfo& link) { return link.kind == "veth" && link.peer_netns_id.has_value(); }
+bool reaches_other_namespace(const LinkInfo& link) {
+  return link.kind == "veth" && link.peer_netns_id.has_value();
+}
 
 void forget_macs(SharedMaps& maps, std::uint32_t ifindex) {
   std::vector<vnet_fdb_key> gone;
@@ -41,7 +43,8 @@ void forget_macs(SharedMaps& maps, std::uint32_t ifindex) {
 }
 
 // The port as the programs see it. The fixed MAC's entry is written before the port claims it alone.
-Result<void> write_port(SharedMaps& maps, const PortRecord& record, const LinkInfo& link, std::uint16_t network) {
+Result<void> write_port(SharedMaps& maps, const PortRecord& record, const LinkInfo& link,
+                        std::uint16_t network) {
   bool peer = reaches_other_namespace(link);
   vnet_port port{.slot = record.slot, .network = network, .flags = 0};
   if (peer) port.flags |= VNET_PORT_F_PEER;
@@ -49,9 +52,11 @@ Result<void> write_port(SharedMaps& maps, const PortRecord& record, const LinkIn
   if (record.mac) {
     port.flags |= VNET_PORT_F_MAC;
     std::memcpy(port.mac, record.mac->bytes.data(), sizeof(port.mac));
-    VNET_TRY(maps.fdb.set(fdb_key(network, *record.mac),
-                          {.ifindex = static_cast<__u32>(link.ifindex), .slot = record.slot,
-                           .flags = static_cast<__u8>(peer ? VNET_HOP_F_PEER : 0), .is_static = 1}));
+    VNET_TRY(
+        maps.fdb.set(fdb_key(network, *record.mac), {.ifindex = static_cast<__u32>(link.ifindex),
+                                                     .slot = record.slot,
+                                                     .flags = static_cast<__u8>(peer ? VNET_HOP_F_PEER : 0),
+                                                     .is_static = 1}));
   }
   return maps.ports.set(static_cast<__u32>(link.ifindex), port);
 }
@@ -148,9 +153,10 @@ Result<Plan> plan_change(Context& context, const PortRecord& before, const PortR
   bool same = after.mac == before.mac && after.ips == before.ips && after.model == before.model &&
               after.portgroup == before.portgroup && after.plugged == before.plugged;
   if (same) return plan;
-  plan.add(fmt::format("change port {}", before.interface),
-           [&context, before, after] { return change_port(context, before, after); },
-           [&context, before, after] { (void)change_port(context, after, before); });
+  plan.add(
+      fmt::format("change port {}", before.interface),
+      [&context, before, after] { return change_port(context, before, after); },
+      [&context, before, after] { (void)change_port(context, after, before); });
   return plan;
 }
 
@@ -160,13 +166,14 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
   VNET_TRY(check_supported(request));
   VNET_ASSIGN(auto active, active_network(context, request.network));
   if (!active || !active->record.complete)
-    return not_found(fmt::format("network {} is not active; start it first (vnet-bpf start {})", request.network,
-                                 request.network));
+    return not_found(fmt::format("network {} is not active; start it first (vnet-bpf start {})",
+                                 request.network, request.network));
   VNET_ASSIGN(auto link, context.netlink.find_link(request.interface));
   if (!link) return not_found(fmt::format("there is no interface {}", request.interface));
   VNET_ASSIGN(auto before, context.records.port(request.interface));
   if (before && before->network != request.network)
-    return failed(fmt::format("{} is attached to network {}; detach it first", request.interface, before->network));
+    return failed(
+        fmt::format("{} is attached to network {}; detach it first", request.interface, before->network));
   std::string done = fmt::format("Interface {} attached to network {}", request.interface, request.network);
   // Attached and in place: change what is asked for. A record of an interface that has been made anew (or of
   // an interrupted attach) is gone through again from the start.
@@ -206,9 +213,10 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
         (void)context.records.remove_port(record.interface);
       });
   if (network.mtu && link->mtu != *network.mtu)
-    plan.add(fmt::format("set the MTU of {} to {}", record.interface, *network.mtu),
-             [&context, record, mtu = *network.mtu] { return context.netlink.set_mtu(record.ifindex, mtu); },
-             [&context, record, mtu = link->mtu] { (void)context.netlink.set_mtu(record.ifindex, mtu); });
+    plan.add(
+        fmt::format("set the MTU of {} to {}", record.interface, *network.mtu),
+        [&context, record, mtu = *network.mtu] { return context.netlink.set_mtu(record.ifindex, mtu); },
+        [&context, record, mtu = link->mtu] { (void)context.netlink.set_mtu(record.ifindex, mtu); });
   plan.add(
       fmt::format("plug {} into {}", record.interface, network.bridge),
       [&context, record, bridge = network.bridge]() -> Result<void> {
@@ -237,14 +245,15 @@ Result<Plan> plan_detach(Context& context, const PortRecord& record) {
   // The name may have been given to another interface meanwhile: that one is not ours to touch.
   bool there = link && link->ifindex == record.ifindex;
   if (there && link->master)
-    plan.add(fmt::format("take {} out of its bridge", record.interface), [&context, record]() -> Result<void> {
-      if (record.mac) (void)context.netlink.delete_fdb(record.ifindex, *record.mac);
-      if (!record.enslaved_by_us) {
-        (void)context.netlink.set_port_flags(record.ifindex, {.learning = true});
-        return {};
-      }
-      return context.netlink.clear_master(record.ifindex);
-    });
+    plan.add(fmt::format("take {} out of its bridge", record.interface),
+             [&context, record]() -> Result<void> {
+               if (record.mac) (void)context.netlink.delete_fdb(record.ifindex, *record.mac);
+               if (!record.enslaved_by_us) {
+                 (void)context.netlink.set_port_flags(record.ifindex, {.learning = true});
+                 return {};
+               }
+               return context.netlink.clear_master(record.ifindex);
+             });
   plan.add(fmt::format("take the guard off {}", record.interface), [&context, record]() -> Result<void> {
     if (context.datapath) {
       auto& maps = context.datapath->maps();

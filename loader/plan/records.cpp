@@ -26,11 +26,16 @@ void read(const json& j, NetworkRecord& r) {
 void write(json& j, const PortRecord& r) {
   std::vector<std::string> ips;
   for (const auto& ip : r.ips) ips.push_back(ip.text());
-  j = {{"interface", r.interface}, {"network", r.network},
-       {"ifindex", r.ifindex},     {"slot", r.slot},
-       {"enslaved", r.enslaved_by_us}, {"mac", r.mac ? r.mac->text() : ""},
-       {"ips", ips},               {"model", r.model},
-       {"portgroup", r.portgroup}, {"plugged", r.plugged}};
+  j = {{"interface", r.interface},
+       {"network", r.network},
+       {"ifindex", r.ifindex},
+       {"slot", r.slot},
+       {"enslaved", r.enslaved_by_us},
+       {"mac", r.mac ? r.mac->text() : ""},
+       {"ips", ips},
+       {"model", r.model},
+       {"portgroup", r.portgroup},
+       {"plugged", r.plugged}};
 }
 void read(const json& j, PortRecord& r) {
   r.interface = j.at("interface");
@@ -63,7 +68,8 @@ Result<Record> decode(const std::string& text, const std::filesystem::path& path
     read(json::parse(text), record);
     return record;
   } catch (const json::exception& error) {
-    return failed(fmt::format("{} is damaged ({}); stop the network, or remove the file", path.string(), error.what()));
+    return failed(
+        fmt::format("{} is damaged ({}); stop the network, or remove the file", path.string(), error.what()));
   }
 }
 
@@ -101,7 +107,9 @@ Result<void> store(const std::filesystem::path& folder, const std::string& name,
 Result<std::vector<NetworkRecord>> Records::networks() const {
   return load_all<NetworkRecord>(dirs_->runtime() / "networks");
 }
-Result<std::vector<PortRecord>> Records::ports() const { return load_all<PortRecord>(dirs_->runtime() / "ports"); }
+Result<std::vector<PortRecord>> Records::ports() const {
+  return load_all<PortRecord>(dirs_->runtime() / "ports");
+}
 Result<std::vector<UplinkRecord>> Records::uplinks() const {
   return load_all<UplinkRecord>(dirs_->runtime() / "uplinks");
 }

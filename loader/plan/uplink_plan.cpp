@@ -79,7 +79,8 @@ Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks
     });
   };
   for (const auto& record : there) {
-    if (std::ranges::any_of(wanted, [&](const LinkInfo& link) { return link.name == record.interface; })) continue;
+    if (std::ranges::any_of(wanted, [&](const LinkInfo& link) { return link.name == record.interface; }))
+      continue;
     plan.add(fmt::format("detach uplink {}", record.interface), [&context, record]() -> Result<void> {
       take_down(context, record);
       return {};

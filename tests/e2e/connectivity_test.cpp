@@ -20,7 +20,8 @@ class Connectivity : public NetworkTest {
   // What the server outside sees as its peer.
   std::string peer_seen_from(Namespace& client, const std::string& server, const std::string& proto = "TCP") {
     bool v6 = server.find(':') != std::string::npos;
-    std::string listen = proto + (v6 ? "6" : "4") + (proto == "TCP" ? "-LISTEN" : "-RECVFROM") + ":8080,reuseaddr,fork,bind=" + (v6 ? "[" + server + "]" : server);
+    std::string listen = proto + (v6 ? "6" : "4") + (proto == "TCP" ? "-LISTEN" : "-RECVFROM") +
+                         ":8080,reuseaddr,fork,bind=" + (v6 ? "[" + server + "]" : server);
     Background listener = outside().background({"socat", listen, "SYSTEM:echo $SOCAT_PEERADDR"});
     std::string target = proto + ":" + (v6 ? "[" + server + "]" : server) + ":8080";
     std::string answer;
@@ -42,7 +43,8 @@ TEST_F(Connectivity, PingsReachEverybody) {
 
 TEST_F(Connectivity, TheOutsideSeesTheHost) {
   EXPECT_EQ("203.0.113.2\n", peer_seen_from(guest("g1"), "203.0.113.1"));
-  EXPECT_THAT(peer_seen_from(guest("g1"), "2001:db8:113::1"), HasSubstr("2001:0db8:0113:0000:0000:0000:0000:0002"));
+  EXPECT_THAT(peer_seen_from(guest("g1"), "2001:db8:113::1"),
+              HasSubstr("2001:0db8:0113:0000:0000:0000:0000:0002"));
   EXPECT_EQ("203.0.113.2\n", peer_seen_from(guest("g2"), "198.51.100.1", "UDP"));
 }
 
@@ -71,17 +73,18 @@ TEST_F(Connectivity, DatagramsLargerThanTheMtu) {
   guest("g1").must("head -c 4000 /dev/urandom > " + (ground().state_dir() / "datagram").string());
   Output same;
   wait_until([&] {
-    same = guest("g1").sh("socat -b8192 -T1 - UDP:203.0.113.1:9000 < " + (ground().state_dir() / "datagram").string() +
-                          " | cmp - " + (ground().state_dir() / "datagram").string());
+    same = guest("g1").sh("socat -b8192 -T1 - UDP:203.0.113.1:9000 < " +
+                          (ground().state_dir() / "datagram").string() + " | cmp - " +
+                          (ground().state_dir() / "datagram").string());
     return same.ok();
   });
   EXPECT_TRUE(same.ok()) << same.out << same.err;
 }
 
 TEST_F(Connectivity, TracerouteSeesTheGatewayAndTheOutside) {
-  for (auto [options, gateway, target] :
-       {std::tuple{"-4", "192.168.122.1", "203.0.113.1"}, {"-6", "fd00:122::1", "2001:db8:113::1"},
-        {"-4 -I", "192.168.122.1", "203.0.113.1"}}) {
+  for (auto [options, gateway, target] : {std::tuple{"-4", "192.168.122.1", "203.0.113.1"},
+                                          {"-6", "fd00:122::1", "2001:db8:113::1"},
+                                          {"-4 -I", "192.168.122.1", "203.0.113.1"}}) {
     Output trace = guest("g1").sh(std::string("traceroute -n -q1 -w1 -m4 ") + options + " " + target);
     EXPECT_THAT(trace.out, HasSubstr(std::string(" 1  ") + gateway)) << options;
     EXPECT_THAT(trace.out, HasSubstr(std::string(" 2  ") + target)) << options;
@@ -106,9 +109,10 @@ TEST_F(Connectivity, PathMtuDiscovery) {
 
 // A router further out says "too big" about a masqueraded packet: the quoted header is the guest's again.
 TEST_F(Connectivity, TooBigFromBeyondReachesTheGuest) {
-  outside().must("ip link add far0 type veth peer name far1; ip link set far0 up mtu 1280; ip link set far1 up; "
-                 "ip addr add 198.51.100.254/24 dev far0; sysctl -qw net.ipv4.ip_forward=1; "
-                 "ip neigh add 198.51.100.9 lladdr 02:00:00:00:00:09 dev far0 nud permanent");
+  outside().must(
+      "ip link add far0 type veth peer name far1; ip link set far0 up mtu 1280; ip link set far1 up; "
+      "ip addr add 198.51.100.254/24 dev far0; sysctl -qw net.ipv4.ip_forward=1; "
+      "ip neigh add 198.51.100.9 lladdr 02:00:00:00:00:09 dev far0 nud permanent");
   Output ping;
   bool told = wait_until([&] {
     ping = guest("g1").sh("ping -c1 -W1 -M do -s1400 198.51.100.9");
@@ -125,7 +129,8 @@ TEST_F(Connectivity, ClosedPortAnswersAreTranslated) {
 }
 
 TEST_F(Connectivity, NewConnectionsFromOutsideAreRefused) {
-  outside().must("ip route add 192.168.122.0/24 via 203.0.113.2; ip -6 route add fd00:122::/64 via 2001:db8:113::2");
+  outside().must(
+      "ip route add 192.168.122.0/24 via 203.0.113.2; ip -6 route add fd00:122::/64 via 2001:db8:113::2");
   EXPECT_FALSE(outside().pings("192.168.122.11", 1));
   EXPECT_FALSE(outside().pings("fd00:122::11", 1));
   EXPECT_GE(dropped("not-visible"), 2U);
@@ -148,15 +153,17 @@ TEST_F(Connectivity, TwoGuestsWithTheSameTuple) {
 
 TEST_F(Connectivity, AnAddressChangeOfTheUplinkIsFollowed) {
   ASSERT_TRUE(guest("g1").pings("203.0.113.1"));
-  host().must("ip addr del 203.0.113.2/24 dev eth0; ip addr add 203.0.113.77/24 dev eth0; "
-              "ip route replace default via 203.0.113.1");
+  host().must(
+      "ip addr del 203.0.113.2/24 dev eth0; ip addr add 203.0.113.77/24 dev eth0; "
+      "ip route replace default via 203.0.113.1");
   EXPECT_TRUE(guest("g1").pings("203.0.113.1")) << ground().vnet({"flows"}).out;
   EXPECT_EQ("203.0.113.77\n", peer_seen_from(guest("g1"), "203.0.113.1"));
 }
 
 TEST_F(Connectivity, TheHostsFirewallDecidesNewFlows) {
-  host().must("nft add table ip t; nft add chain ip t f '{ type filter hook forward priority 0; }'; "
-              "nft add rule ip t f tcp dport 8080 drop");
+  host().must(
+      "nft add table ip t; nft add chain ip t f '{ type filter hook forward priority 0; }'; "
+      "nft add rule ip t f tcp dport 8080 drop");
   EXPECT_EQ("", peer_seen_from(guest("g1"), "203.0.113.1"));
   EXPECT_TRUE(guest("g1").pings("203.0.113.1"));
   host().must("nft flush chain ip t f");
@@ -164,8 +171,10 @@ TEST_F(Connectivity, TheHostsFirewallDecidesNewFlows) {
 }
 
 TEST_F(Connectivity, TheHostsOwnConnectionsGoOn) {
-  Background listener = outside().background({"socat", "TCP4-LISTEN:8080,reuseaddr,fork", "SYSTEM:echo $SOCAT_PEERADDR"});
-  EXPECT_TRUE(wait_until([&] { return host().sh("socat -T1 - TCP:203.0.113.1:8080 </dev/null").out == "203.0.113.2\n"; }));
+  Background listener =
+      outside().background({"socat", "TCP4-LISTEN:8080,reuseaddr,fork", "SYSTEM:echo $SOCAT_PEERADDR"});
+  EXPECT_TRUE(wait_until(
+      [&] { return host().sh("socat -T1 - TCP:203.0.113.1:8080 </dev/null").out == "203.0.113.2\n"; }));
   EXPECT_TRUE(outside().pings("203.0.113.2"));
 }
 
@@ -175,7 +184,8 @@ TEST_F(Connectivity, ADetachedGuestIsNoLongerForwardedAndCountersStay) {
   vnet({"detach", "g1"});
   EXPECT_FALSE(guest("g1").pings("192.168.122.1", 1));
   auto after = ground().vnet_json({"stats"});
-  EXPECT_GE(after["networks"][0]["tx_packets"].get<std::uint64_t>(), before["networks"][0]["tx_packets"].get<std::uint64_t>());
+  EXPECT_GE(after["networks"][0]["tx_packets"].get<std::uint64_t>(),
+            before["networks"][0]["tx_packets"].get<std::uint64_t>());
 }
 
 // A network of its own: what the guest may not reach is answered, not swallowed.

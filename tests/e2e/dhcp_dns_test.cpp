@@ -36,20 +36,25 @@ TEST_F(DhcpDns, BothClientsGetLeasesAndResolve) {
 }
 
 TEST_F(DhcpDns, NamesOfTheDefinitionResolve) {
-  start("<network><name>lab</name><forward mode='nat'/><bridge name='virbr0' stp='off'/><domain name='lab.test' localOnly='yes'/>"
-        "<dns><host ip='192.168.122.77'><hostname>box</hostname></host><txt name='note' value='hello'/></dns>"
-        "<ip address='192.168.122.1' netmask='255.255.255.0'/></network>");
+  start(
+      "<network><name>lab</name><forward mode='nat'/><bridge name='virbr0' stp='off'/><domain "
+      "name='lab.test' localOnly='yes'/>"
+      "<dns><host ip='192.168.122.77'><hostname>box</hostname></host><txt name='note' value='hello'/></dns>"
+      "<ip address='192.168.122.1' netmask='255.255.255.0'/></network>");
   plug("g1", 11);
-  EXPECT_THAT(guest("g1").sh("busybox nslookup box.lab.test 192.168.122.1").out + guest("g1").sh("busybox nslookup box 192.168.122.1").out,
+  EXPECT_THAT(guest("g1").sh("busybox nslookup box.lab.test 192.168.122.1").out +
+                  guest("g1").sh("busybox nslookup box 192.168.122.1").out,
               HasSubstr("192.168.122.77"));
 }
 
 TEST_F(DhcpDns, AStaticLeaseIsKept) {
   ground().add_guest("g1");
   std::string text = guest("g1").sh("ip -br link show eth0 | awk '{print $3}'").out.substr(0, 17);
-  start("<network><name>lab</name><forward mode='nat'/><bridge name='virbr0' stp='off'/><ip address='192.168.122.1' "
-        "netmask='255.255.255.0'><dhcp><range start='192.168.122.100' end='192.168.122.200'/><host mac='" +
-        text + "' name='pinned' ip='192.168.122.42'/></dhcp></ip></network>");
+  start(
+      "<network><name>lab</name><forward mode='nat'/><bridge name='virbr0' stp='off'/><ip "
+      "address='192.168.122.1' "
+      "netmask='255.255.255.0'><dhcp><range start='192.168.122.100' end='192.168.122.200'/><host mac='" +
+      text + "' name='pinned' ip='192.168.122.42'/></dhcp></ip></network>");
   vnet({"attach", "g1", "--network", "lab"});
   wait_until_forwarding("g1");
   ASSERT_TRUE(ground().udhcpc("g1").ok());
@@ -60,8 +65,12 @@ TEST_F(DhcpDns, RouterAdvertisementsConfigureIpv6) {
   start();
   ground().add_guest("g1");
   vnet({"attach", "g1", "--network", "lab"});
-  EXPECT_TRUE(wait_until([&] { return guest("g1").sh("ip -6 addr show dev eth0 scope global").out.find("fd00:122:") != std::string::npos; },
-                         std::chrono::seconds(15)))
+  EXPECT_TRUE(wait_until(
+      [&] {
+        return guest("g1").sh("ip -6 addr show dev eth0 scope global").out.find("fd00:122:") !=
+               std::string::npos;
+      },
+      std::chrono::seconds(15)))
       << guest("g1").sh("ip -6 addr; ip -6 route").out;
   EXPECT_TRUE(guest("g1").pings("2001:db8:113::1"));
 }

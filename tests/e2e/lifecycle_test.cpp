@@ -20,7 +20,8 @@ class Lifecycle : public NetworkTest {
     std::string left = host().sh("ip -br link show type bridge").out;
     left += sh("find " + (ground().state_dir() / "bpf").string() + " -path '*vnet-bpf*'").out;
     left += sh("find " + (ground().state_dir() / "run").string() + " -type f -not -name lock").out;
-    left += host().sh("pgrep -fa " + (ground().state_dir() / "run/dnsmasq").string() + " | grep -v pgrep").out;
+    left +=
+        host().sh("pgrep -fa " + (ground().state_dir() / "run/dnsmasq").string() + " | grep -v pgrep").out;
     left += sh("ip netns pids " + host().name() + " | xargs -r ps -o comm= -p | grep dnsmasq").out;
     left += host().sh("tc qdisc show | grep clsact").out;
     if (host().sh("sysctl -n net.ipv4.ip_forward").out != forwarding_before_) left += "ip_forward\n";
@@ -67,7 +68,8 @@ TEST_F(Lifecycle, ExitCodesAndMessages) {
   EXPECT_EQ(3, ground().vnet({"show", "nosuch"}).status);
   EXPECT_EQ(2, ground().vnet({"frobnicate"}).status);
   EXPECT_EQ(2, ground().vnet({"attach"}).status);
-  Output bad = ground().vnet({"define", file("bad.xml", "<network>\n<name>x</name>\n<forward mode='nut'/></network>")});
+  Output bad = ground().vnet(
+      {"define", file("bad.xml", "<network>\n<name>x</name>\n<forward mode='nut'/></network>")});
   EXPECT_EQ(2, bad.status);
   EXPECT_THAT(bad.err, HasSubstr("vnet-bpf: error: " + (ground().state_dir() / "bad.xml").string() + ":3:"));
   EXPECT_THAT(bad.err, HasSubstr("nat"));
@@ -80,15 +82,19 @@ TEST_F(Lifecycle, ExitCodesAndMessages) {
 }
 
 TEST_F(Lifecycle, ModesOfLaterIssuesAreRefusedByName) {
-  vnet({"define", file("iso.xml", "<network><name>iso</name><ip address='192.168.9.1' netmask='255.255.255.0'/></network>")});
+  vnet({"define",
+        file("iso.xml",
+             "<network><name>iso</name><ip address='192.168.9.1' netmask='255.255.255.0'/></network>")});
   Output start = ground().vnet({"start", "iso"});
   EXPECT_EQ(2, start.status);
   EXPECT_THAT(start.err, HasSubstr("mode isolated is not in this build yet"));
 }
 
 TEST_F(Lifecycle, ASubnetInUseIsRefusedWithTheInterface) {
-  host().must("ip link add lan0 type veth peer name lan1; ip addr add 192.168.122.7/24 dev lan0; ip link set lan0 up; "
-              "ip link set lan1 up");
+  host().must(
+      "ip link add lan0 type veth peer name lan1; ip addr add 192.168.122.7/24 dev lan0; ip link set lan0 "
+      "up; "
+      "ip link set lan1 up");
   note_sysctl();
   Output up = ground().vnet({"up"});
   EXPECT_EQ(1, up.status);
@@ -100,9 +106,10 @@ TEST_F(Lifecycle, ASubnetInUseIsRefusedWithTheInterface) {
 TEST_F(Lifecycle, AFailedStartIsUndone) {
   note_sysctl();
   // Port 53 on the gateway is taken as soon as the address is there: dnsmasq cannot start.
-  std::string xml = file("tftp.xml",
-                         "<network><name>t</name><forward mode='nat'/><bridge name='virbr0'/><ip address='192.168.122.1' "
-                         "netmask='255.255.255.0'><tftp root='/nonexistent/tftp'/></ip></network>");
+  std::string xml =
+      file("tftp.xml",
+           "<network><name>t</name><forward mode='nat'/><bridge name='virbr0'/><ip address='192.168.122.1' "
+           "netmask='255.255.255.0'><tftp root='/nonexistent/tftp'/></ip></network>");
   Output up = ground().vnet({"up", xml});
   EXPECT_EQ(1, up.status);
   EXPECT_THAT(up.err, HasSubstr("/nonexistent/tftp"));  // dnsmasq's own words
@@ -140,11 +147,12 @@ TEST_F(Lifecycle, KilledAtAnyPointTheNextRunConverges) {
   ground().add_guest("g1");
   for (int milliseconds = 2; milliseconds < 400; milliseconds += milliseconds / 3 + 3) {
     ground().vnet({"define", file("lab.xml", dual_stack_xml())});
-    std::string timeout = "timeout -s KILL " + std::to_string(milliseconds / 1000.0) + " env VNET_BPF_STATE_DIR=" +
-                          ground().state_dir().string() + " " VNET_PROGRAM " ";
+    std::string timeout = "timeout -s KILL " + std::to_string(milliseconds / 1000.0) +
+                          " env VNET_BPF_STATE_DIR=" + ground().state_dir().string() + " " VNET_PROGRAM " ";
     host().sh(timeout + "start lab");
     Output start = ground().vnet({"start", "lab"});
-    EXPECT_TRUE(start.ok() || start.err.find("already active") != std::string::npos) << milliseconds << start.err;
+    EXPECT_TRUE(start.ok() || start.err.find("already active") != std::string::npos)
+        << milliseconds << start.err;
     host().sh(timeout + "attach g1 --network lab");
     vnet({"attach", "g1", "--network", "lab"});
     host().sh(timeout + "stop lab");

@@ -14,7 +14,8 @@
 
 namespace vnet::test {
 
-inline std::string dual_stack_xml(const std::string& nat = "<nat ipv6='yes'/>", const std::string& extra = "") {
+inline std::string dual_stack_xml(const std::string& nat = "<nat ipv6='yes'/>",
+                                  const std::string& extra = "") {
   return "<network><name>lab</name><forward mode='nat'>" + nat +
          "</forward><bridge name='virbr0' stp='off'/>" + extra +
          "<ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.100' "
@@ -52,8 +53,11 @@ class NetworkTest : public testing::Test {
 
   // With STP a new port listens and learns for twice the forward delay, as on every Linux bridge.
   void wait_until_forwarding(const std::string& name) {
-    EXPECT_TRUE(wait_until([&] { return host().sh("bridge link show dev " + name).out.find("state forwarding") != std::string::npos; },
-                           std::chrono::seconds(10)));
+    EXPECT_TRUE(wait_until(
+        [&] {
+          return host().sh("bridge link show dev " + name).out.find("state forwarding") != std::string::npos;
+        },
+        std::chrono::seconds(10)));
   }
 
   void plug(const std::string& name, int number, const std::string& network = "lab") {

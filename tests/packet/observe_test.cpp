@@ -69,7 +69,8 @@ TEST_F(Observe, SessionsWithTheirTimers) {
   std::vector<vnet_flow> keys(4096);
   std::vector<vnet_session> values(4096);
   __u64 position = 0;
-  EXPECT_EQ(0, bpf_map_lookup_batch(maps.sessions.fd(), nullptr, &position, keys.data(), values.data(), &count, nullptr));
+  EXPECT_EQ(0, bpf_map_lookup_batch(maps.sessions.fd(), nullptr, &position, keys.data(), values.data(),
+                                    &count, nullptr));
   auto sessions = read_sessions(maps);
   network_bpf__destroy(skeleton);
   ASSERT_EQ(9000U, sessions.size());

@@ -39,9 +39,18 @@ TEST(CliOptions, DestroyIsStop) {
 }
 
 TEST(CliOptions, EverythingThatAttachTakes) {
-  auto port = parse({"attach", "vnet0", "--network", "lab", "--mac", "52:54:00:00:00:01", "--ip", "192.0.2.1", "--ip",
-                     "2001:db8::1", "--filter", "clean-traffic", "--inbound", "established", "--allow",
-                     "tcp/22@192.0.2.0/24", "--allow", "udp/53", "--isolated", "--model", "virtio", "--portgroup", "p"})
+  auto port = parse({"attach",     "vnet0",
+                     "--network",  "lab",
+                     "--mac",      "52:54:00:00:00:01",
+                     "--ip",       "192.0.2.1",
+                     "--ip",       "2001:db8::1",
+                     "--filter",   "clean-traffic",
+                     "--inbound",  "established",
+                     "--allow",    "tcp/22@192.0.2.0/24",
+                     "--allow",    "udp/53",
+                     "--isolated", "--model",
+                     "virtio",     "--portgroup",
+                     "p"})
                   .port;
   EXPECT_EQ("vnet0", port.interface);
   EXPECT_EQ("lab", port.network);
@@ -58,7 +67,8 @@ TEST(CliOptions, EverythingThatAttachTakes) {
 TEST(CliOptions, WhatIsNotAskedStaysUnset) {
   auto port = parse({"set", "vnet0", "--link", "down"}).port;
   EXPECT_EQ(false, port.link_up);
-  EXPECT_FALSE(port.mac || port.ips || port.filters || port.inbound || port.allow || port.isolated || port.model);
+  EXPECT_FALSE(port.mac || port.ips || port.filters || port.inbound || port.allow || port.isolated ||
+               port.model);
 }
 
 TEST(CliOptions, RepeatedOptionsDoNotSwallowThePositional) {

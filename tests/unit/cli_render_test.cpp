@@ -13,7 +13,8 @@ namespace {
 
 Stats some_stats() {
   Stats stats{.time = 1000};
-  Counters port{.rx_packets = 5, .rx_bytes = 500, .tx_packets = 7, .tx_bytes = 700, .drops = {{"spoofed-mac", 3}}};
+  Counters port{
+      .rx_packets = 5, .rx_bytes = 500, .tx_packets = 7, .tx_bytes = 700, .drops = {{"spoofed-mac", 3}}};
   stats.networks.push_back({"lab", 1, 2, 100, port});
   stats.ports.push_back({"vnet0", "lab", 2, port});
   stats.uplinks.push_back({"eth0", {.rx_packets = 1}});
@@ -31,8 +32,9 @@ TEST(CliRender, List) {
       " a\\x1b[2J   inactive   direct   -             0   yes\n",
       list_text(networks));
   networks.pop_back();
-  EXPECT_EQ(R"([{"name":"default","uuid":"u","mode":"nat","state":"active","gateway":"virbr0","autostart":false,"ports":12}])",
-            list_json(networks).dump());
+  EXPECT_EQ(
+      R"([{"name":"default","uuid":"u","mode":"nat","state":"active","gateway":"virbr0","autostart":false,"ports":12}])",
+      list_json(networks).dump());
 }
 
 TEST(CliRender, Ports) {
@@ -45,17 +47,21 @@ TEST(CliRender, Ports) {
   port.mac = Mac::parse("52:54:00:00:00:01");
   port.ips = {*Address::parse("192.0.2.1")};
   port.inbound = Inbound::Established;
-  EXPECT_EQ(R"([{"interface":"vnet0","network":"lab","type":"network","source":"virbr1","model":"",)"
-            R"("mac":"52:54:00:00:00:01","ips":["192.0.2.1"],"state":"up","filters":[],"inbound":"established",)"
-            R"("allow":[],"isolated":false}])",
-            ports_json({port}).dump());
+  EXPECT_EQ(
+      R"([{"interface":"vnet0","network":"lab","type":"network","source":"virbr1","model":"",)"
+      R"("mac":"52:54:00:00:00:01","ips":["192.0.2.1"],"state":"up","filters":[],"inbound":"established",)"
+      R"("allow":[],"isolated":false}])",
+      ports_json({port}).dump());
   EXPECT_EQ("[]\n", document(ports_json({})));
 }
 
 TEST(CliRender, LeasesAsVirsh) {
   setenv("TZ", "UTC", 1);
-  LeaseEntry lease{.expiry = 86400, .mac = Mac::parse("52:54:00:00:00:01"), .ip = *Address::parse("192.0.2.9"),
-                   .prefix_length = 24, .hostname = "g1"};
+  LeaseEntry lease{.expiry = 86400,
+                   .mac = Mac::parse("52:54:00:00:00:01"),
+                   .ip = *Address::parse("192.0.2.9"),
+                   .prefix_length = 24,
+                   .hostname = "g1"};
   EXPECT_EQ(
       " Expiry Time           MAC address         Protocol   IP address     Hostname   Client ID or DUID\n"
       "--------------------------------------------------------------------------------------------------\n"
@@ -64,23 +70,32 @@ TEST(CliRender, LeasesAsVirsh) {
 }
 
 TEST(CliRender, Stats) {
-  EXPECT_EQ(R"({"time":1000.0,"networks":[{"network":"lab","ports":1,"sessions":2,"max_sessions":100,"rx_packets":5,)"
-            R"("rx_bytes":500,"tx_packets":7,"tx_bytes":700,"drops":{"spoofed-mac":3}}],"ports":[{"interface":"vnet0",)"
-            R"("network":"lab","sessions":2,"rx_packets":5,"rx_bytes":500,"tx_packets":7,"tx_bytes":700,)"
-            R"("drops":{"spoofed-mac":3}}],"uplinks":[{"interface":"eth0","rx_packets":1,"rx_bytes":0,"tx_packets":0,)"
-            R"("tx_bytes":0,"drops":{}}]})",
-            stats_json(some_stats()).dump());
+  EXPECT_EQ(
+      R"({"time":1000.0,"networks":[{"network":"lab","ports":1,"sessions":2,"max_sessions":100,"rx_packets":5,)"
+      R"("rx_bytes":500,"tx_packets":7,"tx_bytes":700,"drops":{"spoofed-mac":3}}],"ports":[{"interface":"vnet0",)"
+      R"("network":"lab","sessions":2,"rx_packets":5,"rx_bytes":500,"tx_packets":7,"tx_bytes":700,)"
+      R"("drops":{"spoofed-mac":3}}],"uplinks":[{"interface":"eth0","rx_packets":1,"rx_bytes":0,"tx_packets":0,)"
+      R"("tx_bytes":0,"drops":{}}]})",
+      stats_json(some_stats()).dump());
   EXPECT_THAT(stats_text(some_stats()), testing::HasSubstr(" vnet0   spoofed-mac         3\n"));
 }
 
 TEST(CliRender, Flows) {
-  SessionInfo flow{.protocol = "tcp", .state = "established", .network = "lab",
-                   .inside = {*Address::parse("192.0.2.1"), 1000}, .outside = {*Address::parse("2001:db8::1"), 80},
-                   .translated = {*Address::parse("192.0.2.1"), 1000}, .age_seconds = 61, .out_packets = 4};
+  SessionInfo flow{.protocol = "tcp",
+                   .state = "established",
+                   .network = "lab",
+                   .inside = {*Address::parse("192.0.2.1"), 1000},
+                   .outside = {*Address::parse("2001:db8::1"), 80},
+                   .translated = {*Address::parse("192.0.2.1"), 1000},
+                   .age_seconds = 61,
+                   .out_packets = 4};
   EXPECT_EQ(
-      " Proto   State         Inside           Outside            Translated as     Age   Packets out/in   Bytes out/in\n"
-      "-----------------------------------------------------------------------------------------------------------------\n"
-      " tcp     established   192.0.2.1:1000   [2001:db8::1]:80   -               1m01s              4/0            0/0\n",
+      " Proto   State         Inside           Outside            Translated as     Age   Packets out/in   "
+      "Bytes out/in\n"
+      "------------------------------------------------------------------------------------------------------"
+      "-----------\n"
+      " tcp     established   192.0.2.1:1000   [2001:db8::1]:80   -               1m01s              4/0     "
+      "       0/0\n",
       flows_text({flow}));
   EXPECT_EQ(1000, flows_json({flow})[0]["translated"]["port"]);
 }
@@ -103,7 +118,9 @@ TEST(CliText, Numbers) {
 TEST(CliScreen, FitsIntoEightyColumnsAndSorts) {
   Rates rates;
   for (int i = 0; i < 3; ++i)
-    rates.ports.push_back({"port-with-a-long-name-" + std::to_string(i), "network-with-a-long-name", 1,
+    rates.ports.push_back({"port-with-a-long-name-" + std::to_string(i),
+                           "network-with-a-long-name",
+                           1,
                            {1e12, i * 1e15, 1e12, 1e12, i == 1 ? 1e9 : 0}});
   auto screen = compose(rates, {.sort = SortBy::Drops});
   for (const auto& line : screen.body) EXPECT_LE(line.text.size(), 79U) << line.text;

@@ -14,8 +14,9 @@ Stats with(Counters counters) {
 }
 
 TEST(Rates, PerSecond) {
-  auto rates = compute_rates(with({.rx_packets = 10, .rx_bytes = 1000, .drops = {{"bpdu", 1}}}),
-                             with({.rx_packets = 30, .rx_bytes = 3000, .drops = {{"bpdu", 5}, {"no-session", 9}}}), 2);
+  auto rates =
+      compute_rates(with({.rx_packets = 10, .rx_bytes = 1000, .drops = {{"bpdu", 1}}}),
+                    with({.rx_packets = 30, .rx_bytes = 3000, .drops = {{"bpdu", 5}, {"no-session", 9}}}), 2);
   EXPECT_DOUBLE_EQ(10, rates.ports[0].rate.rx_packets);
   EXPECT_DOUBLE_EQ(8000, rates.total.rx_bits);
   EXPECT_DOUBLE_EQ(6.5, rates.networks[0].rate.drops);
