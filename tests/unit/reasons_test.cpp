@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// docs/reasons.md is the list of maps/reasons.h, word for word.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "maps/maps.h"
+
+namespace vnet {
+namespace {
+
+TEST(Reasons, TheDocumentListsThemAll) {
+  std::ifstream file(VNET_SOURCE_DIR "/docs/reasons.md");
+  ASSERT_TRUE(file);
+  std::stringstream text;
+  text << file.rdbuf();
+  for (unsigned reason = 1; reason < VNET_DROP_MAX; ++reason) {
+    std::string row = std::string("| `") + reason_word(reason) + "` | " + reason_meaning(reason) + " |\n";
+    EXPECT_NE(text.str().find(row), std::string::npos) << row;
+  }
+}
+
+TEST(Reasons, EveryWordIsItsOwn) {
+  std::set<std::string> words;
+  for (unsigned reason = 0; reason < VNET_DROP_MAX; ++reason) EXPECT_TRUE(words.insert(reason_word(reason)).second);
+  EXPECT_STREQ("unknown", reason_word(VNET_DROP_MAX));
+}
+
+}  // namespace
+}  // namespace vnet
