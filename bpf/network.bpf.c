@@ -84,13 +84,17 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	struct vnet_leg *leg = &s->leg[VNET_OUT];
 	struct rewrite r = {};
 	u32 now = tick_now();
-	u32 ifindex;
+	int unresolved = 0;
+	u32 ifindex, mtu = 0;
 
-	if (leg->hop.tick != now &&
-	    route_out(skb, &p->flow, leg, s->flags & VNET_SESSION_F_MASQUERADE ? &s->nat : NULL,
-		      gateway_ifindex))
+	if (leg->hop.tick != now)
+		unresolved =
+			route_out(skb, &p->flow, leg, s->flags & VNET_SESSION_F_MASQUERADE ? &s->nat : NULL,
+				  gateway_ifindex);
+	if (unresolved < 0)
 		return TC_ACT_OK;
-	if (too_big(skb, p, leg->hop.mtu))
+	if (unresolved ? bpf_check_mtu(skb, leg->hop.ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) != 0
+		       : too_big(skb, p, leg->hop.mtu))
 		return TC_ACT_OK;
 	if (p->flags & PACKET_FIRST)
 		fragment_note(p, 0);
@@ -101,12 +105,15 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	r.from_port_be = p->flow.sport_be;
 	r.to_port_be = s->nat_port_be;
 	r.source = 1;
-	if (decrement_ttl(skb, p) || write_macs(skb, &leg->hop))
+	if (decrement_ttl(skb, p) || (!unresolved && write_macs(skb, &leg->hop)))
 		return DROP(WRITE_FAILED);
 	if (translate(skb, p, &r, 1))
 		return DROP(WRITE_FAILED);
 	mark_done(skb);
-	return bpf_redirect(ifindex, 0);
+	/* The kernel resolves the neighbour, and holds the packet meanwhile. The stack's way to the same
+	 * end leads past the host's FORWARD rules, which have never seen this connection's answers.
+	 */
+	return unresolved ? bpf_redirect_neigh(ifindex, NULL, 0, 0) : bpf_redirect(ifindex, 0);
 }
 
 /* hostFirewall='bypass': the session is made here instead of behind the host's FORWARD rules. */
@@ -120,6 +127,7 @@ __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 	struct vnet_device *uplink;
 	struct bpf_fib_lookup q;
 	u32 masquerade;
+	long rc;
 
 	if (!p || !net)
 		return 0;
@@ -135,7 +143,8 @@ __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 	if (!subnet || subnet->network != slot)
 		return 0;
 	route_query(&q, &p->flow.src, &p->flow.dst, p->family == 4, p->proto, gateway_ifindex);
-	if (bpf_fib_lookup(skb, &q, sizeof(q), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return 0;
 	uplink = device_of(q.ifindex);
 	if (!uplink || uplink->role != VNET_DEVICE_UPLINK ||

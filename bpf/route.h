@@ -76,24 +76,28 @@ __noinline int route_source(struct __sk_buff *skb, struct vnet_addr *dst, u32 up
 /*
  * The next hop of a session's outgoing direction, from the gateway's point of view (so that `ip rule
  * iif` holds). nat: the address it is masqueraded to, NULL where that is fixed. 0: leg->hop is good;
- * else the stack must do it.
+ * 1: the way is right, but the next hop's MAC is not known; negative: the stack must do it.
  */
 __noinline int route_out(struct __sk_buff *skb, struct vnet_flow *key, struct vnet_leg *leg,
 			 struct vnet_addr *nat, u32 gateway)
 {
 	struct bpf_fib_lookup q;
 	struct vnet_addr source;
+	long rc;
 
 	if (!key || !leg)
 		return -1;
 	route_query(&q, &key->src, &key->dst, is_v4(&key->dst), key->proto, gateway);
-	if (bpf_fib_lookup(skb, &q, sizeof(q), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return -1;
 	/* Another uplink: the stack decides, and its egress hook makes a new binding there. */
 	if (q.ifindex != leg->hop.ifindex)
 		return -1;
 	if (nat && (route_source(skb, &key->dst, q.ifindex, &source) || !addr_equal(&source, nat)))
 		return -1;
+	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
+		return 1;
 	__builtin_memcpy(leg->hop.dmac, q.dmac, 6);
 	__builtin_memcpy(leg->hop.smac, q.smac, 6);
 	leg->hop.mtu = q.mtu_result;

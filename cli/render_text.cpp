@@ -25,7 +25,8 @@ std::string local_time(std::int64_t seconds) {
 
 const std::vector<bool> counter_columns{false, false, true, true, true, true, true};
 
-void add_counters(Table& table, std::string name, std::string network, const Counters& counters) {
+void add_counters(Table& table, const std::string& name, const std::string& network,
+                  const Counters& counters) {
   table.add({printable(name), or_dash(network), std::to_string(counters.rx_packets),
              std::to_string(counters.rx_bytes), std::to_string(counters.tx_packets),
              std::to_string(counters.tx_bytes), std::to_string(counters.dropped())});

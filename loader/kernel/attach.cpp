@@ -81,7 +81,9 @@ void detach_clsact(const AttachPoint& point) {
   if (bpf_tc_detach(&hook, &options)) return;  // not there
   // The qdisc was made for filters; without any it goes, too.
   if (clsact_empty(point.ifindex)) {
-    hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
+    // libbpf takes the sum of both for the qdisc itself.
+    hook.attach_point =
+        static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);  // NOLINT(*EnumCastOutOfRange)
     bpf_tc_hook_destroy(&hook);
   }
 }

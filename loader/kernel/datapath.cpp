@@ -19,10 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool verbose_ = false;
+bool libbpf_verbose = false;
 
 int print(libbpf_print_level level, const char* format, va_list arguments) {
-  if (!verbose_ || level == LIBBPF_DEBUG) return 0;
+  if (!libbpf_verbose || level == LIBBPF_DEBUG) return 0;
   return std::vfprintf(stderr, format, arguments);
 }
 
@@ -44,7 +44,7 @@ std::unexpected<Error> load_failed(const std::string& what, int error) {
   std::string hint;
   if (error == -EPERM)
     hint = " (not allowed: run as root, and check kernel lockdown)";
-  else if (!verbose_)
+  else if (!libbpf_verbose)
     hint = " (--verbose shows the kernel's reason)";
   return failed(fmt::format("loading {} into the kernel: {}{}", what, std::strerror(-error), hint));
 }
@@ -131,7 +131,7 @@ Result<void> create_maps(const fs::path& pins) {
 }  // namespace
 
 void set_libbpf_verbose(bool verbose) {
-  verbose_ = verbose;
+  libbpf_verbose = verbose;
   libbpf_set_print(print);
 }
 

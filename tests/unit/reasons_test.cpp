@@ -24,7 +24,8 @@ TEST(Reasons, TheDocumentListsThemAll) {
 
 TEST(Reasons, EveryWordIsItsOwn) {
   std::set<std::string> words;
-  for (unsigned reason = 0; reason < VNET_DROP_MAX; ++reason) EXPECT_TRUE(words.insert(reason_word(reason)).second);
+  for (unsigned reason = 0; reason < VNET_DROP_MAX; ++reason)
+    EXPECT_TRUE(words.insert(reason_word(reason)).second);
   EXPECT_STREQ("unknown", reason_word(VNET_DROP_MAX));
 }
 
