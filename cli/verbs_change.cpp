@@ -23,7 +23,7 @@ Result<Input> read_input(const Options& options) {
   auto text = read_file(*options.file);
   if (!text) return invalid(text.error().message);
   if (!*text) return invalid(fmt::format("{}: no such file", *options.file));
-  return Input{std::move(*text).value(), *options.file};
+  return Input{std::move(*text), *options.file};
 }
 
 Result<Plan> make_plan(Host& host, const Options& options, const Input& input) {
