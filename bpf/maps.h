@@ -62,7 +62,24 @@ struct {
 	__type(value, struct vnet_flow);
 } untimed SEC(".maps");
 
-/* Not shared state: room for values too large for the BPF stack. */
-VNET_MAP(session_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_session, 0);
+/*
+ * Not shared state: room for what a new session is made of. The BPF stack is too small for it, and kernels
+ * below 6.2 take a function argument's memory as a map key from nowhere but a map or the stack.
+ */
+struct making {
+	struct vnet_flow key;
+	struct vnet_flow answer;
+	struct vnet_session session;
+};
+/* The same for one that is deleted: its key and its answers' flow. */
+VNET_MAP(deleting_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_flow[2], 0);
+VNET_MAP(making_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct making, 0);
+
+static __always_inline struct making *making_of(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&making_room, &zero);
+}
 
 #endif

@@ -22,31 +22,32 @@ static __always_inline int span_has(struct vnet_port_span span, u16 port)
 }
 
 /* Does the host itself talk or listen where the answers would come in? */
-__noinline int host_has_socket(struct __sk_buff *skb, struct vnet_flow *answer)
+__noinline int host_has_socket(struct __sk_buff *skb)
 {
+	struct making *m = making_of();
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sk;
 	u32 size;
 
-	if (!answer)
+	if (!m)
 		return 0;
-	if (answer->src.word_be[2] == bpf_htonl(0xffff) && !answer->src.word_be[0] &&
-	    !answer->src.word_be[1]) {
-		tuple.ipv4.saddr = answer->src.word_be[3];
-		tuple.ipv4.daddr = answer->dst.word_be[3];
-		tuple.ipv4.sport = answer->sport_be;
-		tuple.ipv4.dport = answer->dport_be;
+	if (m->answer.src.word_be[2] == bpf_htonl(0xffff) && !m->answer.src.word_be[0] &&
+	    !m->answer.src.word_be[1]) {
+		tuple.ipv4.saddr = m->answer.src.word_be[3];
+		tuple.ipv4.daddr = m->answer.dst.word_be[3];
+		tuple.ipv4.sport = m->answer.sport_be;
+		tuple.ipv4.dport = m->answer.dport_be;
 		size = sizeof(tuple.ipv4);
 	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, &answer->src, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, &answer->dst, 16);
-		tuple.ipv6.sport = answer->sport_be;
-		tuple.ipv6.dport = answer->dport_be;
+		__builtin_memcpy(tuple.ipv6.saddr, &m->answer.src, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, &m->answer.dst, 16);
+		tuple.ipv6.sport = m->answer.sport_be;
+		tuple.ipv6.dport = m->answer.dport_be;
 		size = sizeof(tuple.ipv6);
 	}
-	if (answer->proto == IPPROTO_TCP)
+	if (m->answer.proto == IPPROTO_TCP)
 		sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	else if (answer->proto == IPPROTO_UDP)
+	else if (m->answer.proto == IPPROTO_UDP)
 		sk = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	else
 		return 0;
@@ -57,71 +58,67 @@ __noinline int host_has_socket(struct __sk_buff *skb, struct vnet_flow *answer)
 }
 
 /* A port that only a closed connection still holds is free for a new one. */
-__noinline int take_over_closed(struct vnet_flow *answer)
+__noinline int take_over_closed(void)
 {
-	struct vnet_flow key;
+	struct making *m = making_of();
 	struct vnet_flow *owner;
 	struct session *s;
 
-	if (!answer)
+	if (!m)
 		return 0;
-	owner = bpf_map_lookup_elem(&reverse, answer);
+	owner = bpf_map_lookup_elem(&reverse, &m->answer);
 	if (!owner)
 		return 1;
-	key = *owner;
-	s = bpf_map_lookup_elem(&sessions, &key);
+	s = bpf_map_lookup_elem(&sessions, owner);
 	if (s && s->state != VNET_SESSION_CLOSED)
 		return 0;
 	if (s)
-		session_delete(&key);
+		session_delete(owner);
 	else
-		bpf_map_delete_elem(&reverse, answer); /* its session is gone: left by an interrupted claim */
+		bpf_map_delete_elem(&reverse, &m->answer); /* left by an interrupted claim */
 	return 1;
 }
 
-/* Owns the reverse flow? 0: now ours; 1: somebody else's; negative: the reason (table full, no memory). */
-static __always_inline int claim(struct vnet_flow *answer, struct vnet_flow *key)
+/* Owns the answers' flow? 0: now ours; 1: somebody else's; negative: the reason (table full, no memory). */
+__noinline int claim(void)
 {
+	struct making *m = making_of();
 	long err;
 
-	if (!answer || !key)
+	if (!m)
 		return DROP(SESSION_LIMIT);
-	err = bpf_map_update_elem(&reverse, answer, key, BPF_NOEXIST);
-	if (err == -EEXIST && take_over_closed(answer))
-		err = bpf_map_update_elem(&reverse, answer, key, BPF_NOEXIST);
+	err = bpf_map_update_elem(&reverse, &m->answer, &m->key, BPF_NOEXIST);
+	if (err == -EEXIST && take_over_closed())
+		err = bpf_map_update_elem(&reverse, &m->answer, &m->key, BPF_NOEXIST);
 	if (!err)
 		return 0;
 	return err == -EEXIST ? 1 : DROP(SESSION_LIMIT);
 }
 
-static __always_inline int try_port(struct __sk_buff *skb, struct vnet_flow *answer, struct vnet_flow *key,
-				    u32 port)
+static __always_inline int try_port(struct __sk_buff *skb, struct making *m, u32 port)
 {
-	if (!answer || !key)
-		return DROP(SESSION_LIMIT);
-	answer->dport_be = bpf_htons(port);
-	return host_has_socket(skb, answer) ? 1 : claim(answer, key);
+	m->answer.dport_be = bpf_htons(port);
+	return host_has_socket(skb) ? 1 : claim();
 }
 
 /* The n-th port (modulo) of the network's spans; of all 65536, for an echo id. */
-__noinline int try_nth(struct __sk_buff *skb, struct vnet_flow *answer, struct vnet_flow *key, u32 network,
-		       u32 n)
+__noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	struct making *m = making_of();
 	u32 first, size;
 
-	if (!net || !answer || !key)
+	if (!net || !m)
 		return DROP(PORTS_EXHAUSTED);
 	/* Echo ids are all alike: no clamping (RFC 5508 REQ-1). */
-	if (key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6)
-		return try_port(skb, answer, key, n & 0xffff);
+	if (m->key.proto == IPPROTO_ICMP || m->key.proto == IPPROTO_ICMPV6)
+		return try_port(skb, m, n & 0xffff);
 	first = span_size(net->ports[0]);
 	size = first + span_size(net->ports[1]);
 	if (!size)
 		return DROP(PORTS_EXHAUSTED);
 	n %= size;
-	return try_port(skb, answer, key,
-			n < first ? net->ports[0].first + n : net->ports[1].first + (n - first));
+	return try_port(skb, m, n < first ? net->ports[0].first + n : net->ports[1].first + (n - first));
 }
 
 __noinline int count_probe(u32 tries)
@@ -133,30 +130,28 @@ __noinline int count_probe(u32 tries)
 	return 0;
 }
 
-/*
- * answer: the reverse flow with everything but dport_be set; key: the session's. Returns 0 with
- * dport_be chosen and the reverse entry claimed, or the negative reason.
- */
-__noinline int claim_port(struct __sk_buff *skb, struct vnet_flow *answer, struct vnet_flow *key, u32 network)
+/* Chooses the port of the session in the making and claims it. 0, or the reason why there is none. */
+__noinline int claim_port(struct __sk_buff *skb, u32 network)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	struct making *m = making_of();
 	u32 start = bpf_get_prandom_u32() >> 1;
 	int tries, err;
 	u16 want;
 
-	if (!net || !answer || !key)
+	if (!net || !m)
 		return DROP(PORTS_EXHAUSTED);
-	want = bpf_ntohs(key->sport_be);
-	if (key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6 || span_has(net->ports[0], want) ||
+	want = bpf_ntohs(m->key.sport_be);
+	if (m->key.proto == IPPROTO_ICMP || m->key.proto == IPPROTO_ICMPV6 || span_has(net->ports[0], want) ||
 	    span_has(net->ports[1], want)) {
-		err = try_port(skb, answer, key, want);
+		err = try_port(skb, m, want);
 		if (err <= 0) {
 			count_probe(0);
 			return err;
 		}
 	}
 	for (tries = 1; tries < VNET_PROBE_MAX; tries++) {
-		err = try_nth(skb, answer, key, network, start + tries);
+		err = try_nth(skb, network, start + tries);
 		if (err <= 0) {
 			count_probe(tries);
 			return err;
@@ -202,36 +197,36 @@ struct admission {
 };
 
 /*
- * Makes the session for key. 0: it is there (made by us or, meanwhile, by another CPU); negative: the
+ * Makes the session for flow. 0: it is there (made by us or, meanwhile, by another CPU); negative: the
  * reason why not.
  */
-__noinline int session_create(struct __sk_buff *skb, struct vnet_flow *key, struct admission *a)
+__noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, struct admission *a)
 {
-	struct vnet_flow answer = {};
-	struct vnet_session *fresh;
+	struct making *m = making_of();
 	struct session *s;
-	u32 zero = 0;
 	int err;
 
-	if (!key || !a)
+	if (!flow || !a || !m)
 		return DROP(SESSION_LIMIT);
 	tend_untimed();
 	err = reserve(a->network, a->port);
 	if (err)
 		return err;
 
-	answer.src = key->dst;
-	answer.dst = a->nat;
-	answer.sport_be = key->dport_be;
-	answer.proto = key->proto;
+	m->key = *flow;
+	__builtin_memset(&m->answer, 0, sizeof(*m) - __builtin_offsetof(struct making, answer));
+	m->answer.src = flow->dst;
+	m->answer.dst = a->nat;
+	m->answer.sport_be = flow->dport_be;
+	m->answer.proto = flow->proto;
 	if (a->flags & VNET_SESSION_F_INBOUND) {
-		answer.dport_be = a->nat_port_be;
-		err = claim(&answer, key);
-	} else if (addr_equal(&a->nat, &key->src) || !has_ports(key->proto)) {
-		answer.dport_be = key->sport_be;
-		err = claim(&answer, key);
+		m->answer.dport_be = a->nat_port_be;
+		err = claim();
+	} else if (addr_equal(&a->nat, &flow->src) || !has_ports(flow->proto)) {
+		m->answer.dport_be = flow->sport_be;
+		err = claim();
 	} else {
-		err = claim_port(skb, &answer, key, a->network);
+		err = claim_port(skb, a->network);
 	}
 	if (err) {
 		if (err > 0)
@@ -239,37 +234,30 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *key, stru
 		goto give_back;
 	}
 
-	fresh = bpf_map_lookup_elem(&session_scratch, &zero);
-	if (!fresh)
-		goto fail;
-	__builtin_memset(fresh, 0, sizeof(*fresh));
-	fresh->nat = a->nat;
-	fresh->nat_port_be = answer.dport_be;
-	fresh->flags = a->flags;
-	fresh->network = a->network;
-	fresh->port = a->port;
-	fresh->created = tick_now();
-	fresh->leg[VNET_OUT].seen = fresh->created;
-	fresh->leg[VNET_IN].seen = fresh->created;
-	fresh->leg[VNET_OUT].hop.ifindex = a->uplink;
-	err = bpf_map_update_elem(&sessions, key, fresh, BPF_NOEXIST);
+	m->session.nat = a->nat;
+	m->session.nat_port_be = m->answer.dport_be;
+	m->session.flags = a->flags;
+	m->session.network = a->network;
+	m->session.port = a->port;
+	m->session.created = tick_now();
+	m->session.leg[VNET_OUT].seen = m->session.created;
+	m->session.leg[VNET_IN].seen = m->session.created;
+	m->session.leg[VNET_OUT].hop.ifindex = a->uplink;
+	err = bpf_map_update_elem(&sessions, &m->key, &m->session, BPF_NOEXIST);
 	if (err) {
-		bpf_map_delete_elem(&reverse, &answer);
+		bpf_map_delete_elem(&reverse, &m->answer);
 		/* Lost against another CPU with the same flow: its session serves both. */
 		err = err == -EEXIST ? 0 : DROP(SESSION_LIMIT);
 		goto give_back;
 	}
-	s = bpf_map_lookup_elem(&sessions, key);
+	s = bpf_map_lookup_elem(&sessions, &m->key);
 	if (!s)
 		return 0;
-	if (session_arm(s, key->proto) && bpf_map_push_elem(&untimed, key, 0)) {
-		session_delete(key);
+	if (session_arm(s, m->key.proto) && bpf_map_push_elem(&untimed, &m->key, 0)) {
+		session_delete(&m->key);
 		return DROP(SESSION_LIMIT);
 	}
 	return 0;
-fail:
-	bpf_map_delete_elem(&reverse, &answer);
-	err = DROP(SESSION_LIMIT);
 give_back:
 	usage_add(a->network, -1);
 	if (a->port)

@@ -116,27 +116,18 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	return unresolved ? bpf_redirect_neigh(ifindex, NULL, 0, 0) : bpf_redirect(ifindex, 0);
 }
 
-/* hostFirewall='bypass': the session is made here instead of behind the host's FORWARD rules. */
-__noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
+/* Which uplink a guest's new flow may leave by without being asked for; 0: the stack shall see it. */
+__noinline u32 bypass_uplink(struct __sk_buff *skb, struct packet *p)
 {
 	u32 slot = network_slot;
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
 	struct vnet_subnet_key where = {.prefixlen = 128};
 	struct vnet_subnet *subnet;
-	struct admission a = {.network = slot, .port = skb->tc_index};
 	struct vnet_device *uplink;
 	struct bpf_fib_lookup q;
-	u32 masquerade;
 	long rc;
 
-	if (!p || !net)
-		return 0;
-	masquerade = p->family == 4 ? VNET_NETWORK_F_MASQUERADE4 : VNET_NETWORK_F_MASQUERADE6;
-	if (p->flags & (PACKET_REPLY | PACKET_LATER | PACKET_ERROR))
-		return 0;
-	if (p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
-		return 0;
-	if (is_icmp(p->family, p->proto) && !p->flow.sport_be)
+	if (!p || !net || net->nat_first)
 		return 0;
 	where.addr = p->flow.src;
 	subnet = bpf_map_lookup_elem(&subnets, &where);
@@ -148,12 +139,32 @@ __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 		return 0;
 	uplink = device_of(q.ifindex);
 	if (!uplink || uplink->role != VNET_DEVICE_UPLINK ||
-	    (net->uplink_ifindex && net->uplink_ifindex != q.ifindex) || net->nat_first)
+	    (net->uplink_ifindex && net->uplink_ifindex != q.ifindex))
 		return 0;
-	a.uplink = q.ifindex;
+	return q.ifindex;
+}
+
+/* hostFirewall='bypass': the session is made here instead of behind the host's FORWARD rules. */
+__noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
+{
+	struct admission a = {.network = network_slot, .port = skb->tc_index};
+	u32 masquerade;
+
+	if (!p)
+		return 0;
+	masquerade = p->family == 4 ? VNET_NETWORK_F_MASQUERADE4 : VNET_NETWORK_F_MASQUERADE6;
+	if (p->flags & (PACKET_REPLY | PACKET_LATER | PACKET_ERROR))
+		return 0;
+	if (p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+		return 0;
+	if (is_icmp(p->family, p->proto) && !p->flow.sport_be)
+		return 0;
+	a.uplink = bypass_uplink(skb, p);
+	if (!a.uplink)
+		return 0;
 	a.nat = p->flow.src;
 	if (network_flags & masquerade) {
-		if (route_source(skb, &p->flow.dst, q.ifindex, &a.nat))
+		if (route_source(skb, &p->flow.dst, a.uplink, &a.nat))
 			return 0;
 		a.flags = VNET_SESSION_F_MASQUERADE;
 	}

@@ -73,26 +73,29 @@ static __always_inline void reverse_of(const struct vnet_flow *key, const struct
  * Whoever deletes the session entry gives back its share; the reverse entry goes only while it is
  * still this session's (a closed one may have been taken over).
  */
-__noinline int session_delete(struct vnet_flow *key)
+__noinline int session_delete(struct vnet_flow *flow)
 {
+	u32 zero = 0;
+	struct vnet_flow *key = bpf_map_lookup_elem(&deleting_room, &zero);
+	struct vnet_flow *answer, *owner;
 	struct session *s;
-	struct vnet_flow rev;
-	struct vnet_flow *owner;
-	u16 network, port;
+	u32 network, port;
 
-	if (!key)
+	if (!flow || !key)
 		return 0;
+	*key = *flow;
+	answer = key + 1;
 	s = bpf_map_lookup_elem(&sessions, key);
 	if (!s)
 		return 0;
 	network = s->network;
 	port = s->port;
-	reverse_of(key, s, &rev);
+	reverse_of(key, s, answer);
 	if (bpf_map_delete_elem(&sessions, key))
 		return 0;
-	owner = bpf_map_lookup_elem(&reverse, &rev);
+	owner = bpf_map_lookup_elem(&reverse, answer);
 	if (owner && addr_equal(&owner->src, &key->src) && owner->sport_be == key->sport_be)
-		bpf_map_delete_elem(&reverse, &rev);
+		bpf_map_delete_elem(&reverse, answer);
 	usage_add(network, -1);
 	if (port)
 		usage_add(port, -1);

@@ -166,11 +166,11 @@ __noinline int admit_forward(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_forward_key key = {};
 	struct vnet_forward *to;
-	struct vnet_flow inside = {};
 	struct admission a = {.uplink = uplink_ifindex, .flags = VNET_SESSION_F_INBOUND};
+	struct making *m = making_of();
 	struct bpf_fib_lookup q;
 
-	if (!p || p->flags & (PACKET_LATER | PACKET_ERROR | PACKET_REPLY))
+	if (!p || !m || p->flags & (PACKET_LATER | PACKET_ERROR | PACKET_REPLY))
 		return 0;
 	if (p->proto == IPPROTO_TCP) {
 		if ((p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
@@ -188,15 +188,16 @@ __noinline int admit_forward(struct __sk_buff *skb, struct packet *p)
 	route_query(&q, &p->flow.src, &p->flow.dst, p->family == 4, p->proto, uplink_ifindex);
 	if (bpf_fib_lookup(skb, &q, sizeof(q), 0) != BPF_FIB_LKUP_RET_NOT_FWDED)
 		return 0;
-	inside.src = to->to;
-	inside.dst = p->flow.src;
-	inside.sport_be = to->port_be;
-	inside.dport_be = p->flow.sport_be;
-	inside.proto = p->proto;
+	__builtin_memset(&m->key, 0, sizeof(m->key));
+	m->key.src = to->to;
+	m->key.dst = p->flow.src;
+	m->key.sport_be = to->port_be;
+	m->key.dport_be = p->flow.sport_be;
+	m->key.proto = p->proto;
 	a.network = to->network;
 	a.nat = p->flow.dst;
 	a.nat_port_be = p->flow.dport_be;
-	return session_create(skb, &inside, &a);
+	return session_create(skb, &m->key, &a);
 }
 
 static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, struct session *s,
