@@ -83,7 +83,7 @@ __noinline int take_over_closed(void)
 __noinline int claim(void)
 {
 	struct making *m = making_of();
-	long err;
+	int err; /* below 6.4 the upper half of the register is not the sign */
 
 	if (!m)
 		return DROP(SESSION_LIMIT);
