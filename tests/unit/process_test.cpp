@@ -23,12 +23,14 @@ class Sleeper {
   explicit Sleeper(const char* script = "sleep 60; :") {
     pid_ = ::fork();
     if (pid_ == 0) {
+      ::setpgid(0, 0);
       ::execl("/bin/sh", "sh", "-c", script, "vnet-sleeper", nullptr);
       ::_exit(127);
     }
     for (int i = 0; i < 500 && !process_alive(pid_, "vnet-sleeper"); ++i) std::this_thread::sleep_for(10ms);
   }
   ~Sleeper() {
+    ::kill(-pid_, SIGKILL);  // its own `sleep`, too, which would hold our output open
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
