@@ -3,18 +3,7 @@
  * The programs of one network: at its ports and at its gateway (the Linux bridge). What is fixed for a
  * network is rodata, so that the verifier prunes what it does not use.
  */
-#include "bpf/deliver.h"
-#include "bpf/dhcp.h"
-#include "bpf/fragment.h"
-#include "bpf/masquerade.h"
-#include "bpf/reject.h"
-#include "bpf/route.h"
-#include "bpf/translate.h"
-
-const volatile __u16 network_slot;
-const volatile __u32 gateway_ifindex;
-const volatile __u8 gateway_mac[8];
-const volatile __u32 network_flags;
+#include "bpf/gateway.h"
 
 static __always_inline int is_gateway_mac(const u8 *mac)
 {
@@ -264,60 +253,6 @@ int port_egress(struct __sk_buff *skb)
 		     bytes);
 }
 
-/* May a packet that this network's guests sent be routed on to where the host would route it? */
-static __always_inline int may_leave(struct __sk_buff *skb, struct packet *p)
-{
-	u32 slot = network_slot;
-	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
-	const struct vnet_addr *src = p->flags & PACKET_ERROR ? &p->outer_src : &p->flow.src;
-	const struct vnet_addr *dst = p->flags & PACKET_ERROR ? &p->outer_dst : &p->flow.dst;
-	struct vnet_device *device;
-	struct bpf_fib_lookup q;
-	long rc;
-
-	route_query(&q, src, dst, p->family == 4, p->proto, gateway_ifindex);
-	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
-	/* The host itself, or no way: the stack delivers, or answers. */
-	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH &&
-	    rc != BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		return TC_ACT_OK;
-	if (q.ifindex == gateway_ifindex)
-		return TC_ACT_OK;
-	device = device_of(q.ifindex);
-	if (device && device->role == VNET_DEVICE_GATEWAY)
-		return reject(skb, p, gateway_ifindex, slot, DROP(OTHER_NETWORK));
-	if (!device || !net || (net->uplink_ifindex && net->uplink_ifindex != q.ifindex))
-		return reject(skb, p, gateway_ifindex, slot, DROP(NO_UPLINK));
-	return TC_ACT_OK;
-}
-
-static __always_inline int is_unspecified(const struct vnet_addr *a)
-{
-	return !(a->word_be[0] | a->word_be[1] | a->word_be[3]);
-}
-
-static __always_inline int from_bridge(struct __sk_buff *skb, struct packet *p)
-{
-	struct vnet_subnet_key where = {.prefixlen = 128};
-	struct vnet_subnet *subnet;
-	int err = parse(skb, p, ETH_HLEN);
-
-	if (err)
-		return err;
-	/* Group addresses and link-local are never routed on; whoever has no address yet asks there, too. */
-	if (!p->family || is_group_or_local(p))
-		return TC_ACT_OK;
-	where.addr = p->flags & PACKET_ERROR ? p->outer_src : p->flow.src;
-	subnet = bpf_map_lookup_elem(&subnets, &where);
-	if (!subnet || subnet->network != network_slot) {
-		if (is_unspecified(&where.addr) ||
-		    (p->family == 6 && (bpf_ntohl(where.addr.word_be[0]) & 0xffc00000) == 0xfe800000))
-			return TC_ACT_OK; /* the stack does not forward these */
-		return DROP(SPOOFED_SOURCE);
-	}
-	return may_leave(skb, p);
-}
-
 SEC("tc")
 int gateway_ingress(struct __sk_buff *skb)
 {
@@ -325,49 +260,6 @@ int gateway_ingress(struct __sk_buff *skb)
 	struct packet *p = packet_room();
 
 	return leave(p ? from_bridge(skb, p) : DROP(MALFORMED), network_slot, COUNT_NOTHING, bytes);
-}
-
-/* Who may send into the network through the host stack? */
-static __always_inline int may_enter(struct __sk_buff *skb)
-{
-	struct vnet_device *from;
-
-	/* The host itself, and what its stack turned round within the network. */
-	if (!skb->ingress_ifindex || skb->ingress_ifindex == gateway_ifindex)
-		return TC_ACT_OK;
-	from = device_of(skb->ingress_ifindex);
-	/* tc_index can be believed only behind our uplink hook, which writes it. */
-	if (from && from->role == VNET_DEVICE_UPLINK && skb->tc_index == VNET_TC_INDEX_ADMITTED)
-		return TC_ACT_OK;
-	return from && from->role == VNET_DEVICE_GATEWAY ? DROP(OTHER_NETWORK) : DROP(NOT_VISIBLE);
-}
-
-static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
-{
-	struct vnet_fdb_key to = {.network = network_slot};
-	struct vnet_fdb_entry *target;
-	u8 mac[6];
-	int verdict, err;
-
-	if (bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)))
-		return TC_ACT_OK;
-	/* The host forwards, and sends, IP that the parser does not read: who may enter does not hang on it.
-	 */
-	err = parse(skb, p, ETH_HLEN);
-	verdict = err || p->family ? may_enter(skb) : TC_ACT_OK;
-	if (verdict < 0)
-		return verdict;
-	if (err)
-		p->family = 0;
-	if (is_dhcp_reply(p))
-		repair_dhcp_reply(skb);
-	if (mac[0] & 1)
-		return TC_ACT_OK;
-	__builtin_memcpy(to.mac, mac, 6);
-	target = bpf_map_lookup_elem(&fdb, &to);
-	if (!target)
-		return TC_ACT_OK;
-	return deliver(skb, target->ifindex, target->slot, target->flags, 0);
 }
 
 SEC("tc")

@@ -69,6 +69,7 @@ std::string show_text(const NetworkDetails& details) {
   line("Ports:", std::to_string(details.summary.ports));
   if (!details.summary.active) return out;
   line("Uplinks:", fmt::format("{}", fmt::join(details.uplinks, ", ")));
+  for (const auto& route : details.routes) line("Others' route:", route);
   line("dnsmasq:", details.dnsmasq_running ? "running" : "not running");
   line("Sessions:", fmt::format("{} of {}", details.sessions, network.settings.max_sessions));
   return out;

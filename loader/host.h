@@ -32,6 +32,7 @@ struct NetworkDetails {
   std::vector<std::string> uplinks;
   bool dnsmasq_running = false;
   std::uint32_t sessions = 0;
+  std::vector<std::string> routes;  // routed and open: "PREFIX via ADDRESS", what the next routers must know
 };
 
 // What `attach` and `set` were asked for; nullopt: leave as it is (attach: the default).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The verbs that only look.
 #include <fmt/format.h>
+#include <linux/rtnetlink.h>
 
 #include <algorithm>
 #include <chrono>
@@ -39,6 +40,26 @@ std::uint32_t session_count(Datapath* datapath, std::uint16_t slot) {
   if (!datapath) return 0;
   auto usage = datapath->maps().usage.get(slot);
   return usage ? usage->sessions : 0;
+}
+
+// Nobody outside finds the way to a visible network by itself: the routes, by each uplink's own address.
+Result<std::vector<std::string>> routes_to(Context& context, const Network& network,
+                                           const std::vector<std::string>& uplinks) {
+  std::vector<std::string> routes;
+  if (network.mode != Mode::Route && network.mode != Mode::Open) return routes;
+  for (const auto& uplink : uplinks) {
+    VNET_ASSIGN(auto link, context.netlink.find_link(uplink));
+    if (!link) continue;
+    VNET_ASSIGN(auto addresses, context.netlink.addresses(link->ifindex));
+    for (const auto& ip : network.ips) {
+      auto via = std::ranges::find_if(addresses, [&](const AddressInfo& info) {
+        return info.scope == RT_SCOPE_UNIVERSE && info.prefix.address.family == ip.gateway.address.family;
+      });
+      if (via != addresses.end())
+        routes.push_back(fmt::format("{} via {}", ip.gateway.network().text(), via->prefix.address.text()));
+    }
+  }
+  return routes;
 }
 
 }  // namespace
@@ -84,6 +105,8 @@ Result<NetworkDetails> Host::show(const std::string& name) {
     for (const auto& uplink : uplinks)
       if (active->network.devices.empty() || active->network.devices.front() == uplink.interface)
         details.uplinks.push_back(uplink.interface);
+    if (active->network.mode == Mode::Isolated) details.uplinks.clear();
+    VNET_ASSIGN(details.routes, routes_to(state_->context, active->network, details.uplinks));
   } else {
     VNET_ASSIGN(auto definition, state_->definition(name));
     if (definition) details.network = *definition;

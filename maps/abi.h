@@ -165,7 +165,12 @@ VNET_SIZE(struct vnet_fdb_entry, 8);
 
 #define VNET_NETWORK_F_MASQUERADE4 1
 #define VNET_NETWORK_F_MASQUERADE6 2
-#define VNET_NETWORK_F_BYPASS 4 /* admitted in the port program, past the host's FORWARD rules */
+#define VNET_NETWORK_F_BYPASS 4    /* admitted in the port program, past the host's FORWARD rules */
+#define VNET_NETWORK_F_VISIBLE 8   /* routed, open: others may begin, and see the guests' own addresses */
+#define VNET_NETWORK_F_ISOLATED 16 /* nothing from or to anywhere but the host */
+#define VNET_NETWORK_F_OPEN 32     /* no policy of ours: the host's firewall alone decides */
+#define VNET_NETWORK_F_HOST_SERVICES 64 /* <vnet:host access>: DHCP, DNS, ping, and what the host began */
+#define VNET_NETWORK_F_HOST_CLOSED 128  /* ... nothing but what the host began */
 
 struct vnet_port_span {
   __u16 first; /* host byte order, closed interval; first > last: empty */

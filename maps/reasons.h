@@ -25,7 +25,9 @@
   X(SESSION_LIMIT, "session-limit", "the network's or the host's session table is full")                 \
   X(PORT_QUOTA, "port-quota", "the guest's port has its full share of sessions")                         \
   X(FRAGMENT_UNKNOWN, "fragment-unknown", "a later fragment whose first fragment was not seen")          \
-  X(WRITE_FAILED, "write-failed", "the packet could not be rewritten (out of memory)")
+  X(WRITE_FAILED, "write-failed", "the packet could not be rewritten (out of memory)")                   \
+  X(ISOLATED, "isolated", "the network is isolated: its guests reach the host and each other only")      \
+  X(HOST_CLOSED, "host-closed", "the network's guests may not reach this of the host (vnet:host access)")
 
 #define VNET_REASON_ENUM(name, word, meaning) VNET_DROP_##name,
 enum vnet_reason { VNET_DROP_NONE = 0, VNET_REASONS(VNET_REASON_ENUM) VNET_DROP_MAX };

@@ -19,11 +19,11 @@ Result<void> check_supported(const Network& network) {
   auto missing = [&](const std::string& what) {
     return invalid(fmt::format("network {}: {} is not in this build yet", network.name, what));
   };
-  if (network.mode != Mode::Nat) return missing(fmt::format("mode {}", mode_name(network.mode)));
+  if (network.mode == Mode::Bridge || network.mode == Mode::Direct)
+    return missing(fmt::format("mode {}", mode_name(network.mode)));
   if (network.settings.xdp == XdpMode::Filter || network.settings.xdp == XdpMode::Forward)
     return missing("<vnet:xdp mode='filter'> or 'forward'");
   if (network.settings.inbound != Inbound::Accept) return missing("<vnet:inbound default> other than accept");
-  if (network.settings.host_access != HostAccess::All) return missing("<vnet:host access> other than all");
   if (network.bandwidth) return missing("<bandwidth>");
   if (network.isolated_ports) return missing("<port isolated='yes'>");
   if (!network.zone.empty()) return missing("a firewalld zone");
@@ -59,7 +59,7 @@ Result<void> check_subnets_free(Context& context, const Network& network) {
 
 // Forwarding switches the kernel to ignoring router advertisements unless accept_ra is 2.
 Result<void> check_router_advertisements(Context& context, const Network& network) {
-  if (!network.has(Family::V6)) return {};
+  if (!network.has(Family::V6) || network.mode == Mode::Isolated) return {};
   VNET_ASSIGN(auto forwarding, read_sysctl("net.ipv6.conf.all.forwarding"));
   if (forwarding && *forwarding == "1") return {};
   VNET_ASSIGN(auto routes, context.netlink.routes());
@@ -78,8 +78,23 @@ Result<void> check_router_advertisements(Context& context, const Network& networ
 }
 
 std::uint32_t program_flags(const Network& network) {
-  std::uint32_t flags = VNET_NETWORK_F_MASQUERADE4;
-  if (network.nat.ipv6) flags |= VNET_NETWORK_F_MASQUERADE6;
+  std::uint32_t flags = 0;
+  switch (network.mode) {
+    case Mode::Nat:
+      flags |= VNET_NETWORK_F_MASQUERADE4;
+      if (network.nat.ipv6) flags |= VNET_NETWORK_F_MASQUERADE6;
+      break;
+    case Mode::Open:
+      flags |= VNET_NETWORK_F_OPEN | VNET_NETWORK_F_VISIBLE;
+      break;
+    case Mode::Route:
+      flags |= VNET_NETWORK_F_VISIBLE;
+      break;
+    default:
+      flags |= VNET_NETWORK_F_ISOLATED;
+  }
+  if (network.settings.host_access == HostAccess::Services) flags |= VNET_NETWORK_F_HOST_SERVICES;
+  if (network.settings.host_access == HostAccess::None) flags |= VNET_NETWORK_F_HOST_CLOSED;
   if (network.settings.host_firewall == HostFirewall::Bypass) flags |= VNET_NETWORK_F_BYPASS;
   return flags;
 }
@@ -120,6 +135,15 @@ vnet_subnet_key subnet_key(const Prefix& prefix) {
   return key;
 }
 
+// Whose addresses are the network's: its subnets, and what it routes to through its guests.
+std::vector<Prefix> prefixes_of(const Network& network) {
+  std::vector<Prefix> prefixes;
+  for (const auto& ip : network.ips) prefixes.push_back(ip.gateway);
+  for (const auto& route : network.routes)
+    if (route.destination.length > 0) prefixes.push_back(route.destination);
+  return prefixes;
+}
+
 vnet_forward_key forward_key(const PortForward& forward) {
   return {.port_be = htons(forward.port),
           .proto = static_cast<__u8>(forward.proto == "tcp" ? IPPROTO_TCP : IPPROTO_UDP),
@@ -155,7 +179,8 @@ Result<void> bring_up_programs(Context& context, const Network& network, std::ui
   }
   VNET_TRY(maps.networks.set(slot, entry));
   VNET_TRY(maps.devices.set(static_cast<__u32>(link.ifindex), {.role = VNET_DEVICE_GATEWAY, .slot = slot}));
-  for (const auto& ip : network.ips) VNET_TRY(maps.subnets.set(subnet_key(ip.gateway), {.network = slot}));
+  for (const auto& prefix : prefixes_of(network))
+    VNET_TRY(maps.subnets.set(subnet_key(prefix), {.network = slot}));
   for (const auto& forward : network.settings.port_forwards)
     VNET_TRY(maps.forwards.set(
         forward_key(forward),
@@ -172,7 +197,7 @@ void take_down_programs(Context& context, const Network& network, std::uint16_t 
     (void)context.datapath->detach(network.bridge, static_cast<int>(entry->gateway_ifindex));
     (void)maps.devices.erase(entry->gateway_ifindex);
   }
-  for (const auto& ip : network.ips) (void)maps.subnets.erase(subnet_key(ip.gateway));
+  for (const auto& prefix : prefixes_of(network)) (void)maps.subnets.erase(subnet_key(prefix));
   for (const auto& forward : network.settings.port_forwards) (void)maps.forwards.erase(forward_key(forward));
   for (const auto& key : maps.fdb.keys())
     if (key.network == slot) (void)maps.fdb.erase(key);
@@ -202,6 +227,7 @@ Result<void> restore_sysctls(Context& context) {
 }
 
 void plan_sysctls(Plan& plan, Context& context, const Network& network) {
+  if (network.mode == Mode::Isolated) return;  // nobody routes for it
   auto wanted = std::vector<std::string>{};
   if (network.has(Family::V4)) wanted.emplace_back("net.ipv4.ip_forward");
   if (network.has(Family::V6)) wanted.emplace_back("net.ipv6.conf.all.forwarding");

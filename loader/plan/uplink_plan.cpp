@@ -14,6 +14,7 @@ Result<std::vector<LinkInfo>> wanted_uplinks(Context& context, const std::vector
   std::set<int> indexes;
   bool any = false;
   for (const auto& network : networks) {
+    if (network.mode == Mode::Isolated) continue;
     if (network.devices.empty()) {
       any = true;
       continue;

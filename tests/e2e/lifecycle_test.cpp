@@ -83,11 +83,10 @@ TEST_F(Lifecycle, ExitCodesAndMessages) {
 
 TEST_F(Lifecycle, ModesOfLaterIssuesAreRefusedByName) {
   vnet({"define",
-        file("iso.xml",
-             "<network><name>iso</name><ip address='192.168.9.1' netmask='255.255.255.0'/></network>")});
-  Output start = ground().vnet({"start", "iso"});
+        file("lan.xml", "<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/></network>")});
+  Output start = ground().vnet({"start", "lan"});
   EXPECT_EQ(2, start.status);
-  EXPECT_THAT(start.err, HasSubstr("mode isolated is not in this build yet"));
+  EXPECT_THAT(start.err, HasSubstr("mode bridge is not in this build yet"));
 }
 
 TEST_F(Lifecycle, ASubnetInUseIsRefusedWithTheInterface) {

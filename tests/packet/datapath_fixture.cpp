@@ -125,12 +125,12 @@ class Host {
 
   Datapath& datapath() { return *datapath_; }
   Trampoline& trampoline() { return trampoline_; }
-  int program(Program which, bool bypass) {
+  int program(Program which, std::uint32_t flags) {
     if (which == Program::UplinkIngress || which == Program::UplinkEgress)
       return uplink_[which == Program::UplinkEgress].get();
-    auto& set = bypass ? bypass_ : network_;
-    if (!set[0]) load(bypass, set);
-    return set[static_cast<int>(which)].get();
+    auto& set = network_[flags];
+    if (!set[0]) load(flags, set);
+    return set[static_cast<std::size_t>(which)].get();
   }
 
  private:
@@ -168,18 +168,18 @@ class Host {
     fs::remove(folder_, ignored);
   }
 
-  void load(bool bypass, std::array<Fd, 4>& set) {
-    std::string name = bypass ? "bypass" : "default";
-    std::uint32_t flags = VNET_NETWORK_F_MASQUERADE4 | VNET_NETWORK_F_MASQUERADE6;
+  // The network's programs as loaded for one mode.
+  void load(std::uint32_t flags, std::array<Fd, 4>& set) {
+    std::string name = fmt::format("flags{}", flags);
     must(datapath_->load_network(name, {.slot = slot::network,
                                         .gateway_ifindex = static_cast<int>(if_nametoindex("virbr0")),
                                         .gateway_mac = mac_bytes(mac::gateway),
-                                        .flags = flags | (bypass ? VNET_NETWORK_F_BYPASS : 0U),
+                                        .flags = flags,
                                         .gateway4 = model_address(4, ends(4).gateway),
                                         .gateway6 = model_address(6, ends(6).gateway)}));
-    int at = 0;
+    std::size_t at = 0;
     for (const char* program : {"port_ingress", "port_egress", "gateway_ingress", "gateway_egress"})
-      set[static_cast<std::size_t>(at++)] = open("networks/" + name + "/" + program);
+      set[at++] = open("networks/" + name + "/" + program);
   }
 
   Fd open(const std::string& pin) {
@@ -190,7 +190,7 @@ class Host {
 
   fs::path folder_;
   std::optional<Datapath> datapath_;
-  std::array<Fd, 4> network_, bypass_;
+  std::map<std::uint32_t, std::array<Fd, 4>> network_;
   std::array<Fd, 2> uplink_;
   Trampoline trampoline_;
 };
@@ -315,7 +315,7 @@ void DatapathTest::SetUp() {
   for (__u32 i = 0; i <= VNET_PROBE_MAX; ++i) must(all.probes.clear(i));
 
   vnet_network network{.gateway_ifindex = ifindex("virbr0"),
-                       .flags = VNET_NETWORK_F_MASQUERADE4 | VNET_NETWORK_F_MASQUERADE6,
+                       .flags = flag::nat,
                        .max_sessions = 1000,
                        .max_sessions_per_port = 500,
                        .ports = {{1024, 32767}, {61000, 65535}}};
@@ -347,7 +347,7 @@ Ran DatapathTest::run(Program which, const Bytes& frame, RunContext context, std
   bool port = which == Program::PortIngress || which == Program::PortEgress;
   bool uplink = which == Program::UplinkIngress || which == Program::UplinkEgress;
   if (!context.ifindex) context.ifindex = ifindex(port ? "g1" : uplink ? "eth0" : "virbr0");
-  int fd = Host::get().program(which, bypass_);
+  int fd = Host::get().program(which, flags_);
   if (tc_index) fd = Host::get().trampoline().to(fd, tc_index);
   Drops before = drops();
   RunResult result = test::run(fd, frame, context);
@@ -415,6 +415,17 @@ void DatapathTest::set_network(const std::function<void(vnet_network&)>& change)
   vnet_network network = maps().networks.get(slot::network).value();
   change(network);
   must(maps().networks.set(slot::network, network));
+}
+
+void DatapathTest::set_flags(std::uint32_t flags) {
+  flags_ = flags;
+  set_network([&](vnet_network& n) { n.flags = flags; });
+}
+
+void DatapathTest::set_other_flags(std::uint32_t flags) {
+  vnet_network network = maps().networks.get(slot::other).value();
+  network.flags = flags;
+  must(maps().networks.set(slot::other, network));
 }
 
 void DatapathTest::set_port(const std::string& interface, const std::function<void(vnet_port&)>& change) {

@@ -39,6 +39,14 @@ namespace slot {
 inline constexpr std::uint16_t network = 1, other = 2, uplink = 3, g1 = 4, g2 = 5;
 }
 
+// What the loader writes for each mode (loader/plan/network_plan.cpp).
+namespace flag {
+inline constexpr std::uint32_t nat = VNET_NETWORK_F_MASQUERADE4 | VNET_NETWORK_F_MASQUERADE6,
+                               nat_v4_only = VNET_NETWORK_F_MASQUERADE4, route = VNET_NETWORK_F_VISIBLE,
+                               open = VNET_NETWORK_F_VISIBLE | VNET_NETWORK_F_OPEN,
+                               isolated = VNET_NETWORK_F_ISOLATED;
+}
+
 namespace mac {
 inline const std::string gateway = "52:54:00:00:01:fe", other_gateway = "52:54:00:00:02:fe";
 inline const std::string guest1 = "52:54:00:00:01:0a", guest2 = "52:54:00:00:01:0b";
@@ -104,10 +112,12 @@ class DatapathTest : public testing::Test {
 
   void set_network(const std::function<void(vnet_network&)>& change);
   void set_port(const std::string& interface, const std::function<void(vnet_port&)>& change);
-  void with_bypass() { bypass_ = true; }  // the network's programs as loaded with hostFirewall='bypass'
+  // The network (its programs and its entry) as it is with these VNET_NETWORK_F_*; the other network's entry.
+  void set_flags(std::uint32_t flags);
+  void set_other_flags(std::uint32_t flags);
 
  private:
-  bool bypass_ = false;
+  std::uint32_t flags_ = flag::nat;
 };
 
 // Runs once for IPv4, once for IPv6: `at` has the names.

@@ -281,7 +281,7 @@ TEST_P(Port, DropsMalformedPacketsToTheGateway) {
 // --- hostFirewall='bypass'
 
 TEST_P(Port, BypassAdmitsAtOnce) {
-  with_bypass();
+  set_flags(flag::nat | VNET_NETWORK_F_BYPASS);
   for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) {
     expect(Program::PortIngress, sent(kind, at.guest1, 2000), Redirect, outgoing_translated(kind, 2000));
     auto made = session(key(kind, at.guest1, 2000));
@@ -293,7 +293,7 @@ TEST_P(Port, BypassAdmitsAtOnce) {
 }
 
 TEST_P(Port, BypassAdmitsOnlyWhatBeginsInTheNetwork) {
-  with_bypass();
+  set_flags(flag::nat | VNET_NETWORK_F_BYPASS);
   for (const char* flags : {"A", "SA", "R", "FA"})
     expect_same(Program::PortIngress, sent(L4::Tcp, at.guest1, 2000, flags), Ok);
   expect_same(Program::PortIngress,
@@ -306,7 +306,7 @@ TEST_P(Port, BypassAdmitsOnlyWhatBeginsInTheNetwork) {
 }
 
 TEST_P(Port, BypassKeepsToTheQuota) {
-  with_bypass();
+  set_flags(flag::nat | VNET_NETWORK_F_BYPASS);
   set_network([](vnet_network& n) { n.max_sessions_per_port = 1; });
   EXPECT_EQ(Redirect, run(Program::PortIngress, sent(L4::Udp, at.guest1, 2000)).verdict);
   expect_drop(Program::PortIngress, sent(L4::Udp, at.guest1, 2001), slot::g1, "port-quota");

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What leaves a network through a device of the host: an uplink, or the gateway of another network. The
+ * host stack has let it through; here its session is made, and what the network's mode hides is
+ * translated. Nothing of a hidden network passes untranslated.
+ *
+ * A visible network (routed, open) needs no session to be right: where none can be made its packets go
+ * on by the stack's way.
+ */
+#ifndef VNET_BPF_BINDING_H
+#define VNET_BPF_BINDING_H
+
+#include "bpf/fragment.h"
+#include "bpf/masquerade.h"
+#include "bpf/route.h"
+#include "bpf/translate.h"
+
+static __always_inline struct vnet_subnet *subnet_of(const struct vnet_addr *addr)
+{
+	struct vnet_subnet_key where = {.prefixlen = 128};
+
+	where.addr = *addr;
+	return bpf_map_lookup_elem(&subnets, &where);
+}
+
+static __always_inline u32 flags_of_network(u32 slot)
+{
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
+
+	return net ? net->flags : 0;
+}
+
+/* Whom a packet is from and to, as its own header says. */
+static __always_inline const struct vnet_addr *packet_source(const struct packet *p)
+{
+	return p->flags & PACKET_ERROR ? &p->outer_src : &p->flow.src;
+}
+
+static __always_inline const struct vnet_addr *packet_target(const struct packet *p)
+{
+	return p->flags & PACKET_ERROR ? &p->outer_dst : &p->flow.dst;
+}
+
+/* Which address of <nat><address> a pair of hosts gets: always the same one. */
+static __always_inline void nat_pool_address(const struct vnet_network *net, const struct vnet_flow *flow,
+					     struct vnet_addr *to)
+{
+	u32 hash = (flow->src.word_be[3] ^ flow->dst.word_be[3] * 0x9e3779b1u) * 0x85ebca6bu;
+	u32 size = net->nat_last - net->nat_first + 1;
+
+	addr_from_v4(to, bpf_htonl(net->nat_first + (u32)(((u64)hash * size) >> 32)));
+}
+
+/* What the other side shall see of this flow. 0 or the reason why it may not leave. */
+__noinline int choose_nat(struct __sk_buff *skb, struct packet *p, struct admission *a)
+{
+	struct vnet_network *net;
+	u32 slot, masquerade;
+
+	if (!p || !a)
+		return DROP(NO_ADDRESS);
+	slot = a->network;
+	net = bpf_map_lookup_elem(&networks, &slot);
+	if (!net)
+		return DROP(NO_ADDRESS);
+	if (net->flags & VNET_NETWORK_F_ISOLATED)
+		return DROP(ISOLATED);
+	if (net->uplink_ifindex && net->uplink_ifindex != a->uplink)
+		return DROP(NO_UPLINK);
+	masquerade = p->family == 4 ? VNET_NETWORK_F_MASQUERADE4 : VNET_NETWORK_F_MASQUERADE6;
+	if (!(net->flags & masquerade)) {
+		a->nat = p->flow.src;
+		return 0;
+	}
+	if (p->family == 4 && net->nat_first) {
+		nat_pool_address(net, &p->flow, &a->nat);
+		return 0;
+	}
+	a->flags |= VNET_SESSION_F_MASQUERADE;
+	return route_source(skb, &p->flow.dst, a->uplink, &a->nat);
+}
+
+/* Only the beginning of something makes a session. */
+static __always_inline int opens_session(const struct packet *p)
+{
+	if (p->flags & (PACKET_ERROR | PACKET_REPLY))
+		return 0;
+	if (p->proto == IPPROTO_TCP) {
+		/* SYN; or data of a connection older than our table: its far end will reset it, which is
+		 * better than silence. A bare RST or SYN/ACK begins nothing.
+		 */
+		return !(p->tcp_flags & TCP_RST) && !((p->tcp_flags & TCP_SYN) && (p->tcp_flags & TCP_ACK));
+	}
+	if (is_icmp(p->family, p->proto))
+		return p->flow.sport_be || p->flags & PACKET_LATER;
+	return 1;
+}
+
+/* from: the network of the packet's source; NULL: it is the host's own. */
+static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struct vnet_subnet *from,
+				  u32 device)
+{
+	struct admission a = {.uplink = device, .port = skb->tc_index};
+	u32 visible = from ? flags_of_network(from->network) & VNET_NETWORK_F_VISIBLE : 0;
+	struct rewrite r = {};
+	struct session *s;
+	int err;
+
+	if (p->flags & PACKET_LATER && !fragment_follow(p))
+		return visible ? TC_ACT_OK : DROP(FRAGMENT_UNKNOWN);
+	if (p->flags & PACKET_FIRST)
+		fragment_note(p, 1);
+	s = session_outbound(&p->flow);
+	if (s) {
+		a.network = s->network;
+	} else {
+		if (!from) /* the host's own error about something that is no guest's */
+			return TC_ACT_OK;
+		if (!opens_session(p) && !visible)
+			return DROP(NO_SESSION);
+		a.network = from->network;
+	}
+	if (!(p->flags & PACKET_ERROR)) {
+		err = choose_nat(skb, p, &a);
+		if (err)
+			return err;
+		/* The route's address changed under the session: it cannot go on, a new one begins. */
+		if (s && !(s->flags & VNET_SESSION_F_INBOUND) && !addr_equal(&s->nat, &a.nat)) {
+			session_delete(&p->flow);
+			s = NULL;
+			if (!opens_session(p))
+				return DROP(NO_SESSION);
+		}
+	}
+	if (!s) {
+		if (!opens_session(p))
+			return TC_ACT_OK;
+		if (a.port >= VNET_SLOTS)
+			a.port = 0;
+		err = session_create(skb, &p->flow, &a);
+		if (err)
+			return visible ? TC_ACT_OK : err;
+		s = session_outbound(&p->flow);
+		if (!s)
+			return visible ? TC_ACT_OK : DROP(SESSION_LIMIT);
+	}
+	if (s->leg[VNET_OUT].hop.ifindex != device) {
+		s->leg[VNET_OUT].hop.tick = 0;
+		s->leg[VNET_OUT].hop.ifindex = device;
+	}
+	session_use(s, p, VNET_OUT, tick_now(), skb->len);
+	r.from = p->flow.src;
+	r.to = s->nat;
+	r.from_port_be = p->flow.sport_be;
+	r.to_port_be = s->nat_port_be;
+	r.source = 1;
+	/* An error that the host itself sends about a guest's packet keeps the host's address. */
+	return translate(skb, p, &r, from != NULL);
+}
+
+/*
+ * A new connection from outside to a guest of a visible network: its session, so that what follows goes
+ * the fast way. Nothing is lost where there is no room for it. 1: it is there.
+ */
+__noinline int admit_visible(struct __sk_buff *skb, struct packet *p, u32 network, u32 port, u32 uplink)
+{
+	struct admission a = {.network = network, .port = port, .uplink = uplink};
+	struct making *m = making_of();
+
+	if (!p || !m || p->flags & PACKET_LATER || !opens_session(p))
+		return 0;
+	if (p->proto == IPPROTO_TCP && !(p->tcp_flags & TCP_SYN))
+		return 0;
+	__builtin_memset(&m->key, 0, sizeof(m->key));
+	m->key.src = p->flow.dst;
+	m->key.dst = p->flow.src;
+	m->key.sport_be = p->flow.dport_be;
+	m->key.dport_be = p->flow.sport_be;
+	m->key.proto = p->proto;
+	a.flags = VNET_SESSION_F_INBOUND;
+	a.nat = p->flow.dst;
+	a.nat_port_be = p->flow.dport_be;
+	return !session_create(skb, &m->key, &a);
+}
+
+#endif
