@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a guest may send.
+ */
+#ifndef VNET_BPF_GUARD_H
+#define VNET_BPF_GUARD_H
+
+#include "bpf/account.h"
+#include "bpf/network.h"
+
+static __always_inline int is_gateway_mac(const u8 *mac)
+{
+	return !((mac[0] ^ gateway_mac[0]) | (mac[1] ^ gateway_mac[1]) | (mac[2] ^ gateway_mac[2]) |
+		 (mac[3] ^ gateway_mac[3]) | (mac[4] ^ gateway_mac[4]) | (mac[5] ^ gateway_mac[5]));
+}
+
+static __always_inline int mac_equal(const u8 *a, const u8 *b)
+{
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
+		 (a[5] ^ b[5]));
+}
+
+/* A port without a fixed MAC: its guests' MACs become known, up to a limit; fixed ones are never taken. */
+static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u32 ifindex)
+{
+	struct vnet_fdb_entry *known;
+	struct vnet_fdb_entry fresh = {};
+	struct vnet_usage *u, *before = NULL;
+	u32 slot;
+
+	if (!port || !key)
+		return 0;
+	known = bpf_map_lookup_elem(&fdb, key);
+	if (known && known->ifindex == ifindex)
+		return 0;
+	if (known && known->is_static)
+		return DROP(SPOOFED_MAC);
+	slot = port->slot;
+	u = bpf_map_lookup_elem(&usage, &slot);
+	if (!u || u->learned >= VNET_LEARN_MAX)
+		return 0;
+	if (known) { /* it moves here from another port */
+		slot = known->slot;
+		before = bpf_map_lookup_elem(&usage, &slot);
+	}
+	fresh.ifindex = ifindex;
+	fresh.slot = port->slot;
+	fresh.flags = port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0;
+	if (bpf_map_update_elem(&fdb, key, &fresh, BPF_ANY))
+		return 0;
+	__sync_fetch_and_add(&u->learned, 1);
+	if (before)
+		__sync_fetch_and_add(&before->learned, -1);
+	return 0;
+}
+
+static __always_inline int guard(struct vnet_port *port, const u8 *source, u32 ifindex)
+{
+	struct vnet_fdb_key key = {.network = network_slot};
+
+	if (port->flags & VNET_PORT_F_DOWN)
+		return DROP(LINK_DOWN);
+	if (source[0] & 1)
+		return DROP(SPOOFED_MAC);
+	if (port->flags & VNET_PORT_F_MAC)
+		return mac_equal(source, port->mac) ? 0 : DROP(SPOOFED_MAC);
+	if (is_gateway_mac(source))
+		return DROP(SPOOFED_MAC);
+	__builtin_memcpy(key.mac, source, 6);
+	return learn(port, &key, ifindex);
+}
+
+#endif
