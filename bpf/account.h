@@ -6,7 +6,7 @@
 #ifndef VNET_BPF_ACCOUNT_H
 #define VNET_BPF_ACCOUNT_H
 
-#include "bpf/maps.h"
+#include "bpf/monitor.h"
 
 #define DROP(name) (-(int)VNET_DROP_##name)
 
@@ -50,11 +50,19 @@ __noinline int count_drop(u32 slot, u32 reason)
  */
 #define PASS TC_ACT_UNSPEC
 
+static __always_inline void dropped(struct __sk_buff *skb, enum vnet_hook hook, u32 slot, u32 reason,
+				    u32 bytes)
+{
+	count_drop(slot, reason);
+	monitor(skb, hook, slot, reason, bytes);
+}
+
 /* bytes: the length as the packet arrived, taken before anything was rewritten. */
-static __always_inline int leave(int verdict, u32 slot, enum counted what, u32 bytes)
+static __always_inline int leave(struct __sk_buff *skb, enum vnet_hook hook, int verdict, u32 slot,
+				 enum counted what, u32 bytes)
 {
 	if (verdict < 0) {
-		count_drop(slot, -verdict);
+		dropped(skb, hook, slot, -verdict, bytes);
 		return TC_ACT_SHOT;
 	}
 	if (what != COUNT_NOTHING)

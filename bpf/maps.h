@@ -62,6 +62,20 @@ struct {
 	__type(value, struct vnet_flow);
 } untimed SEC(".maps");
 
+/* Who watches drops (bpf/monitor.h): written by the readers through mmap(), and the rings that they bring. */
+VNET_MAP(monitors, BPF_MAP_TYPE_ARRAY, 1, u32, struct vnet_monitors, BPF_F_MMAPABLE);
+VNET_MAP(monitor_lost, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_MONITORS_MAX, u32, u64, 0);
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, VNET_MONITORS_MAX);
+	__type(key, u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_RINGBUF);
+			__uint(max_entries, VNET_MONITOR_RING);
+		});
+} monitor_rings SEC(".maps");
+
 /*
  * Not shared state: room for what a new session is made of. The BPF stack is too small for it, and kernels
  * below 6.2 take a function argument's memory as a map key from nowhere but a map or the stack.

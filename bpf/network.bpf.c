@@ -172,8 +172,9 @@ int port_ingress(struct __sk_buff *skb)
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
 
 	if (!port)
-		return leave(DROP(UNATTACHED), network_slot, COUNT_NOTHING, bytes);
-	return leave(from_guest(skb, port), port->slot, COUNT_TX, bytes);
+		return leave(skb, VNET_HOOK_PORT_INGRESS, DROP(UNATTACHED), network_slot, COUNT_NOTHING,
+			     bytes);
+	return leave(skb, VNET_HOOK_PORT_INGRESS, from_guest(skb, port), port->slot, COUNT_TX, bytes);
 }
 
 SEC("tc")
@@ -187,9 +188,10 @@ int port_egress(struct __sk_buff *skb)
 		return PASS;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
 	if (!port)
-		return leave(DROP(UNATTACHED), network_slot, COUNT_NOTHING, bytes);
-	return leave(port->flags & VNET_PORT_F_DOWN ? DROP(LINK_DOWN) : TC_ACT_OK, port->slot, COUNT_RX,
-		     bytes);
+		return leave(skb, VNET_HOOK_PORT_EGRESS, DROP(UNATTACHED), network_slot, COUNT_NOTHING,
+			     bytes);
+	return leave(skb, VNET_HOOK_PORT_EGRESS, port->flags & VNET_PORT_F_DOWN ? DROP(LINK_DOWN) : TC_ACT_OK,
+		     port->slot, COUNT_RX, bytes);
 }
 
 SEC("tc")
@@ -198,7 +200,8 @@ int gateway_ingress(struct __sk_buff *skb)
 	u32 bytes = skb->len;
 	struct packet *p = packet_room();
 
-	return leave(p ? from_bridge(skb, p) : DROP(MALFORMED), network_slot, COUNT_NOTHING, bytes);
+	return leave(skb, VNET_HOOK_GATEWAY_INGRESS, p ? from_bridge(skb, p) : DROP(MALFORMED), network_slot,
+		     COUNT_NOTHING, bytes);
 }
 
 SEC("tc")
@@ -207,7 +210,8 @@ int gateway_egress(struct __sk_buff *skb)
 	u32 bytes = skb->len;
 	struct packet *p = packet_room();
 
-	return leave(p ? to_guest(skb, p) : DROP(MALFORMED), network_slot, COUNT_NOTHING, bytes);
+	return leave(skb, VNET_HOOK_GATEWAY_EGRESS, p ? to_guest(skb, p) : DROP(MALFORMED), network_slot,
+		     COUNT_NOTHING, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -134,15 +134,14 @@ __noinline int reject_ipv6(struct __sk_buff *skb)
 __noinline int reject(struct __sk_buff *skb, struct packet *p, u32 gateway, u32 network, int reason)
 {
 	u32 slot = skb->tc_index ? skb->tc_index : network;
-	int err;
 
 	if (!p || p->flags & (PACKET_ERROR | PACKET_LATER | PACKET_OPTIONS) || is_group_or_local(p) ||
 	    p->l3 != ETH_HLEN || !reject_allowed(slot))
 		return reason;
-	err = p->family == 4 ? reject_ipv4(skb) : reject_ipv6(skb);
-	if (err)
-		return reason;
-	count_drop(network, -reason);
+	/* While the packet is still itself. */
+	dropped(skb, VNET_HOOK_GATEWAY_INGRESS, network, -reason, skb->len);
+	if (p->family == 4 ? reject_ipv4(skb) : reject_ipv6(skb))
+		return TC_ACT_SHOT;
 	return bpf_redirect(gateway, 0);
 }
 

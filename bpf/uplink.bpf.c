@@ -38,8 +38,9 @@ int uplink_egress(struct __sk_buff *skb)
 	struct packet *p = packet_room();
 
 	if (is_done(skb))
-		return leave(TC_ACT_OK, uplink_slot, COUNT_TX, bytes);
-	return leave(p ? out(skb, p) : DROP(MALFORMED), uplink_slot, COUNT_TX, bytes);
+		return leave(skb, VNET_HOOK_UPLINK_EGRESS, TC_ACT_OK, uplink_slot, COUNT_TX, bytes);
+	return leave(skb, VNET_HOOK_UPLINK_EGRESS, p ? out(skb, p) : DROP(MALFORMED), uplink_slot, COUNT_TX,
+		     bytes);
 }
 
 /* <portForward>: a new connection to the host's address and port, for a guest. */
@@ -182,7 +183,8 @@ int uplink_ingress(struct __sk_buff *skb)
 	struct packet *p = packet_room();
 
 	skb->tc_index = 0;
-	return leave(p ? in(skb, p) : DROP(MALFORMED), uplink_slot, COUNT_RX, bytes);
+	return leave(skb, VNET_HOOK_UPLINK_INGRESS, p ? in(skb, p) : DROP(MALFORMED), uplink_slot, COUNT_RX,
+		     bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

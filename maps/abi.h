@@ -15,7 +15,7 @@
 #define VNET_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #endif
 
-#define VNET_ABI_VERSION 1
+#define VNET_ABI_VERSION 2
 
 /*
  * A slot is a small number that the loader gives to everything that is counted: port, network, uplink.
@@ -255,6 +255,57 @@ VNET_SIZE(struct vnet_usage, 16);
 
 /* Port allocation: how many tries a binding took, index 32: none found. Per CPU. */
 #define VNET_PROBE_MAX 32
+
+/*
+ * Readers of drops, in one entry. A reader claims a place by moving its `until` into the future, and goes on
+ * doing so for as long as it reads.
+ */
+#define VNET_MONITORS_MAX 4
+#define VNET_MONITOR_RING (1 << 20)  /* bytes */
+#define VNET_MONITOR_WINDOW_SHIFT 27 /* the rate limit's window: 2^27 ns (0.13 s) */
+
+struct vnet_monitor {
+  __u64 until;   /* CLOCK_MONOTONIC, ns; past: free */
+  __u64 reasons; /* a bit for each enum vnet_reason; 0: all */
+  __u16 network; /* slots; 0: all */
+  __u16 port;
+  __u32 per_window; /* events at most */
+  __u32 window;     /* the present one, and how many it has seen: the kernel's */
+  __u32 shown;
+};
+VNET_SIZE(struct vnet_monitor, 32);
+
+struct vnet_monitors {
+  __u64 until; /* the latest of all; 0: nobody, and nothing more is looked at */
+  struct vnet_monitor each[VNET_MONITORS_MAX];
+};
+VNET_SIZE(struct vnet_monitors, 136);
+
+#define VNET_EVENT_BYTES 256
+
+/* One dropped packet: what is known of it, then its first bytes. */
+struct vnet_event_head {
+  __u64 time;    /* CLOCK_MONOTONIC, ns */
+  __u32 ifindex; /* where it was dropped */
+  __u32 length;  /* as it arrived there, link header included */
+  __u16 hook;    /* enum vnet_hook */
+  __u16 reason;  /* enum vnet_reason */
+  __u16 slot;    /* what counted it */
+  __u16 network; /* slots; 0: not known */
+  __u16 port;
+  __u16 captured;       /* bytes that follow */
+  __be16 protocol_be;   /* EtherType, behind tags that are in the metadata */
+  __be16 vlan_proto_be; /* a tag in the metadata, not in the bytes; 0: none */
+  __u16 vlan_tci;
+  __u16 pad[3];
+};
+VNET_SIZE(struct vnet_event_head, 40);
+
+struct vnet_event {
+  struct vnet_event_head head;
+  __u8 bytes[VNET_EVENT_BYTES];
+};
+VNET_SIZE(struct vnet_event, 40 + VNET_EVENT_BYTES);
 
 /* One entry, written once by the loader that creates the maps. */
 struct vnet_settings {

@@ -6,9 +6,10 @@
 namespace vnet {
 
 const std::vector<const char*>& SharedMaps::names() {
-  static const std::vector<const char*> all{"sessions", "reverse", "fragments", "ports",    "fdb",
-                                            "networks", "devices", "subnets",   "forwards", "traffic",
-                                            "drops",    "usage",   "probes",    "settings", "untimed"};
+  static const std::vector<const char*> all{"sessions", "reverse",      "fragments",    "ports",    "fdb",
+                                            "networks", "devices",      "subnets",      "forwards", "traffic",
+                                            "drops",    "usage",        "probes",       "settings", "untimed",
+                                            "monitors", "monitor_lost", "monitor_rings"};
   return all;
 }
 
@@ -20,6 +21,17 @@ Result<std::optional<SharedMaps>> SharedMaps::open(const std::filesystem::path& 
     if (!fd) return system_error(fmt::format("opening the pinned map {}", (folder / name).string()));
     fds.push_back(std::move(fd));
   }
+  SharedMaps maps = take(std::move(fds));
+  auto settings = maps.settings.get(0);
+  if (!settings || settings->abi_version != VNET_ABI_VERSION)
+    return failed(fmt::format(
+        "the running datapath has map layout {}, this program has {}: stop every network with the version "
+        "that started it, then start them again",
+        settings ? settings->abi_version : 0, VNET_ABI_VERSION));
+  return maps;
+}
+
+SharedMaps SharedMaps::take(std::vector<Fd> fds) {
   SharedMaps maps;
   auto next = fds.begin();
   auto take = [&](auto& map) { map = std::remove_reference_t<decltype(map)>(std::move(*next++)); };
@@ -38,12 +50,9 @@ Result<std::optional<SharedMaps>> SharedMaps::open(const std::filesystem::path& 
   take(maps.probes);
   take(maps.settings);
   take(maps.untimed);
-  auto settings = maps.settings.get(0);
-  if (!settings || settings->abi_version != VNET_ABI_VERSION)
-    return failed(fmt::format(
-        "the running datapath has map layout {}, this program has {}: stop every network with the version "
-        "that started it, then start them again",
-        settings ? settings->abi_version : 0, VNET_ABI_VERSION));
+  take(maps.monitors);
+  take(maps.monitor_lost);
+  take(maps.monitor_rings);
   return maps;
 }
 
@@ -52,10 +61,19 @@ namespace {
 #define VNET_REASON_MEANING(name, word, meaning) meaning,
 constexpr const char* words[] = {"none", VNET_REASONS(VNET_REASON_WORD)};
 constexpr const char* meanings[] = {"", VNET_REASONS(VNET_REASON_MEANING)};
+constexpr const char* hook_words[] = {"none", VNET_HOOKS(VNET_REASON_WORD)};
 }  // namespace
 
 const char* reason_word(unsigned reason) {
   return reason < VNET_DROP_MAX ? words[reason] : "unknown";
+}
+std::optional<unsigned> reason_number(std::string_view word) {
+  for (unsigned reason = 1; reason < VNET_DROP_MAX; ++reason)
+    if (word == words[reason]) return reason;
+  return std::nullopt;
+}
+const char* hook_word(unsigned hook) {
+  return hook < VNET_HOOK_MAX ? hook_words[hook] : "unknown";
 }
 const char* reason_meaning(unsigned reason) {
   return reason < VNET_DROP_MAX ? meanings[reason] : "";

@@ -10,12 +10,14 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "loader/error.h"
 #include "loader/kernel/fd.h"
 #include "maps/abi.h"
+#include "maps/hooks.h"
 #include "maps/reasons.h"
 
 namespace vnet {
@@ -139,14 +141,20 @@ struct SharedMaps {
   PerCpuMap<__u32, __u64> probes;
   Map<__u32, vnet_settings> settings;
   Map<__u32, vnet_flow> untimed;  // a queue: held open, not read
+  Map<__u32, vnet_monitors> monitors;
+  PerCpuMap<__u32, __u64> monitor_lost;
+  Map<__u32, int> monitor_rings;  // written with a ring buffer's descriptor
 
   static const std::vector<const char*>& names();
   // nullopt: nothing is pinned there (no network has been started since boot). An ABI that is not ours is
   // an error.
+  static SharedMaps take(std::vector<Fd> fds);  // in the order of names()
   static Result<std::optional<SharedMaps>> open(const std::filesystem::path& folder);
 };
 
 const char* reason_word(unsigned reason);     // "spoofed-mac"
 const char* reason_meaning(unsigned reason);  // a sentence
+std::optional<unsigned> reason_number(std::string_view word);
+const char* hook_word(unsigned hook);  // "port-ingress"
 
 }  // namespace vnet

@@ -27,21 +27,6 @@ std::uint64_t seconds_since(std::uint32_t tick, std::uint32_t now) {
   return (static_cast<std::uint64_t>(now - tick) << VNET_TICK_SHIFT) / 1'000'000'000;
 }
 
-std::string protocol_word(std::uint8_t protocol) {
-  switch (protocol) {
-    case IPPROTO_TCP:
-      return "tcp";
-    case IPPROTO_UDP:
-      return "udp";
-    case IPPROTO_ICMP:
-      return "icmp";
-    case IPPROTO_ICMPV6:
-      return "icmp6";
-    default:
-      return std::to_string(protocol);
-  }
-}
-
 const char* state_word(std::uint8_t state) {
   switch (state) {
     case VNET_SESSION_NEW:
@@ -77,6 +62,21 @@ SessionInfo describe(const vnet_flow& flow, const vnet_session& session, std::ui
 }
 
 }  // namespace
+
+std::string protocol_word(std::uint8_t protocol) {
+  switch (protocol) {
+    case IPPROTO_TCP:
+      return "tcp";
+    case IPPROTO_UDP:
+      return "udp";
+    case IPPROTO_ICMP:
+      return "icmp";
+    case IPPROTO_ICMPV6:
+      return "icmp6";
+    default:
+      return std::to_string(protocol);
+  }
+}
 
 Address to_address(const vnet_addr& address) {
   Address result;

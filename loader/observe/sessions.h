@@ -28,6 +28,7 @@ struct SessionInfo {
   std::uint16_t network_slot = 0, port_slot = 0;
 };
 
+std::string protocol_word(std::uint8_t protocol);
 std::vector<SessionInfo> read_sessions(const SharedMaps& maps);
 Address to_address(const vnet_addr& address);
 vnet_addr from_address(const Address& address);

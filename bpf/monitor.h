@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Drops as they happen, for whoever runs `vnet-bpf monitor`. While nobody does, a drop costs one load
+ * more. A reader must renew its claim every few seconds, so that one that was killed does not leave this
+ * on; it brings its own ring, so that several can watch, each with filters and a rate of its own.
+ *
+ * Under a flood the common case is "not shown": it reads shared lines only and writes a per-CPU counter.
+ */
+#ifndef VNET_BPF_MONITOR_H
+#define VNET_BPF_MONITOR_H
+
+#include "bpf/maps.h"
+#include "maps/hooks.h"
+
+_Static_assert(VNET_DROP_MAX <= 64, "a monitor's filter of reasons is a mask of 64 bits");
+
+static __always_inline struct vnet_monitors *monitors_of(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&monitors, &zero);
+}
+
+/* The network whose guest a packet at an uplink comes from or goes to; 0: none. */
+static __noinline u32 network_at_uplink(struct __sk_buff *skb, u32 ingress)
+{
+	struct vnet_subnet_key where = {.prefixlen = 128};
+	struct vnet_subnet *subnet;
+
+	for (int i = 0; i < 2; i++) {
+		u32 destination = i ? !ingress : ingress;
+		u32 at;
+
+		if (skb->protocol == bpf_htons(ETH_P_IP)) {
+			where.addr.word_be[2] = bpf_htonl(0xffff);
+			at = destination ? 16 : 12;
+			if (bpf_skb_load_bytes_relative(skb, at, &where.addr.word_be[3], 4,
+							BPF_HDR_START_NET))
+				return 0;
+		} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+			at = destination ? 24 : 8;
+			if (bpf_skb_load_bytes_relative(skb, at, &where.addr, 16, BPF_HDR_START_NET))
+				return 0;
+		} else {
+			return 0;
+		}
+		subnet = bpf_map_lookup_elem(&subnets, &where);
+		if (subnet)
+			return subnet->network;
+	}
+	return 0;
+}
+
+/* slot: what the drop was counted for. */
+static __always_inline u32 network_of(struct __sk_buff *skb, u32 hook, u32 slot)
+{
+	u32 ifindex = skb->ifindex;
+	struct vnet_port *port;
+
+	if (hook == VNET_HOOK_UPLINK_INGRESS || hook == VNET_HOOK_UPLINK_EGRESS)
+		return network_at_uplink(skb, hook == VNET_HOOK_UPLINK_INGRESS);
+	if (hook != VNET_HOOK_PORT_INGRESS && hook != VNET_HOOK_PORT_EGRESS)
+		return slot;
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	return port ? port->network : slot;
+}
+
+/* Behind the port's own hooks a guest's packet carries its port's slot. */
+static __always_inline u32 port_of(struct __sk_buff *skb, u32 hook, u32 slot)
+{
+	u32 ifindex = skb->ifindex;
+
+	if (hook == VNET_HOOK_PORT_INGRESS || hook == VNET_HOOK_PORT_EGRESS)
+		return bpf_map_lookup_elem(&ports, &ifindex) ? slot : 0;
+	if (hook == VNET_HOOK_UPLINK_INGRESS || skb->tc_index >= VNET_SLOTS)
+		return 0;
+	return skb->tc_index;
+}
+
+/* One of this window's events? Races lend a few more: harmless. */
+static __always_inline int may_show(struct vnet_monitor *m, u32 window)
+{
+	if (m->window != window) {
+		m->window = window;
+		m->shown = 0;
+	}
+	if (m->shown >= m->per_window)
+		return 0;
+	__sync_fetch_and_add(&m->shown, 1);
+	return 1;
+}
+
+static __noinline int monitor_show(struct __sk_buff *skb, u32 at, struct vnet_event_head *head)
+{
+	void *ring = bpf_map_lookup_elem(&monitor_rings, &at);
+	struct vnet_event *e;
+	u32 there = skb->len;
+
+	if (!ring || !head)
+		return -1;
+	e = bpf_ringbuf_reserve(ring, sizeof(*e), 0);
+	if (!e)
+		return -1;
+	e->head = *head;
+	e->head.time = bpf_ktime_get_ns();
+	if (there > sizeof(e->bytes))
+		there = sizeof(e->bytes);
+	asm volatile("" : "+r"(there)); /* the verifier shall see the bounds on the register that is used */
+	if (there < 1 || there > sizeof(e->bytes) || bpf_skb_load_bytes(skb, 0, e->bytes, there))
+		there = 0;
+	e->head.captured = there;
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
+__noinline int monitor_drop(struct __sk_buff *skb, u32 hook, u32 slot, u32 reason, u32 bytes)
+{
+	struct vnet_monitors *all = monitors_of();
+	u64 now = bpf_ktime_get_coarse_ns();
+	struct vnet_event_head head = {};
+	u64 until;
+
+	if (!all)
+		return 0;
+	until = all->until;
+	if (now >= until) { /* the last reader has gone without a word */
+		__sync_val_compare_and_swap(&all->until, until, 0);
+		return 0;
+	}
+	for (u32 at = 0; at < VNET_MONITORS_MAX; at++) {
+		struct vnet_monitor *m = &all->each[at];
+		u32 key = at;
+		u64 *lost;
+
+		if (now >= m->until || (m->reasons && !(m->reasons >> (reason & 63) & 1)))
+			continue;
+		if (!head.hook) {
+			head.hook = hook;
+			head.reason = reason;
+			head.slot = slot;
+			head.network = network_of(skb, hook, slot);
+			head.port = port_of(skb, hook, slot);
+			head.ifindex = skb->ifindex;
+			head.length = bytes;
+			head.protocol_be = skb->protocol;
+			if (skb->vlan_present) {
+				head.vlan_proto_be = skb->vlan_proto;
+				head.vlan_tci = skb->vlan_tci;
+			}
+		}
+		if ((m->network && m->network != head.network) || (m->port && m->port != head.port))
+			continue;
+		if (may_show(m, now >> VNET_MONITOR_WINDOW_SHIFT) && !monitor_show(skb, at, &head))
+			continue;
+		lost = bpf_map_lookup_elem(&monitor_lost, &key);
+		if (lost)
+			(*lost)++;
+	}
+	return 0;
+}
+
+/* The packet as it stands, which is as it came unless a rewrite has failed half-way. */
+static __always_inline void monitor(struct __sk_buff *skb, u32 hook, u32 slot, u32 reason, u32 bytes)
+{
+	struct vnet_monitors *all = monitors_of();
+
+	if (all && all->until)
+		monitor_drop(skb, hook, slot, reason, bytes);
+}
+
+#endif
