@@ -11,11 +11,11 @@
 namespace vnet::cli {
 namespace {
 
-const std::set<std::string> later_verbs{"run", "monitor", "explain", "doctor", "export"};
+const std::set<std::string> later_verbs{"run", "monitor", "explain", "doctor"};
 
 // The words behind the options as CLI11 fills them in.
 struct Parsed {
-  std::string state_dir, file, watch, only_network, only_port;
+  std::string state_dir, file, watch, only_network, only_port, listen, textfile;
   Options options;
   PortWords port;
   CLI::Option* watch_option = nullptr;
@@ -93,6 +93,14 @@ void add_verbs(CLI::App& app, Parsed& to) {
   auto* flows = verb(app, "flows", "List sessions", "vnet-bpf flows --network default --json");
   flows->add_option("--network", to.only_network, "Only this network's");
 
+  auto* metrics = verb(app, "export", "Print the counters in the Prometheus text format",
+                       "vnet-bpf export --listen 127.0.0.1:9437\n"
+                       "  vnet-bpf export --textfile /var/lib/prometheus/node-exporter/vnet-bpf.prom");
+  metrics->add_option("--listen", to.listen, "Serve them at http://ADDR:PORT/metrics")
+      ->type_name("ADDR:PORT");
+  metrics->add_option("--textfile", to.textfile, "Write them to FILE.prom, for node_exporter")
+      ->type_name("FILE");
+
   auto* completion = verb(app, "completion", "Print a completion script", "vnet-bpf completion bash");
   completion->group("");
   completion->add_option("SHELL", to.options.interface, "bash")->required();
@@ -132,6 +140,15 @@ std::string first_word(const std::vector<std::string>& arguments) {
   return "";
 }
 
+Result<void> check_export(const Options& options) {
+  if (options.json) return invalid("--json: export prints the Prometheus format; stats --json prints JSON");
+  if (options.listen && options.textfile) return invalid("--listen and --textfile exclude each other");
+  if (options.textfile && !options.textfile->ends_with(".prom"))
+    return invalid(fmt::format("--textfile: '{}' must end in .prom, or node_exporter does not read it",
+                               *options.textfile));
+  return {};
+}
+
 // Combinations that make no sense, and numbers.
 Result<Options> check(Parsed& parsed) {
   Options& options = parsed.options;
@@ -140,6 +157,8 @@ Result<Options> check(Parsed& parsed) {
   options.file = some(parsed.file);
   options.only_network = some(parsed.only_network);
   options.only_port = some(parsed.only_port);
+  options.listen = some(parsed.listen);
+  options.textfile = some(parsed.textfile);
   static const std::set<std::string> changing{"define", "undefine", "start",  "stop", "autostart",
                                               "up",     "attach",   "detach", "set"};
   bool changes = changing.contains(options.verb);
@@ -149,6 +168,7 @@ Result<Options> check(Parsed& parsed) {
   if (options.verb == "attach" || options.verb == "set") {
     VNET_ASSIGN(options.port, to_request(parsed.port));
   }
+  if (options.verb == "export") VNET_TRY(check_export(options));
   if (parsed.watch_option->count()) {
     if (options.json) return invalid("--watch and --json exclude each other");
     double seconds = 1;

@@ -26,7 +26,8 @@ struct Options {
   bool xml = false;                                    // show
   std::optional<std::string> only_network, only_port;  // --network, --port of the verbs that look
   std::optional<double> watch_seconds;
-  PortRequest port;  // attach, set
+  std::optional<std::string> listen, textfile;  // export
+  PortRequest port;                             // attach, set
 };
 
 // Text for --help and --version: to be printed, exit 0.

@@ -12,6 +12,7 @@
 #include "loader/error.h"
 #include "loader/kernel/lock.h"
 #include "loader/model/network.h"
+#include "loader/observe/allocations.h"
 #include "loader/observe/sessions.h"
 #include "loader/observe/stats.h"
 #include "loader/plan/plan.h"
@@ -86,6 +87,7 @@ class Host {
   // NotFound when the network or port asked for is not there.
   Result<Stats> stats(const std::optional<std::string>& network, const std::optional<std::string>& port);
   Result<std::vector<SessionInfo>> flows(const std::optional<std::string>& network);
+  Result<Allocations> allocations();
 
  private:
   struct State;

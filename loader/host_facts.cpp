@@ -205,4 +205,8 @@ Result<std::vector<SessionInfo>> Host::flows(const std::optional<std::string>& n
   return flows;
 }
 
+Result<Allocations> Host::allocations() {
+  return state_->context.datapath ? read_allocations(state_->context.datapath->maps()) : Allocations{};
+}
+
 }  // namespace vnet

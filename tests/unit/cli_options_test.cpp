@@ -113,13 +113,21 @@ TEST(CliOptions, Watch) {
   EXPECT_THAT(refused({"stats", "--watch", "--json"}), HasSubstr("--json"));
 }
 
+TEST(CliOptions, Export) {
+  EXPECT_EQ("127.0.0.1:9437", parse({"export", "--listen", "127.0.0.1:9437"}).listen);
+  EXPECT_EQ("/x/y.prom", parse({"export", "--textfile", "/x/y.prom"}).textfile);
+  EXPECT_THAT(refused({"export", "--textfile", "/x/y"}), HasSubstr(".prom"));
+  EXPECT_THAT(refused({"export", "--listen", "::1", "--textfile", "x.prom"}), HasSubstr("exclude"));
+  EXPECT_THAT(refused({"export", "--json"}), HasSubstr("stats --json"));
+}
+
 TEST(CliOptions, EveryVerbHelpsWithAnExample) {
   for (const auto& verb : describe_verbs()) {
     auto help = parse_options({verb.name, "--help"});
     ASSERT_TRUE(help && std::holds_alternative<Notice>(*help)) << verb.name;
     EXPECT_THAT(std::get<Notice>(*help).text, HasSubstr("Example:\n  ")) << verb.name;
   }
-  EXPECT_EQ(15U, describe_verbs().size());
+  EXPECT_EQ(16U, describe_verbs().size());
 }
 
 }  // namespace
