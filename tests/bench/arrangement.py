@@ -115,7 +115,15 @@ class Arrangement:
         self.ip("outside", f"addr add {OUTSIDE}/24 dev eth0")
         self.configure()
         self.connect()
+        self.wait_until_reachable()
         return self
+
+    def wait_until_reachable(self):
+        """A new bridge's ports take their time to forward."""
+        for way in ("guest-guest", "outbound"):
+            if way in self.paths:
+                path = self.paths[way]
+                run(["ip", "netns", "exec", path.client, "ping", "-q", "-c1", "-w5", "-i0.1", path.target])
 
     def configure(self):
         raise NotImplementedError
@@ -233,7 +241,7 @@ class Vnet(Arrangement):
     <vnet:hostFirewall mode="{self.firewall}"/>
     <vnet:sessions max="1048576" perPort="1048576"/>
   </vnet:network></metadata>
-  <name>n{n}</name><forward mode="{self.mode}"/><bridge name="vb{n}"/><dns enable="no"/>
+  <name>n{n}</name><forward mode="{self.mode}"/><bridge name="vb{n}" stp="off"/><dns enable="no"/>
   <ip address="10.20.{n}.1" netmask="255.255.255.0"/>
 </network>
 """
@@ -308,6 +316,7 @@ class Redirect(Arrangement):
         self.ip(g1, f"route replace {far_address}/32 dev eth0", f"neigh replace {far_address} lladdr {far_mac} dev eth0")
         self.ip(far, f"route replace {self.address(g1)}/32 dev eth0",
                 f"neigh replace {self.address(g1)} lladdr {near_mac} dev eth0")
+        self.paths = {}
         self.paths["outbound" if self.outward else "guest-guest"] = Path(
             f"{self.ns(g1)}:eth0", f"{self.ns(far)}:eth0", self.address(g1), far_address, near_mac, far_mac)
 
