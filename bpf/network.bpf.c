@@ -214,7 +214,7 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	u8 macs[12];
 	int err;
 
-	if (!p || bpf_skb_load_bytes(skb, 0, macs, sizeof(macs)))
+	if (!p || read_bytes(skb, 0, macs, sizeof(macs)))
 		return DROP(MALFORMED);
 	err = guard(port, macs + 6, skb->ifindex);
 	if (err)
@@ -349,7 +349,7 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 	u8 mac[6];
 	int verdict, err;
 
-	if (bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)))
+	if (read_bytes(skb, 0, mac, sizeof(mac)))
 		return TC_ACT_OK;
 	/* The host forwards, and sends, IP that the parser does not read: who may enter does not hang on it.
 	 */
