@@ -165,7 +165,7 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 	u8 mac[6];
 	int verdict, err;
 
-	if (bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)))
+	if (read_bytes(skb, 0, mac, sizeof(mac)))
 		return TC_ACT_OK;
 	__builtin_memcpy(to.mac, mac, 6);
 	target = mac[0] & 1 ? NULL : bpf_map_lookup_elem(&fdb, &to);

@@ -142,7 +142,7 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	u8 macs[12];
 	int err;
 
-	if (!p || bpf_skb_load_bytes(skb, 0, macs, sizeof(macs)))
+	if (!p || read_bytes(skb, 0, macs, sizeof(macs)))
 		return DROP(MALFORMED);
 	err = guard(port, macs + 6, skb->ifindex);
 	if (err)

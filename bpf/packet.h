@@ -9,6 +9,7 @@
 #ifndef VNET_BPF_PACKET_H
 #define VNET_BPF_PACKET_H
 
+#include "bpf/access.h"
 #include "bpf/account.h"
 
 #define PACKET_FIRST   1  /* first fragment: has ports */
@@ -46,6 +47,15 @@ static __always_inline struct packet *packet_room(void)
 	u32 zero = 0;
 
 	return bpf_map_lookup_elem(&packet_scratch, &zero);
+}
+
+/*
+ * Where the transport header is, read anew: the verifier then takes it for any number, and looks at what
+ * follows once instead of once for every length of what comes before.
+ */
+static __always_inline u32 l4_of(const struct packet *p)
+{
+	return *(const volatile u16 *)&p->l4;
 }
 
 static __always_inline void addr_from_v4(struct vnet_addr *to, __be32 from_be)
@@ -177,7 +187,8 @@ __noinline int parse_quoted(struct __sk_buff *skb, struct packet *p)
 
 static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p, u8 proto)
 {
-	u32 end = p->l3 + p->l3_bytes;
+	u32 end = p->l3 + *(const volatile u16 *)&p->l3_bytes;
+	u32 at = l4_of(p);
 	u8 l4[14];
 
 	p->proto = proto;
@@ -185,11 +196,11 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p, u8 
 	if (p->flags & PACKET_LATER)
 		return 0;
 	if (proto == IPPROTO_TCP) {
-		if (p->l4 + sizeof(struct tcphdr) > end || bpf_skb_load_bytes(skb, p->l4, l4, 14))
+		if (at + sizeof(struct tcphdr) > end || read_bytes(skb, at, l4, 14))
 			return DROP(MALFORMED);
 		p->tcp_flags = l4[13];
 	} else if (proto == IPPROTO_UDP || is_icmp(p->family, proto)) {
-		if (p->l4 + 8 > end || bpf_skb_load_bytes(skb, p->l4, l4, 8))
+		if (at + 8 > end || read_bytes(skb, at, l4, 8))
 			return DROP(MALFORMED);
 	} else {
 		return 0;
@@ -211,7 +222,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 	u32 there = skb->len - p->l3;
 	u32 bytes, offset;
 
-	if (bpf_skb_load_bytes(skb, p->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+	if (read_bytes(skb, p->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
 		return DROP(MALFORMED);
 	p->family = 4;
 	addr_from_v4(&p->flow.src, ip.saddr);
@@ -244,7 +255,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 	u32 bytes, end;
 	u8 proto;
 
-	if (bpf_skb_load_bytes(skb, p->l3, &ip, sizeof(ip)) || ip.version != 6)
+	if (read_bytes(skb, p->l3, &ip, sizeof(ip)) || ip.version != 6)
 		return DROP(MALFORMED);
 	p->family = 6;
 	addr_from_v6(&p->flow.src, &ip.saddr);

@@ -151,7 +151,7 @@ static __always_inline int too_big(struct __sk_buff *skb, const struct packet *p
 		if (p->proto == IPPROTO_TCP) {
 			u8 doff = 0;
 
-			if (bpf_skb_load_bytes(skb, p->l4 + 12, &doff, 1))
+			if (read_bytes(skb, l4_of(p) + 12, &doff, 1))
 				return 1;
 			bytes += (doff >> 4) * 4;
 		} else {
@@ -167,7 +167,7 @@ static __always_inline int write_macs(struct __sk_buff *skb, const struct vnet_h
 
 	__builtin_memcpy(macs, hop->dmac, 6);
 	__builtin_memcpy(macs + 6, hop->smac, 6);
-	return bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0);
+	return write_bytes(skb, 0, macs, sizeof(macs));
 }
 
 #endif

@@ -42,7 +42,32 @@ static __always_inline u32 checksum_offset(u8 proto)
 
 static __always_inline u32 addr_diff(struct vnet_addr *from, struct vnet_addr *to)
 {
-	return bpf_csum_diff(from->word_be, sizeof(*from), to->word_be, sizeof(*to), 0);
+	u64 sum = 0;
+
+	for (int i = 0; i < 4; i++) {
+		sum += (u32)~from->word_be[i];
+		sum += to->word_be[i];
+	}
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	return sum;
+}
+
+static __always_inline int rewrite_addr_v4(struct __sk_buff *skb, u32 l3, const struct rewrite *r)
+{
+	struct iphdr *ip = linear(skb, l3, sizeof(*ip));
+	__be32 from = r->from.word_be[3];
+	__be32 to = r->to.word_be[3];
+
+	if (!ip)
+		return bpf_l3_csum_replace(skb, l3 + 10, from, to, 4) ||
+		       bpf_skb_store_bytes(skb, l3 + (r->source ? 12 : 16), &to, 4, 0);
+	ip->check = checksum_after(ip->check, from, to);
+	if (r->source)
+		ip->saddr = to;
+	else
+		ip->daddr = to;
+	return 0;
 }
 
 /* An address in an IP header at l3; the header's own checksum follows. */
@@ -50,13 +75,8 @@ __noinline int rewrite_addr(struct __sk_buff *skb, u32 l3, u32 v4, struct rewrit
 {
 	if (!r)
 		return -1;
-	if (v4) {
-		u32 at = l3 + (r->source ? 12 : 16);
-
-		if (bpf_l3_csum_replace(skb, l3 + 10, r->from.word_be[3], r->to.word_be[3], 4))
-			return -1;
-		return bpf_skb_store_bytes(skb, at, &r->to.word_be[3], 4, 0);
-	}
+	if (v4)
+		return rewrite_addr_v4(skb, l3, r);
 	return bpf_skb_store_bytes(skb, l3 + (r->source ? 8 : 24), &r->to, 16, BPF_F_RECOMPUTE_CSUM);
 }
 
@@ -71,14 +91,15 @@ static __always_inline u32 port_offset(u8 proto, u8 source)
 static __always_inline int translate_plain(struct __sk_buff *skb, struct packet *p, struct rewrite *r)
 {
 	u32 csum = p->flags & PACKET_LATER ? 0 : checksum_offset(p->proto);
+	u32 at = l4_of(p);
 	u64 udp = p->proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 
 	if (csum && p->proto != IPPROTO_ICMP &&
-	    bpf_l4_csum_replace(skb, p->l4 + csum, 0, addr_diff(&r->from, &r->to), BPF_F_PSEUDO_HDR | udp))
+	    bpf_l4_csum_replace(skb, at + csum, 0, addr_diff(&r->from, &r->to), BPF_F_PSEUDO_HDR | udp))
 		return -1;
 	if (csum && r->from_port_be != r->to_port_be) {
-		if (bpf_l4_csum_replace(skb, p->l4 + csum, r->from_port_be, r->to_port_be, 2 | udp) ||
-		    bpf_skb_store_bytes(skb, p->l4 + port_offset(p->proto, r->source), &r->to_port_be, 2, 0))
+		if (bpf_l4_csum_replace(skb, at + csum, r->from_port_be, r->to_port_be, 2 | udp) ||
+		    write_bytes(skb, at + port_offset(p->proto, r->source), &r->to_port_be, 2))
 			return -1;
 	}
 	return rewrite_addr(skb, p->l3, p->family == 4, r);
@@ -197,6 +218,14 @@ static __always_inline int decrement_ttl(struct __sk_buff *skb, struct packet *p
 	u8 ttl = p->ttl - 1;
 
 	if (p->family == 4) {
+		struct iphdr *ip = linear(skb, p->l3, sizeof(*ip));
+
+		if (ip) {
+			ip->check = checksum_after(ip->check, bpf_htons((u16)p->ttl << 8),
+						   bpf_htons((u16)ttl << 8));
+			ip->ttl = ttl;
+			return 0;
+		}
 		if (bpf_l3_csum_replace(skb, p->l3 + 10, bpf_htons((u16)p->ttl << 8),
 					bpf_htons((u16)ttl << 8), 2))
 			return -1;

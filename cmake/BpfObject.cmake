@@ -1,4 +1,4 @@
-# bpf_object(NAME): bpf/NAME.bpf.c -> NAME.bpf.o -> NAME.skel.h, and an interface target NAME_skel
+# bpf_object(NAME): NAME.bpf.c of the calling directory -> NAME.bpf.o -> NAME.skel.h, and an interface target NAME_skel
 # that carries the include path. The compiler is any clang from 14 on (VNET_CLANG to choose one).
 find_program(VNET_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
 find_program(VNET_BPFTOOL NAMES bpftool PATHS /usr/sbin REQUIRED)
@@ -13,7 +13,7 @@ set(VNET_BPF_FLAGS -target bpf -mcpu=v3 -g -O2 -std=gnu11
     -I${CMAKE_SOURCE_DIR} -idirafter /usr/include/${VNET_MULTIARCH})
 
 function(bpf_object name)
-  set(source ${CMAKE_SOURCE_DIR}/bpf/${name}.bpf.c)
+  set(source ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c)
   set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
   set(skeleton ${CMAKE_BINARY_DIR}/bpf/${name}.skel.h)
   add_custom_command(

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bytes of a packet. Headers nearly always lie in the linear part, where a load or a store costs a
+ * nanosecond or two; the helpers, which cost ten times that, are for the rest. Nothing here touches
+ * skb->csum: what is written must leave the sum over the packet as it was (as a header whose own checksum
+ * follows does), or the checksum is to be corrected through bpf_l4_csum_replace().
+ */
+#ifndef VNET_BPF_ACCESS_H
+#define VNET_BPF_ACCESS_H
+
+#include "bpf/kernel.h"
+
+/* Beyond, the verifier cannot follow; no header that we write lies there. */
+#define ACCESS_MAX 0x3fff
+
+/* n bytes at an offset of the linear part, or NULL. */
+static __always_inline void *linear(struct __sk_buff *skb, u32 at, u32 n)
+{
+	u8 *data = (u8 *)(long)skb->data;
+	u8 *end = (u8 *)(long)skb->data_end;
+
+	/* In one register from here on: the verifier knows the range of the value that it saw compared. */
+	if (!__builtin_constant_p(at))
+		asm volatile("" : "+r"(at));
+	if (at > ACCESS_MAX)
+		return NULL;
+	data += at;
+	return data + n > end ? NULL : data;
+}
+
+/* n is a constant. */
+static __always_inline int read_bytes(struct __sk_buff *skb, u32 at, void *to, u32 n)
+{
+	void *from = linear(skb, at, n);
+
+	if (!from)
+		return bpf_skb_load_bytes(skb, at, to, n);
+	__builtin_memcpy(to, from, n);
+	return 0;
+}
+
+static __always_inline int write_bytes(struct __sk_buff *skb, u32 at, const void *from, u32 n)
+{
+	void *to = linear(skb, at, n);
+
+	if (!to)
+		return bpf_skb_store_bytes(skb, at, from, n, 0);
+	__builtin_memcpy(to, from, n);
+	return 0;
+}
+
+/* A checksum after words of what it covers have changed (RFC 1624, equation 3). */
+static __always_inline u16 checksum_after(u16 check, u32 from, u32 to)
+{
+	u64 sum = (u16)~check;
+
+	sum += (u32)~from;
+	sum += to;
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+#endif

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is compared: the same guests and the same outside machine around different hosts.
+
+    guest g1, g2: eth0 --- g1, g2 [host] eth0 203.0.113.2 --- 203.0.113.1 eth0 [outside]
+
+Everything is a network namespace. Addresses are resolved beforehand, so that no neighbour expires in the
+middle of a measurement.
+"""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("VNET_BUILD_DIR", os.path.join(SOURCE, "build"))
+PROGRAM = os.path.join(BUILD, "vnet-bpf")
+TRAFFIC = os.path.join(BUILD, "vnet-bench-traffic")
+
+OUTSIDE = "203.0.113.1"
+UPLINK = "203.0.113.2"
+GUESTS = ("g1", "g2")
+
+
+class Failed(Exception):
+    pass
+
+
+def run(argv, stdin=None):
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+@dataclass
+class Path:
+    """One way through an arrangement, for the traffic tool."""
+    sender: str  # NAMESPACE:INTERFACE
+    receiver: str  # "": nothing may arrive
+    source: str
+    target: str
+    source_mac: str
+    target_mac: str
+
+    @property
+    def client(self):
+        return self.sender.split(":")[0]
+
+    @property
+    def server(self):
+        return self.receiver.split(":")[0]
+
+
+class Arrangement:
+    """A host between two guests and the outside. Subclasses say what the host does."""
+    label = ""
+    serial = 0
+    default_route = True
+
+    def __init__(self, networks=1):
+        Arrangement.serial += 1
+        self.networks = networks
+        self.prefix = f"vb-{os.getpid()}-{Arrangement.serial}"
+        self.namespaces = []
+        self.background = []
+        self.middle = networks // 2  # the network whose guests talk
+        self.bridge = f"vb{self.middle}"
+        self.paths = {}
+
+    # -- building blocks
+
+    def ns(self, name):
+        return f"{self.prefix}-{name}"
+
+    def add_namespace(self, name):
+        run(["ip", "netns", "add", self.ns(name)])
+        self.namespaces.append(name)
+        self.ip(name, "link set lo up")
+
+    def ip(self, name, *commands):
+        run(["ip", "-n", self.ns(name), "-batch", "-"], "\n".join(commands) + "\n")
+
+    def inside(self, name, *argv, stdin=None):
+        return run(["ip", "netns", "exec", self.ns(name), *argv], stdin)
+
+    def mac(self, name, interface):
+        return json.loads(run(["ip", "-n", self.ns(name), "-j", "link", "show", interface]))[0]["address"]
+
+    def address(self, guest):
+        return f"10.20.{self.middle}.{11 + GUESTS.index(guest)}"
+
+    @property
+    def gateway(self):
+        return f"10.20.{self.middle}.1"
+
+    def cable(self, host_end, name):
+        """A pair between the host and another namespace, whose end is eth0."""
+        self.ip("host", f"link add {host_end} type veth peer name eth0 netns {self.ns(name)}",
+                f"link set {host_end} up")
+        self.ip(name, "link set eth0 up")
+        # Live frames need a NAPI context to arrive in.
+        self.inside("host", "ethtool", "-K", host_end, "gro", "on")
+
+    def build(self):
+        for name in ("host", "outside", *GUESTS):
+            self.add_namespace(name)
+        self.cable("eth0", "outside")
+        for guest in GUESTS:
+            self.cable(guest, guest)
+            self.ip(guest, f"addr add {self.address(guest)}/24 dev eth0")
+        self.ip("host", f"addr add {UPLINK}/24 dev eth0")
+        self.ip("outside", f"addr add {OUTSIDE}/24 dev eth0")
+        self.configure()
+        self.connect()
+        self.wait_until_reachable()
+        return self
+
+    def wait_until_reachable(self):
+        """A new bridge's ports take their time to forward."""
+        for way in ("guest-guest", "outbound"):
+            if way in self.paths:
+                path = self.paths[way]
+                run(["ip", "netns", "exec", path.client, "ping", "-q", "-c1", "-w5", "-i0.1", path.target])
+
+    def configure(self):
+        raise NotImplementedError
+
+    def connect(self):
+        """Neighbours on all sides, and the paths."""
+        gateway_mac = self.mac("host", self.bridge)
+        uplink_mac, outside_mac = self.mac("host", "eth0"), self.mac("outside", "eth0")
+        macs = {guest: self.mac(guest, "eth0") for guest in GUESTS}
+        for guest in GUESTS:
+            other = GUESTS[1 - GUESTS.index(guest)]
+            self.ip(guest, f"route add default via {self.gateway}",
+                    f"neigh replace {self.gateway} lladdr {gateway_mac} dev eth0",
+                    f"neigh replace {self.address(other)} lladdr {macs[other]} dev eth0")
+            self.ip("host", f"neigh replace {self.address(guest)} lladdr {macs[guest]} dev {self.bridge}")
+            self.inside("host", "bridge", "fdb", "replace", macs[guest], "dev", guest, "master", "static")
+        self.ip("host", f"neigh replace {OUTSIDE} lladdr {outside_mac} dev eth0", f"route add default via {OUTSIDE}")
+        self.ip("outside", f"neigh replace {UPLINK} lladdr {uplink_mac} dev eth0",
+                f"route add 10.20.0.0/16 via {UPLINK}")
+        g1, g2 = GUESTS
+        places = {name: f"{self.ns(name)}:eth0" for name in ("outside", *GUESTS)}
+        self.paths = {
+            "guest-guest": Path(places[g1], places[g2], self.address(g1), self.address(g2), macs[g1], macs[g2]),
+            "outbound": Path(places[g1], places["outside"], self.address(g1), OUTSIDE, macs[g1], gateway_mac),
+            "inbound": Path(places["outside"], "", OUTSIDE, self.address(g2), outside_mac, uplink_mac),
+        }
+
+    def refused(self):
+        """How many packets from outside the host has refused so far."""
+        raise NotImplementedError
+
+    def remove(self):
+        for process in self.background:
+            process.kill()
+            process.wait()
+        for name in self.namespaces:
+            subprocess.run(["ip", "netns", "del", self.ns(name)], capture_output=True)
+        self.namespaces = []
+
+
+class Libvirt(Arrangement):
+    """(a) A Linux bridge and libvirt's own rules, nftables backend."""
+    label = "bridge + nftables"
+    without_csum = False
+
+    def configure(self):
+        lines = []
+        for n in range(self.networks):
+            lines += [f"link add vb{n} type bridge", f"addr add 10.20.{n}.1/24 dev vb{n}", f"link set vb{n} up"]
+        lines += [f"link set {guest} master {self.bridge}" for guest in GUESTS]
+        self.ip("host", *lines)
+        self.inside("host", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        self.inside("host", "nft", "-f", "-", stdin=self.rules())
+        for n in range(self.networks):
+            self.repair_dhcp_replies(f"vb{n}")
+
+    def repair_dhcp_replies(self, bridge):
+        """libvirt's own way since it has an nftables backend; a kernel without act_csum goes without."""
+        self.inside("host", "tc", "qdisc", "add", "dev", bridge, "root", "handle", "1:", "htb", "default", "2")
+        try:
+            self.inside("host", "tc", "filter", "add", "dev", bridge, "prio", "2", "protocol", "ip", "parent", "1:",
+                        "u32", "match", "ip", "dport", "68", "ffff", "action", "csum", "ip", "and", "udp")
+        except Failed:
+            self.inside("host", "tc", "qdisc", "del", "dev", bridge, "root")
+            Libvirt.without_csum = True
+
+    def rules(self):
+        cross, inward, outward, nat = [], [], [], []
+        for n in range(self.networks):
+            bridge, net = f"vb{n}", f"10.20.{n}.0/24"
+            cross.append(f"iif {bridge} oif {bridge} counter accept")
+            inward += [f"oif {bridge} ip daddr {net} ct state related,established counter accept",
+                       f"oif {bridge} counter reject"]
+            outward += [f"ip saddr {net} iif {bridge} counter accept", f"iif {bridge} counter reject"]
+            nat += [f"ip saddr {net} ip daddr 224.0.0.0/24 counter return",
+                    f"ip saddr {net} ip daddr 255.255.255.255/32 counter return",
+                    f"meta l4proto tcp ip saddr {net} ip daddr != {net} counter masquerade to :1024-65535",
+                    f"meta l4proto udp ip saddr {net} ip daddr != {net} counter masquerade to :1024-65535",
+                    f"ip saddr {net} ip daddr != {net} counter masquerade"]
+        chain = "  chain {} {{\n    {}\n  }}\n"
+        return ("table ip libvirt_network {\n" +
+                chain.format("guest_cross", "\n    ".join(cross)) +
+                chain.format("guest_input", "\n    ".join(inward)) +
+                chain.format("guest_output", "\n    ".join(outward)) +
+                chain.format("forward", "type filter hook forward priority filter; policy accept;\n    "
+                             "counter jump guest_cross\n    counter jump guest_input\n    counter jump guest_output") +
+                chain.format("guest_nat", "type nat hook postrouting priority 100; policy accept;\n    " +
+                             "\n    ".join(nat)) + "}\n")
+
+    def refused(self):
+        listing = json.loads(self.inside("host", "nft", "-j", "list", "chain", "ip", "libvirt_network", "guest_input"))
+        rules = [item["rule"]["expr"] for item in listing["nftables"] if "rule" in item]
+        return sum(part["counter"]["packets"] for rule in rules if "reject" in rule[-1]
+                   for part in rule if "counter" in part)
+
+
+class Vnet(Arrangement):
+    """(b), (c) vnet-bpf."""
+
+    def __init__(self, networks=1, firewall="honor", mode="nat"):
+        super().__init__(networks)
+        self.firewall = firewall
+        self.mode = mode
+        self.label = f"vnet-bpf {firewall}"
+        self.state = None
+        self.start_seconds = []
+        self.attach_seconds = []
+
+    def vnet(self, *argv):
+        return self.inside("host", PROGRAM, "--state-dir", self.state, *argv)
+
+    def xml(self, n):
+        return f"""<network>
+  <metadata><vnet:network xmlns:vnet="urn:vnet-bpf:network:1">
+    <vnet:hostFirewall mode="{self.firewall}"/>
+    <vnet:sessions max="1048576" perPort="1048576"/>
+  </vnet:network></metadata>
+  <name>n{n}</name><forward mode="{self.mode}"/><bridge name="vb{n}" stp="off"/><dns enable="no"/>
+  <ip address="10.20.{n}.1" netmask="255.255.255.0"/>
+</network>
+"""
+
+    def configure(self):
+        self.state = tempfile.mkdtemp(prefix="vb-state-")
+        os.mkdir(os.path.join(self.state, "bpf"))
+        run(["mount", "-t", "bpf", "bpf", os.path.join(self.state, "bpf")])
+        self.ip("host", f"route add default via {OUTSIDE}")
+        for n in range(self.networks):
+            file = os.path.join(self.state, f"n{n}.xml")
+            with open(file, "w", encoding="utf-8") as out:
+                out.write(self.xml(n))
+            start = time.monotonic()
+            self.vnet("up", file)
+            self.start_seconds.append(time.monotonic() - start)
+        for guest in GUESTS:
+            start = time.monotonic()
+            self.vnet("attach", guest, "--network", f"n{self.middle}", "--mac", self.mac(guest, "eth0"))
+            self.attach_seconds.append(time.monotonic() - start)
+        self.ip("host", "route del default")  # connect() sets it
+
+    def refused(self):
+        stats = json.loads(self.vnet("stats", "--json"))
+        return sum(n for uplink in stats["uplinks"] for n in uplink["drops"].values())
+
+    def session_memory(self):
+        """Bytes that the session maps take."""
+        total = 0
+        for name in ("sessions", "reverse"):
+            found = json.loads(run(["bpftool", "-j", "map", "show", "pinned", self.pin(name)]))
+            total += found["bytes_memlock"]
+        return total
+
+    def pin(self, name):
+        for folder, _, files in os.walk(os.path.join(self.state, "bpf")):
+            if name in files:
+                return os.path.join(folder, name)
+        raise Failed(f"no pinned map called {name}")
+
+    def remove(self):
+        super().remove()
+        if self.state:
+            subprocess.run(["umount", os.path.join(self.state, "bpf")], capture_output=True)
+            shutil.rmtree(self.state, ignore_errors=True)
+
+
+class Redirect(Arrangement):
+    """(d) A program that only redirects, between the guests or between g1 and the uplink: the limit."""
+    label = "bare redirect"
+
+    def __init__(self, outward):
+        super().__init__()
+        self.outward = outward
+
+    def configure(self):
+        pass
+
+    def connect(self):
+        g1, g2 = GUESTS
+        far = "outside" if self.outward else g2
+        far_end = "eth0" if self.outward else g2
+        far_address = OUTSIDE if self.outward else self.address(g2)
+        host = self.ns("host")
+        process = subprocess.Popen(
+            [TRAFFIC, "redirect", "--peer", f"{host}:{g1}", f"{host}:{far_end}", f"{host}:{far_end}", f"{host}:{g1}"],
+            stdout=subprocess.PIPE, text=True)
+        self.background.append(process)
+        if process.stdout.readline().strip() != "ready":
+            raise Failed("the redirecting program did not start")
+        near_mac, far_mac = self.mac(g1, "eth0"), self.mac(far, "eth0")
+        self.ip(g1, f"route replace {far_address}/32 dev eth0", f"neigh replace {far_address} lladdr {far_mac} dev eth0")
+        self.ip(far, f"route replace {self.address(g1)}/32 dev eth0",
+                f"neigh replace {self.address(g1)} lladdr {near_mac} dev eth0")
+        self.paths = {}
+        self.paths["outbound" if self.outward else "guest-guest"] = Path(
+            f"{self.ns(g1)}:eth0", f"{self.ns(far)}:eth0", self.address(g1), far_address, near_mac, far_mac)
+
+
+class Cable(Arrangement):
+    """(e) One veth pair between two namespaces: the guest's eth0 and the far end's."""
+    label = "bare cable"
+
+    def build(self):
+        self.add_namespace("host")
+        self.add_namespace("g1")
+        self.cable("eth0", "g1")
+        self.ip("host", f"addr add {OUTSIDE}/24 dev eth0")
+        self.ip("g1", f"addr add {UPLINK}/24 dev eth0")
+        near, far = self.mac("g1", "eth0"), self.mac("host", "eth0")
+        self.ip("host", f"neigh replace {UPLINK} lladdr {near} dev eth0")
+        self.ip("g1", f"neigh replace {OUTSIDE} lladdr {far} dev eth0")
+        path = Path(f"{self.ns('g1')}:eth0", f"{self.ns('host')}:eth0", UPLINK, OUTSIDE, near, far)
+        self.paths = {"guest-guest": path, "outbound": path}
+        return self

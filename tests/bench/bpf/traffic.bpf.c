@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the benchmark's traffic tool runs in the kernel: a source of 60-byte UDP frames, a sink that counts
+ * them, and the program that does nothing but redirect, which is what a datapath can reach at best.
+ */
+#include "bpf/kernel.h"
+
+#define FRAME_BYTES 60
+
+/* Ethernet, IPv4 and UDP headers; ports and UDP checksum are the flow's. */
+const volatile __u8 frame[FRAME_BYTES];
+const volatile __u32 frame_sum; /* of the UDP checksum, without both ports */
+const volatile __u32 flows = 1; /* wanted; flow n has the n-th pair of ports */
+const volatile __u32 first_sport;
+const volatile __u32 sports = 1;
+const volatile __u32 first_dport;
+__u32 next_flow; /* one CPU sends */
+
+const volatile __u32 sink_first;
+const volatile __u32 sink_last;
+__u64 received;
+
+const volatile __u32 redirect_to;
+const volatile __u32 redirect_peer;
+
+/* Pages come back as the path left them: the whole frame is written each time. */
+SEC("xdp")
+int source(struct xdp_md *ctx)
+{
+	__u8 *data = (void *)(long)ctx->data;
+	struct udphdr *udp = (void *)(data + ETH_HLEN + sizeof(struct iphdr));
+	__u32 flow = next_flow;
+	__u32 sport, dport, sum;
+
+	if (data + FRAME_BYTES > (__u8 *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	next_flow = flow + 1 < flows ? flow + 1 : 0;
+	for (int i = 0; i < FRAME_BYTES; i++)
+		data[i] = frame[i];
+	sport = first_sport + flow % sports;
+	dport = first_dport + flow / sports;
+	sum = frame_sum + sport + dport;
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	udp->source = bpf_htons(sport);
+	udp->dest = bpf_htons(dport);
+	udp->check = bpf_htons(~sum);
+	return XDP_TX;
+}
+
+SEC("tc")
+int sink(struct __sk_buff *skb)
+{
+	__be16 dport_be;
+	__u32 dport;
+
+	if (skb->protocol != bpf_htons(ETH_P_IP) ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr) + 2, &dport_be, 2))
+		return TC_ACT_UNSPEC;
+	dport = bpf_ntohs(dport_be);
+	if (dport < sink_first || dport > sink_last)
+		return TC_ACT_UNSPEC;
+	__sync_fetch_and_add(&received, 1);
+	return TC_ACT_SHOT;
+}
+
+SEC("tc")
+int redirect(struct __sk_buff *skb __attribute__((unused)))
+{
+	return redirect_peer ? bpf_redirect_peer(redirect_to, 0) : bpf_redirect(redirect_to, 0);
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Cases: contenders measured in turns (A B A B ...), and the ratios between them, round by round: what
+disturbs the machine for a second disturbs both sides of a ratio.
+"""
+import json
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+
+from arrangement import TRAFFIC, run
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def spread(values):
+    """The middle half; of few values, all."""
+    if len(values) < 4:
+        return min(values), max(values)
+    low, _, high = statistics.quantiles(values, n=4)
+    return low, high
+
+
+@dataclass
+class Ratio:
+    of: str
+    to: str
+    goal: float = 0.0  # 0: none
+
+    def values(self, case):
+        """Round by round; inverted where less is better, so that more than 1 is always faster."""
+        return [a / b for a, b in zip(case.results[self.of], case.results[self.to])]
+
+
+@dataclass
+class Case:
+    name: str
+    unit: str
+    contenders: dict  # label -> function that measures once
+    ratios: list
+    rounds: int
+    results: dict = field(default_factory=dict)
+
+    def measure(self, progress):
+        self.results = {label: [] for label in self.contenders}
+        for number in range(self.rounds):
+            for label, once in self.contenders.items():
+                progress.show(f"{self.name}: round {number + 1} of {self.rounds}, {label}")
+                self.results[label].append(once())
+
+    def as_json(self):
+        summary = []
+        for ratio in self.ratios:
+            values = ratio.values(self)
+            low, high = spread(values)
+            summary.append({"of": ratio.of, "to": ratio.to, "median": median(values), "low": low, "high": high,
+                            "goal": ratio.goal or None, "values": values})
+        return {"name": self.name, "unit": self.unit, "ratios": summary,
+                "contenders": {label: {"median": median(v), "values": v} for label, v in self.results.items()}}
+
+
+class Progress:
+    """One line that is written over, on a terminal; a line per case otherwise."""
+
+    def __init__(self):
+        self.start = time.monotonic()
+        self.live = sys.stderr.isatty()
+        self.last = None
+
+    def show(self, what):
+        stamp = f"[{time.monotonic() - self.start:4.0f} s] "
+        if self.live:
+            sys.stderr.write(f"\r\x1b[K{stamp}{what}"[:200])
+        elif what.split(":")[0] != self.last:
+            sys.stderr.write(f"{stamp}{what.split(':')[0]}\n")
+        self.last = what.split(":")[0]
+        sys.stderr.flush()
+
+    def done(self):
+        if self.live:
+            sys.stderr.write("\r\x1b[K")
+
+
+def packet_rate(path, flows=1000, seconds=0.6, warm_up=0.15, hooks=()):
+    argv = [TRAFFIC, "rate", "--from", path.sender, "--source", path.source, "--target", path.target,
+            "--source-mac", path.source_mac, "--target-mac", path.target_mac, "--flows", str(flows),
+            "--seconds", str(seconds), "--warm-up", str(warm_up)]
+    if path.receiver:
+        argv += ["--to", path.receiver]
+    for hook in hooks:
+        argv += ["--hooks", hook]
+    return json.loads(run(argv))
+
+
+def refusal_rate(arrangement):
+    path = arrangement.paths["inbound"]
+    before = arrangement.refused()
+    seconds = packet_rate(path, warm_up=0)["seconds"]
+    return (arrangement.refused() - before) / seconds
+
+
+def socket_rate(path, kind, seconds=0.6):
+    return json.loads(run([TRAFFIC, "sockets", "--client", path.client, "--server", path.server,
+                           "--address", path.target, "--kind", kind, "--seconds", str(seconds)]))["rate"]

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Packet rate: 60-byte UDP frames out of an interface as fast as one CPU makes them (BPF_PROG_TEST_RUN with
+// live frames), counted and dropped where they arrive.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace vnet::bench {
+
+struct RateOptions {
+  std::string from;  // NAMESPACE:INTERFACE that sends
+  std::string to;    // where they are counted; empty: nowhere, the datapath's own counters tell
+  std::string source_mac, target_mac;
+  std::string source, target;  // IPv4
+  unsigned flows = 1;
+  double seconds = 1, warm_up = 0.2;
+  int cpu = 0;
+  std::vector<std::string> hooks;  // NAMESPACE:INTERFACE whose programs' time is taken; costs time itself
+};
+
+// {"sent", "received", "seconds", "rate", "hooks": [...]}
+nlohmann::json measure_rate(const RateOptions& options);
+
+// Attaches the program that only redirects, from pairs[0] to pairs[1], from pairs[2] to pairs[3] and so on;
+// prints "ready". peer: into the other end of the pair (a veth in another namespace), except to an eth0.
+void redirect_until_killed(const std::vector<std::string>& pairs, bool peer);
+
+}  // namespace vnet::bench

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The results as text, and the machine they come from."""
+import os
+import platform
+
+SCALES = {"packets/s": (1e-6, "Mpps", 3), "bit/s": (1e-9, "Gbit/s", 2), "per s": (1, "per s", 0)}
+
+
+def quantity(value, unit):
+    factor, name, digits = SCALES[unit]
+    return f"{value * factor:.{digits}f} {name}"
+
+
+def machine():
+    model = "unknown CPU"
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(),
+            "load_at_start": round(os.getloadavg()[0], 1)}
+
+
+def machine_line(facts):
+    return f"{facts['cpus']} x {facts['cpu']}, Linux {facts['kernel']}, load {facts['load_at_start']} at the start"
+
+
+def verdict(ratio):
+    if not ratio["goal"]:
+        return ""
+    return f"goal {ratio['goal']:g}: " + ("met" if ratio["median"] >= ratio["goal"] else "MISSED")
+
+
+def case_lines(case):
+    yield case["name"]
+    for label, found in case["contenders"].items():
+        yield f"    {label:32} {quantity(found['median'], case['unit']):>14}"
+    for r in case["ratios"]:
+        name = f"{r['of']} / {r['to']}"
+        yield f"  = {name:56} {r['median']:6.2f}  ({r['low']:.2f} .. {r['high']:.2f})  {verdict(r)}".rstrip()
+    yield ""
+
+
+def hook_lines(hooks):
+    yield f"{'path':24} {'hook':14} {'program':16} {'ns/packet':>9} {'verified insns':>14} {'machine code':>12}"
+    for path, found in hooks.items():
+        for h in found:
+            if h["runs"]:
+                yield (f"{path:24} {h['hook']:14} {h['program']:16} {h['nanoseconds']:9.0f} "
+                       f"{h['verified_instructions']:14} {h['jited_bytes']:10} B")
+    yield ""
+
+
+def text(results):
+    lines = [machine_line(results["machine"]), ""]
+    for case in results["cases"]:
+        lines += case_lines(case)
+    lines += hook_lines(results["hooks"])
+    times = results["times"]
+    lines += [f"start: {times['start']:.2f} s a network (median of {times['networks']}); "
+              f"attach: {times['attach']:.3f} s a port",
+              f"memory: {results['session_bytes']:.0f} bytes a session in the maps, its timer not counted", ""]
+    lines += [f"note: {note}" for note in results["notes"]]
+    return "\n".join(lines)

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Round trips, connections and bulk data between sockets in two namespaces.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace vnet::bench {
+
+struct SocketOptions {
+  std::string client, server;  // namespaces
+  std::string address;         // the server's, as the client reaches it
+  std::string kind;            // tcp-rr, udp-rr, connect, bulk (client sends), bulk-down (server sends)
+  double seconds = 1, warm_up = 0.2;
+};
+
+// {"rate", "seconds"} in transactions or connections a second, with "microseconds" each; bulk: bits a second.
+nlohmann::json measure_sockets(const SocketOptions& options);
+
+}  // namespace vnet::bench
