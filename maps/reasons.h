@@ -25,7 +25,17 @@
   X(SESSION_LIMIT, "session-limit", "the network's or the host's session table is full")                 \
   X(PORT_QUOTA, "port-quota", "the guest's port has its full share of sessions")                         \
   X(FRAGMENT_UNKNOWN, "fragment-unknown", "a later fragment whose first fragment was not seen")          \
-  X(WRITE_FAILED, "write-failed", "the packet could not be rewritten (out of memory)")
+  X(WRITE_FAILED, "write-failed", "the packet could not be rewritten (out of memory)")                   \
+  X(SPOOFED_ARP, "spoofed-arp", "an ARP packet whose sender is not the guest")                           \
+  X(SPOOFED_ND, "spoofed-nd", "neighbour discovery for an address or a MAC that is not the guest's")     \
+  X(VLAN_TAGGED, "vlan-tagged", "a VLAN tag on a port whose filters cannot look behind it")              \
+  X(ETHERTYPE, "ethertype", "clean-traffic: neither IP nor ARP")                                         \
+  X(IP_MULTICAST, "ip-multicast", "no-ip-multicast: IPv4 multicast from the guest")                      \
+  X(DHCP_SERVER, "dhcp-server", "clean-traffic: a DHCP server's answer from a guest")                    \
+  X(ROUTER, "router", "clean-traffic: a router advertisement or redirect from a guest")                  \
+  X(HIDDEN, "hidden", "clean-traffic: an IPv6 header chain that does not show what it carries")          \
+  X(INBOUND, "inbound", "the port's --inbound does not let it in")                                       \
+  X(ISOLATED, "isolated", "from one isolated port to another")
 
 #define VNET_REASON_ENUM(name, word, meaning) VNET_DROP_##name,
 enum vnet_reason { VNET_DROP_NONE = 0, VNET_REASONS(VNET_REASON_ENUM) VNET_DROP_MAX };
