@@ -6,10 +6,11 @@
 namespace vnet {
 
 const std::vector<const char*>& SharedMaps::names() {
-  static const std::vector<const char*> all{"sessions", "reverse",      "fragments",    "ports",    "fdb",
-                                            "networks", "devices",      "subnets",      "forwards", "traffic",
-                                            "drops",    "usage",        "probes",       "settings", "untimed",
-                                            "monitors", "monitor_lost", "monitor_rings"};
+  static const std::vector<const char*> all{
+      "sessions",  "reverse",  "fragments", "ports",    "fdb",          "networks",
+      "devices",   "subnets",  "forwards",  "traffic",  "drops",        "usage",
+      "probes",    "settings", "untimed",   "monitors", "monitor_lost", "monitor_rings",
+      "addresses", "claims",   "isolated",  "started",  "allows",       "allow_sources"};
   return all;
 }
 
@@ -53,6 +54,12 @@ SharedMaps SharedMaps::take(std::vector<Fd> fds) {
   take(maps.monitors);
   take(maps.monitor_lost);
   take(maps.monitor_rings);
+  take(maps.addresses);
+  take(maps.claims);
+  take(maps.isolated);
+  take(maps.started);
+  take(maps.allows);
+  take(maps.allow_sources);
   return maps;
 }
 
