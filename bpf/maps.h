@@ -44,6 +44,10 @@ VNET_MAP(fragments, BPF_MAP_TYPE_LRU_HASH, VNET_FRAGMENTS_MAX, struct vnet_fragm
 	 0);
 VNET_MAP(ports, BPF_MAP_TYPE_HASH, VNET_PORTS_MAX, u32, struct vnet_port, BPF_F_NO_PREALLOC);
 VNET_MAP(fdb, BPF_MAP_TYPE_HASH, VNET_FDB_MAX, struct vnet_fdb_key, struct vnet_fdb_entry, BPF_F_NO_PREALLOC);
+/* Bridged networks: the ways past the bridge, and where each MAC was seen last. */
+VNET_MAP(shortcuts, BPF_MAP_TYPE_LRU_HASH, VNET_SHORTCUTS_MAX, struct vnet_shortcut_key, struct vnet_shortcut,
+	 0);
+VNET_MAP(stations, BPF_MAP_TYPE_LRU_HASH, VNET_SHORTCUTS_MAX, struct vnet_fdb_key, u32, 0);
 VNET_MAP(networks, BPF_MAP_TYPE_ARRAY, VNET_SLOTS, u32, struct vnet_network, 0);
 VNET_MAP(devices, BPF_MAP_TYPE_HASH, VNET_DEVICES_MAX, u32, struct vnet_device, BPF_F_NO_PREALLOC);
 VNET_MAP(subnets, BPF_MAP_TYPE_LPM_TRIE, VNET_SUBNETS_MAX, struct vnet_subnet_key, struct vnet_subnet,

@@ -3,6 +3,7 @@
  * The programs of one network: at its ports and at its gateway (the Linux bridge). What is fixed for a
  * network is rodata, so that the verifier prunes what it does not use.
  */
+#include "bpf/bridge.h"
 #include "bpf/gateway.h"
 #include "bpf/guard.h"
 
@@ -158,8 +159,11 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 		if (macs[0] == 0x01 && macs[1] == 0x80 && macs[2] == 0xc2 && !macs[3] && !macs[4] &&
 		    macs[5] < 0x10)
 			return DROP(BPDU);
-		return TC_ACT_OK;
+		if (!(network_flags & VNET_NETWORK_F_BRIDGED))
+			return TC_ACT_OK;
 	}
+	if (network_flags & VNET_NETWORK_F_BRIDGED)
+		return take_shortcut(skb, macs, port->slot);
 	if (is_gateway_mac(macs))
 		return route_from_guest(skb, p, port->flags & VNET_PORT_F_VET);
 	__builtin_memcpy(to.mac, macs, 6);
@@ -188,6 +192,7 @@ int port_egress(struct __sk_buff *skb)
 	u32 ifindex = skb->ifindex;
 	u32 bytes = skb->len;
 	struct vnet_port *port;
+	int err;
 
 	if (is_done(skb))
 		return PASS;
@@ -195,7 +200,10 @@ int port_egress(struct __sk_buff *skb)
 	if (!port)
 		return leave(skb, VNET_HOOK_PORT_EGRESS, DROP(UNATTACHED), network_slot, COUNT_NOTHING,
 			     bytes);
-	return leave(skb, VNET_HOOK_PORT_EGRESS, may_receive(skb, port), port->slot, COUNT_RX, bytes);
+	err = may_receive(skb, port);
+	if (!err && network_flags & VNET_NETWORK_F_BRIDGED)
+		note_shortcut(skb, port->slot, port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0);
+	return leave(skb, VNET_HOOK_PORT_EGRESS, err, port->slot, COUNT_RX, bytes);
 }
 
 SEC("tc")
@@ -216,6 +224,34 @@ int gateway_egress(struct __sk_buff *skb)
 
 	return leave(skb, VNET_HOOK_GATEWAY_EGRESS, p ? to_guest(skb, p) : DROP(MALFORMED), network_slot,
 		     COUNT_NOTHING, bytes);
+}
+
+/* A bridged network's way out: the interface that joins the host's bridge to the outside. */
+SEC("tc")
+int member_ingress(struct __sk_buff *skb)
+{
+	u32 bytes = skb->len;
+	struct vnet_device *member = member_of(skb->ifindex);
+	u8 to[6];
+
+	if (!(network_flags & VNET_NETWORK_F_BRIDGED) || !member)
+		return PASS;
+	snoop_from_outside(skb);
+	return leave(skb, VNET_HOOK_MEMBER_INGRESS,
+		     read_bytes(skb, 0, to, sizeof(to)) ? TC_ACT_OK : take_shortcut(skb, to, member->slot),
+		     member->slot, COUNT_RX, bytes);
+}
+
+SEC("tc")
+int member_egress(struct __sk_buff *skb)
+{
+	struct vnet_device *member = member_of(skb->ifindex);
+
+	if (!(network_flags & VNET_NETWORK_F_BRIDGED) || !member)
+		return PASS;
+	if (!is_done(skb))
+		note_shortcut(skb, 0, 0);
+	return leave(skb, VNET_HOOK_MEMBER_EGRESS, TC_ACT_OK, member->slot, COUNT_TX, skb->len);
 }
 
 char LICENSE[] SEC("license") = "GPL";

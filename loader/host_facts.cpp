@@ -47,6 +47,19 @@ std::uint32_t session_count(Datapath* datapath, std::uint16_t slot) {
   return usage ? usage->sessions : 0;
 }
 
+bool is_uplink_of(const UplinkRecord& uplink, const Network& network) {
+  switch (network.mode) {
+    case Mode::Isolated:
+      return false;
+    case Mode::Bridge:
+    case Mode::Direct:
+      return uplink.network == network.name;
+    default:
+      return uplink.network.empty() &&
+             (network.devices.empty() || network.devices.front() == uplink.interface);
+  }
+}
+
 // Nobody outside finds the way to a visible network by itself: the routes, by each uplink's own address.
 Result<std::vector<std::string>> routes_to(Context& context, const Network& network,
                                            const std::vector<std::string>& uplinks) {
@@ -108,9 +121,7 @@ Result<NetworkDetails> Host::show(const std::string& name) {
     details.sessions = session_count(datapath, active->record.slot);
     VNET_ASSIGN(auto uplinks, state_->context.records.uplinks());
     for (const auto& uplink : uplinks)
-      if (active->network.devices.empty() || active->network.devices.front() == uplink.interface)
-        details.uplinks.push_back(uplink.interface);
-    if (active->network.mode == Mode::Isolated) details.uplinks.clear();
+      if (is_uplink_of(uplink, active->network)) details.uplinks.push_back(uplink.interface);
     VNET_ASSIGN(details.routes, routes_to(state_->context, active->network, details.uplinks));
   } else {
     VNET_ASSIGN(auto definition, state_->definition(name));

@@ -152,6 +152,30 @@ struct vnet_fdb_entry {
 };
 VNET_SIZE(struct vnet_fdb_entry, 8);
 
+/*
+ * Bridged networks: a frame's way past the bridge, which the bridge itself has shown: it is noted where a
+ * frame that came in by `ifindex` for this MAC goes out, and holds for VNET_SHORTCUT_TICKS. LRU.
+ */
+#define VNET_SHORTCUT_TICKS 4
+#define VNET_SHORTCUTS_MAX (1 << 16)
+struct vnet_shortcut_key {
+  __u32 ifindex;
+  __u8 mac[6];
+  __u16 pad;
+};
+VNET_SIZE(struct vnet_shortcut_key, 12);
+
+struct vnet_shortcut {
+  __u32 ifindex;
+  __u32 tick;
+  __u32 generation;
+  __u16 mtu;
+  __u16 slot; /* the port's that it leads to; 0: an uplink member */
+  __u8 flags; /* VNET_HOP_F_PEER */
+  __u8 pad[3];
+};
+VNET_SIZE(struct vnet_shortcut, 20);
+
 #define VNET_NETWORK_F_MASQUERADE4 1
 #define VNET_NETWORK_F_MASQUERADE6 2
 #define VNET_NETWORK_F_BYPASS 4    /* admitted in the port program, past the host's FORWARD rules */
@@ -159,6 +183,8 @@ VNET_SIZE(struct vnet_fdb_entry, 8);
 #define VNET_NETWORK_F_ISOLATED 16 /* nothing from or to anywhere but the host */
 #define VNET_NETWORK_F_OPEN 32     /* no policy of ours: the host's firewall alone decides */
 #define VNET_NETWORK_F_HOST_SERVICES 64 /* <vnet:host access>: DHCP, DNS, ping, and what the host began */
+#define VNET_NETWORK_F_BRIDGED 256      /* the host's own bridge: no gateway of ours */
+#define VNET_NETWORK_F_SHORTCUT 512     /* bridged: known frames may go past the bridge (only in the map) */
 #define VNET_NETWORK_F_HOST_CLOSED 128  /* ... nothing but what the host began */
 
 struct vnet_port_span {
@@ -176,11 +202,15 @@ struct vnet_network {
   struct vnet_port_span ports[2]; /* masquerade ports, the host's ephemeral range cut out */
   __u32 nat_first;                /* <nat><address>, host byte order; 0: masquerade */
   __u32 nat_last;
-  __u32 pad;
+  __u32 generation; /* bridged: shortcuts of an older one are void */
 };
 VNET_SIZE(struct vnet_network, 40);
 
-enum vnet_device_role { VNET_DEVICE_UPLINK = 1, VNET_DEVICE_GATEWAY = 2 };
+enum vnet_device_role {
+  VNET_DEVICE_UPLINK = 1,
+  VNET_DEVICE_GATEWAY = 2,
+  VNET_DEVICE_MEMBER = 3, /* a bridge's own way out, of a bridged network */
+};
 
 /* Keyed by ifindex: what a routing result means to us. */
 struct vnet_device {

@@ -14,7 +14,9 @@
   X(GATEWAY_INGRESS, "gateway-ingress", "what guests send to or through the host") \
   X(GATEWAY_EGRESS, "gateway-egress", "what the host sends or forwards to guests") \
   X(UPLINK_INGRESS, "uplink-ingress", "what comes from outside")                   \
-  X(UPLINK_EGRESS, "uplink-egress", "what leaves to the outside")
+  X(UPLINK_EGRESS, "uplink-egress", "what leaves to the outside")                  \
+  X(MEMBER_INGRESS, "member-ingress", "what comes into the host's bridge")         \
+  X(MEMBER_EGRESS, "member-egress", "what leaves the host's bridge")
 
 #define VNET_HOOK_ENUM(name, word, meaning) VNET_HOOK_##name,
 enum vnet_hook { VNET_HOOK_NONE = 0, VNET_HOOKS(VNET_HOOK_ENUM) VNET_HOOK_MAX };

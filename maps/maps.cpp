@@ -10,7 +10,7 @@ const std::vector<const char*>& SharedMaps::names() {
       "sessions",  "reverse",  "fragments", "ports",    "fdb",          "networks",
       "devices",   "subnets",  "forwards",  "traffic",  "drops",        "usage",
       "probes",    "settings", "untimed",   "monitors", "monitor_lost", "monitor_rings",
-      "addresses", "claims",   "isolated",  "started",  "allows",       "allow_sources"};
+      "addresses", "claims",   "isolated",  "started",  "allows",       "allow_sources", "shortcuts", "stations"};
   return all;
 }
 
@@ -60,6 +60,8 @@ SharedMaps SharedMaps::take(std::vector<Fd> fds) {
   take(maps.started);
   take(maps.allows);
   take(maps.allow_sources);
+  take(maps.shortcuts);
+  take(maps.stations);
   return maps;
 }
 

@@ -150,6 +150,8 @@ struct SharedMaps {
   Map<__u32, __u32> started;   // a map of maps: set() takes an inner one's fd
   Map<vnet_allow_key, vnet_allow> allows;
   Map<vnet_allow_source, __u32> allow_sources;
+  Map<vnet_shortcut_key, vnet_shortcut> shortcuts;
+  Map<vnet_fdb_key, __u32> stations;
 
   static const std::vector<const char*>& names();
   // nullopt: nothing is pinned there (no network has been started since boot). An ABI that is not ours is

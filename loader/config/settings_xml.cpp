@@ -63,6 +63,13 @@ Result<void> parse_port_forward(const XmlNode& node, Settings& settings) {
   return {};
 }
 
+Result<void> parse_uplink(const XmlNode& node, Settings& settings) {
+  VNET_TRY(only_attributes(node, {"dev"}));
+  VNET_ASSIGN(auto dev, node.required("dev"));
+  settings.uplinks.push_back(std::move(dev));
+  return {};
+}
+
 Result<void> parse_setting(const XmlNode& node, Settings& settings) {
   const auto name = node.name();
   if (name == "hostFirewall")
@@ -88,8 +95,10 @@ Result<void> parse_setting(const XmlNode& node, Settings& settings) {
         settings.host_access);
   if (name == "sessions") return parse_sessions(node, settings);
   if (name == "portForward") return parse_port_forward(node, settings);
+  if (name == "uplink") return parse_uplink(node, settings);
   return node.error(
-      "unknown setting of vnet-bpf; allowed: hostFirewall, xdp, sessions, inbound, portForward, host");
+      "unknown setting of vnet-bpf; allowed: hostFirewall, xdp, sessions, inbound, portForward, host, "
+      "uplink");
 }
 
 }  // namespace
@@ -106,7 +115,7 @@ Result<Settings> parse_settings(const XmlNode& metadata) {
     for (const auto& node : top.child_elements()) {
       if (node.namespace_uri() != settings_namespace)
         return node.error(fmt::format("not in the namespace {}", settings_namespace));
-      if (node.name() != "portForward" && !seen.insert(node.name()).second)
+      if (node.name() != "portForward" && node.name() != "uplink" && !seen.insert(node.name()).second)
         return node.error("only one is allowed");
       VNET_TRY(parse_setting(node, settings));
     }

@@ -220,6 +220,11 @@ Result<void> Datapath::attach_uplink(const std::string& interface, int ifindex) 
                 ifindex);
 }
 
+Result<void> Datapath::attach_member(const std::string& network, const std::string& interface, int ifindex) {
+  return attach(pins_ / "networks" / pin_name(network), "member_ingress", "member_egress", interface,
+                ifindex);
+}
+
 Result<void> Datapath::detach(const std::string& interface, int ifindex) {
   for (Hook hook : {Hook::Ingress, Hook::Egress}) {
     auto pin = pins_ / "links" / (pin_name(interface) + (hook == Hook::Ingress ? "-ingress" : "-egress"));

@@ -2,7 +2,7 @@
 // The BPF side as a whole: the shared maps and, per network and per uplink, a set of loaded programs. All
 // of it is pinned, and goes on working without us:
 //   PINS/maps/NAME               shared maps
-//   PINS/networks/NET/PROGRAM    the four programs of a network
+//   PINS/networks/NET/PROGRAM    the programs of a network
 //   PINS/uplinks/IFACE/PROGRAM   the two of an uplink
 //   PINS/links/IFACE-ingress     tcx links
 #pragma once
@@ -48,10 +48,12 @@ class Datapath {
   void unload_network(const std::string& network);
   void unload_uplink(const std::string& interface);
 
-  // A port's, the gateway's or an uplink's two hooks. All idempotent.
+  // The two hooks of a port, the gateway, an uplink, or the uplink member of a bridged network's bridge. All
+  // idempotent.
   Result<void> attach_port(const std::string& network, const std::string& interface, int ifindex);
   Result<void> attach_gateway(const std::string& network, const std::string& interface, int ifindex);
   Result<void> attach_uplink(const std::string& interface, int ifindex);
+  Result<void> attach_member(const std::string& network, const std::string& interface, int ifindex);
   Result<void> detach(const std::string& interface, int ifindex);
 
   // When the last network has stopped: every pin of ours goes.

@@ -41,6 +41,10 @@ void parse_kind(const nlattr* linkinfo, LinkInfo& link) {
         .forward_delay_seconds = data.u32(IFLA_BR_FORWARD_DELAY) / ticks_per_second(),
         .vlan_filtering = data.u8(IFLA_BR_VLAN_FILTERING) != 0,
     };
+  } else if (link.kind == "bond") {
+    Attributes<IFLA_BOND_MAX> data(info[IFLA_INFO_DATA]);
+    link.bond =
+        BondOptions{.mode = data.u8(IFLA_BOND_MODE), .arp_interval = data.u32(IFLA_BOND_ARP_INTERVAL)};
   }
 }
 

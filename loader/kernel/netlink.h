@@ -28,6 +28,11 @@ struct BridgeOptions {
   bool vlan_filtering = false;
 };
 
+struct BondOptions {
+  unsigned mode = 0;          // the kernel's number: 0 balance-rr, 1 active-backup, ... 6 balance-alb
+  unsigned arp_interval = 0;  // ms; 0: no ARP monitoring
+};
+
 struct LinkInfo {
   int ifindex = 0;
   std::string name;
@@ -43,6 +48,7 @@ struct LinkInfo {
   std::string tun_type;              // "tun" or "tap" where kind is "tun"
   bool tun_vnet_hdr = false;
   std::optional<BridgeOptions> bridge;  // where kind is "bridge"
+  std::optional<BondOptions> bond;      // where kind is "bond"
 };
 
 // A bridge port's switches. When setting, only those with a value are changed; when reading, all have one.

@@ -151,6 +151,7 @@ struct Settings {
   std::uint32_t max_sessions_per_port = 65536;
   Inbound inbound = Inbound::Accept;
   HostAccess host_access = HostAccess::All;
+  std::vector<std::string> uplinks;  // <uplink dev>: bridged mode, where the bridge's way out is not obvious
   std::vector<PortForward> port_forwards;
 };
 

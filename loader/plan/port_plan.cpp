@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "loader/model/port_rules.h"
+#include "loader/plan/modes.h"
 #include "loader/plan/port_guard.h"
 
 namespace vnet {
@@ -223,10 +224,15 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
         forget_guard(context.datapath->maps(), record.slot);
         (void)context.records.remove_port(record.interface);
       });
-  if (network.mtu && link->mtu != *network.mtu)
+  auto mtu = network.mtu;
+  if (network.mode == Mode::Bridge) {  // as libvirt: a smaller one would make the bridge's smaller, too
+    VNET_ASSIGN(auto bridge, context.netlink.link(network.bridge));
+    mtu = bridge.mtu;
+  }
+  if (mtu && link->mtu != *mtu)
     plan.add(
-        fmt::format("set the MTU of {} to {}", record.interface, *network.mtu),
-        [&context, record, mtu = *network.mtu] { return context.netlink.set_mtu(record.ifindex, mtu); },
+        fmt::format("set the MTU of {} to {}", record.interface, *mtu),
+        [&context, record, mtu = *mtu] { return context.netlink.set_mtu(record.ifindex, mtu); },
         [&context, record, mtu = link->mtu] { (void)context.netlink.set_mtu(record.ifindex, mtu); });
   plan.add(
       fmt::format("plug {} into {}", record.interface, network.bridge),
@@ -272,6 +278,7 @@ Result<Plan> plan_detach(Context& context, const PortRecord& record) {
       auto& maps = context.datapath->maps();
       VNET_TRY(context.datapath->detach(record.interface, record.ifindex));
       (void)maps.ports.erase(static_cast<__u32>(record.ifindex));
+      VNET_TRY(void_shortcuts(context, record.network));
       forget_macs(maps, static_cast<__u32>(record.ifindex));
       forget_sessions(maps, record.slot);
       forget_guard(maps, record.slot);

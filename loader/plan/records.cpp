@@ -68,9 +68,10 @@ void read(const json& j, PortRecord& r) {
 }
 
 void write(json& j, const UplinkRecord& r) {
-  j = {{"interface", r.interface}, {"ifindex", r.ifindex}, {"slot", r.slot}};
+  j = {{"interface", r.interface}, {"network", r.network}, {"ifindex", r.ifindex}, {"slot", r.slot}};
 }
 void read(const json& j, UplinkRecord& r) {
+  r.network = j.value("network", "");
   r.interface = j.at("interface");
   r.ifindex = j.at("ifindex");
   r.slot = j.at("slot");

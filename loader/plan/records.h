@@ -42,6 +42,7 @@ struct PortRecord {
 
 struct UplinkRecord {
   std::string interface;
+  std::string network;  // whose bridge it leads out of; empty: the host's routes lead there
   int ifindex = 0;
   std::uint16_t slot = 0;
 };

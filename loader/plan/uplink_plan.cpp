@@ -14,7 +14,7 @@ Result<std::vector<LinkInfo>> wanted_uplinks(Context& context, const std::vector
   std::set<int> indexes;
   bool any = false;
   for (const auto& network : networks) {
-    if (network.mode == Mode::Isolated) continue;
+    if (network.mode != Mode::Nat && network.mode != Mode::Route && network.mode != Mode::Open) continue;
     if (network.devices.empty()) {
       any = true;
       continue;
@@ -80,6 +80,7 @@ Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks
     });
   };
   for (const auto& record : there) {
+    if (!record.network.empty()) continue;  // a bridged network's own
     if (std::ranges::any_of(wanted, [&](const LinkInfo& link) { return link.name == record.interface; }))
       continue;
     plan.add(fmt::format("detach uplink {}", record.interface), [&context, record]() -> Result<void> {

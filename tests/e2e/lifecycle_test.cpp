@@ -83,10 +83,11 @@ TEST_F(Lifecycle, ExitCodesAndMessages) {
 
 TEST_F(Lifecycle, ModesOfLaterIssuesAreRefusedByName) {
   vnet({"define",
-        file("lan.xml", "<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/></network>")});
+        file("lan.xml",
+             "<network><name>lan</name><forward mode='vepa'><interface dev='eth0'/></forward></network>")});
   Output start = ground().vnet({"start", "lan"});
   EXPECT_EQ(2, start.status);
-  EXPECT_THAT(start.err, HasSubstr("mode bridge is not in this build yet"));
+  EXPECT_THAT(start.err, HasSubstr("mode direct is not in this build yet"));
 }
 
 TEST_F(Lifecycle, ASubnetInUseIsRefusedWithTheInterface) {

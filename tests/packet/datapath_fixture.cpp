@@ -129,8 +129,8 @@ class Host {
     if (which == Program::UplinkIngress || which == Program::UplinkEgress)
       return uplink_[which == Program::UplinkEgress].get();
     auto& set = network_[flags];
-    if (!set[0]) load(flags, set);
-    return set[static_cast<std::size_t>(which)].get();
+    if (set.empty()) load(flags, set);
+    return set.at(which).get();
   }
 
  private:
@@ -169,7 +169,7 @@ class Host {
   }
 
   // The network's programs as loaded for one mode.
-  void load(std::uint32_t flags, std::array<Fd, 4>& set) {
+  void load(std::uint32_t flags, std::map<Program, Fd>& set) {
     std::string name = fmt::format("flags{}", flags);
     must(datapath_->load_network(name, {.slot = slot::network,
                                         .gateway_ifindex = static_cast<int>(if_nametoindex("virbr0")),
@@ -177,9 +177,13 @@ class Host {
                                         .flags = flags,
                                         .gateway4 = model_address(4, ends(4).gateway),
                                         .gateway6 = model_address(6, ends(6).gateway)}));
-    std::size_t at = 0;
-    for (const char* program : {"port_ingress", "port_egress", "gateway_ingress", "gateway_egress"})
-      set[at++] = open("networks/" + name + "/" + program);
+    for (auto [program, pin] : {std::pair{Program::PortIngress, "port_ingress"},
+                                {Program::PortEgress, "port_egress"},
+                                {Program::GatewayIngress, "gateway_ingress"},
+                                {Program::GatewayEgress, "gateway_egress"},
+                                {Program::MemberIngress, "member_ingress"},
+                                {Program::MemberEgress, "member_egress"}})
+      set[program] = open("networks/" + name + "/" + pin);
   }
 
   Fd open(const std::string& pin) {
@@ -190,7 +194,7 @@ class Host {
 
   fs::path folder_;
   std::optional<Datapath> datapath_;
-  std::map<std::uint32_t, std::array<Fd, 4>> network_;
+  std::map<std::uint32_t, std::map<Program, Fd>> network_;
   std::array<Fd, 2> uplink_;
   Trampoline trampoline_;
 };
@@ -306,6 +310,7 @@ std::uint32_t DatapathTest::ifindex(const std::string& interface) {
 void DatapathTest::SetUp() {
   SharedMaps& all = maps();
   empty(all.sessions), empty(all.reverse), empty(all.fragments), empty(all.ports), empty(all.fdb);
+  empty(all.shortcuts), empty(all.stations);
   empty(all.devices), empty(all.subnets), empty(all.forwards), empty(all.drops);
   empty(all.addresses), empty(all.claims), empty(all.isolated), empty(all.started);
   empty(all.allows), empty(all.allow_sources);
@@ -347,7 +352,8 @@ void DatapathTest::SetUp() {
 
 Ran DatapathTest::run(Program which, const Bytes& frame, RunContext context, std::uint16_t tc_index) {
   bool port = which == Program::PortIngress || which == Program::PortEgress;
-  bool uplink = which == Program::UplinkIngress || which == Program::UplinkEgress;
+  bool uplink = which == Program::UplinkIngress || which == Program::UplinkEgress ||
+                which == Program::MemberIngress || which == Program::MemberEgress;
   if (!context.ifindex) context.ifindex = ifindex(port ? "g1" : uplink ? "eth0" : "virbr0");
   int fd = Host::get().program(which, flags_);
   if (tc_index) fd = Host::get().trampoline().to(fd, tc_index);

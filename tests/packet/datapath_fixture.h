@@ -27,7 +27,16 @@
 
 namespace vnet::test {
 
-enum class Program { PortIngress, PortEgress, GatewayIngress, GatewayEgress, UplinkIngress, UplinkEgress };
+enum class Program {
+  PortIngress,
+  PortEgress,
+  GatewayIngress,
+  GatewayEgress,
+  UplinkIngress,
+  UplinkEgress,
+  MemberIngress,
+  MemberEgress
+};
 inline constexpr Program all_programs[] = {Program::PortIngress,    Program::PortEgress,
                                            Program::GatewayIngress, Program::GatewayEgress,
                                            Program::UplinkIngress,  Program::UplinkEgress};
@@ -44,7 +53,8 @@ namespace flag {
 inline constexpr std::uint32_t nat = VNET_NETWORK_F_MASQUERADE4 | VNET_NETWORK_F_MASQUERADE6,
                                nat_v4_only = VNET_NETWORK_F_MASQUERADE4, route = VNET_NETWORK_F_VISIBLE,
                                open = VNET_NETWORK_F_VISIBLE | VNET_NETWORK_F_OPEN,
-                               isolated = VNET_NETWORK_F_ISOLATED;
+                               isolated = VNET_NETWORK_F_ISOLATED,
+                               bridged = VNET_NETWORK_F_BRIDGED | VNET_NETWORK_F_SHORTCUT;
 }
 
 namespace mac {
