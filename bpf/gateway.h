@@ -83,8 +83,12 @@ static __always_inline int from_bridge(struct __sk_buff *skb, struct packet *p)
 {
 	const struct vnet_addr *source;
 	struct vnet_subnet *subnet;
-	int err = parse(skb, p, ETH_HLEN);
+	int err;
 
+	/* The host's own multicast, looped back to its listeners: it has no link header, and is nobody's. */
+	if (skb->pkt_type == PACKET_LOOPBACK)
+		return TC_ACT_OK;
+	err = parse(skb, p, ETH_HLEN);
 	if (skb->tc_index == VNET_TC_INDEX_ADMITTED) /* from a bridge member that is no port of ours */
 		skb->tc_index = 0;
 	if (err)

@@ -151,8 +151,12 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 	struct session *s;
 	struct vnet_flow *found;
 	struct vnet_flow key;
-	int err = parse(skb, p, link_header);
+	int err;
 
+	/* The host's own multicast, looped back to its listeners: it has no link header. */
+	if (skb->pkt_type == PACKET_LOOPBACK)
+		return TC_ACT_OK;
+	err = parse(skb, p, link_header);
 	/* What cannot be read is the host's to judge, unless it is aimed at a guest. */
 	if (!p->family)
 		return TC_ACT_OK;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/verbs.h"
+#include "maps/maps.h"
 
 namespace vnet::cli {
 
@@ -18,6 +19,9 @@ std::string bash_completion() {
     if (verb.takes_file) cases += "      files=1\n";
     cases += "      ;;\n";
   }
+  std::string reasons;
+  for (unsigned reason = 1; reason < VNET_DROP_MAX; ++reason)
+    reasons += std::string(reason_word(reason)) + " ";
   return R"sh(# bash completion for vnet-bpf
 _vnet_bpf_networks() { vnet-bpf list --all 2>/dev/null | awk 'NR > 2 { print $1 }'; }
 _vnet_bpf_ports() { vnet-bpf ports 2>/dev/null | awk 'NR > 2 { print $1 }'; }
@@ -38,6 +42,10 @@ _vnet_bpf() {
     --port) COMPREPLY=($(compgen -W "$(_vnet_bpf_ports)" -- "$current")); return ;;
     --filter) COMPREPLY=($(compgen -W "clean-traffic no-mac-spoofing no-ip-spoofing no-arp-spoofing no-ipv6-spoofing no-ip-multicast allow-dhcp-server none" -- "$current")); return ;;
     --inbound) COMPREPLY=($(compgen -W "accept established drop" -- "$current")); return ;;
+    --reason) COMPREPLY=($(compgen -W ")sh" +
+         reasons + R"sh(" -- "$current")); return ;;
+    --proto) COMPREPLY=($(compgen -W "tcp udp icmp" -- "$current")); return ;;
+    --pcap) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --link) COMPREPLY=($(compgen -W "up down" -- "$current")); return ;;
     --state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
   esac

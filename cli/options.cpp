@@ -11,13 +11,15 @@
 namespace vnet::cli {
 namespace {
 
-const std::set<std::string> later_verbs{"run", "monitor", "explain", "doctor"};
+const std::set<std::string> later_verbs{"run", "doctor"};
 
 // The words behind the options as CLI11 fills them in.
 struct Parsed {
-  std::string state_dir, file, watch, only_network, only_port, listen, textfile;
+  std::string state_dir, file, watch, only_network, only_port, listen, textfile, pcap;
   Options options;
   PortWords port;
+  QuestionWords question;
+  std::uint64_t count = 0;  // 0: not given
   CLI::Option* watch_option = nullptr;
 };
 
@@ -97,6 +99,30 @@ void add_verbs(CLI::App& app, Parsed& to) {
   auto* flows = verb(app, "flows", "List sessions", "vnet-bpf flows --network default --json");
   flows->add_option("--network", to.only_network, "Only this network's");
 
+  auto* monitor = verb(app, "monitor", "Show dropped packets as they happen",
+                       "vnet-bpf monitor --network default --reason spoofed-mac\n"
+                       "  vnet-bpf monitor --pcap drops.pcapng");
+  monitor->add_option("--network", to.only_network, "Only this network's");
+  monitor->add_option("--port", to.only_port, "Only what this port's guest sends, or would get");
+  monitor
+      ->add_option("--reason", to.options.drops.reasons, "Only this reason (repeatable); see docs/reasons.md")
+      ->allow_extra_args(false);
+  monitor->add_option("--pcap", to.pcap, "Write the packets to FILE, too, as pcapng; - for standard output");
+  monitor->add_option("--rate", to.options.drops.per_second, "Show no more than N a second (default 1000)")
+      ->check(CLI::Range(1U, 1'000'000U));
+  monitor->add_option("--count", to.count, "End after N packets")->check(CLI::PositiveNumber);
+
+  auto* explain = verb(app, "explain", "Say what would happen to a packet, hook by hook, and why",
+                       "vnet-bpf explain --port vnet0 --to 192.0.2.1:443\n"
+                       "  vnet-bpf explain --port eth0 --from 198.51.100.7 --to 192.168.122.10:22");
+  explain
+      ->add_option("--port", to.question.port,
+                   "Where it comes in: a port, an uplink, or a gateway (the host)")
+      ->required();
+  explain->add_option("--to", to.question.to, "ADDR[:PORT] that it is sent to")->required();
+  explain->add_option("--from", to.question.from, "ADDR[:PORT] of the sender; default: the guest's");
+  explain->add_option("--proto", to.question.proto, "tcp (a SYN), udp or icmp (an echo request)");
+
   auto* metrics = verb(app, "export", "Print the counters in the Prometheus text format",
                        "vnet-bpf export --listen 127.0.0.1:9437\n"
                        "  vnet-bpf export --textfile /var/lib/prometheus/node-exporter/vnet-bpf.prom");
@@ -163,6 +189,10 @@ Result<Options> check(Parsed& parsed) {
   options.only_port = some(parsed.only_port);
   options.listen = some(parsed.listen);
   options.textfile = some(parsed.textfile);
+  options.drops.network = options.only_network;
+  options.drops.port = options.only_port;
+  options.pcap = some(parsed.pcap);
+  if (parsed.count) options.count = parsed.count;
   static const std::set<std::string> changing{"define", "undefine", "start",  "stop", "autostart",
                                               "up",     "attach",   "detach", "set"};
   bool changes = changing.contains(options.verb);
@@ -173,6 +203,9 @@ Result<Options> check(Parsed& parsed) {
     VNET_ASSIGN(options.port, to_request(parsed.port));
   }
   if (options.verb == "export") VNET_TRY(check_export(options));
+  if (options.verb == "explain") {
+    VNET_ASSIGN(options.question, to_question(parsed.question));
+  }
   if (parsed.watch_option->count()) {
     if (options.json) return invalid("--watch and --json exclude each other");
     double seconds = 1;

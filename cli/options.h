@@ -28,6 +28,10 @@ struct Options {
   std::optional<double> watch_seconds;
   std::optional<std::string> listen, textfile;  // export
   PortRequest port;                             // attach, set
+  DropFilter drops;                             // monitor
+  std::optional<std::string> pcap;              // monitor; "-": standard output
+  Question question;                            // explain
+  std::optional<std::uint64_t> count;           // monitor: end after so many
 };
 
 // Text for --help and --version: to be printed, exit 0.
@@ -51,5 +55,10 @@ struct PortWords {
   bool isolated = false, not_isolated = false;
 };
 Result<PortRequest> to_request(const PortWords& words);
+
+struct QuestionWords {
+  std::string port, to, from, proto;
+};
+Result<Question> to_question(const QuestionWords& words);
 
 }  // namespace vnet::cli

@@ -10,6 +10,17 @@
 //   flows   [{"network","protocol","state","inbound": bool, "inside":{"address","port"},"outside":{...},
 //            "translated":{...} (as the outside sees the inside), "age","idle" (seconds),
 //            "out_packets","out_bytes","in_packets","in_bytes"}]; port is the echo id for ICMP
+//   explain {"packet","steps":[{"where","interface","verdict","details":[]}], "fate": guest host outside
+//   dropped refused
+//            flooded nowhere, "interface": where it ends, "reason","meaning","cause" ("" unless dropped or
+//            refused), "arrives": the packet as it comes out, "notes":[]}; a packet is
+//            {"text","protocol","source","destination", "source_mac","destination_mac","ttl"}
+//   monitor one object a line: {"time","reason","hook","interface" (where it was dropped),"network","port"
+//   (whose;
+//            "" when not known),"length","protocol","source":{"address","port"} or null,"destination",
+//            "source_mac","destination_mac"}, and where they are known
+//            "vlan","tcp_flags","icmp_type","icmp_code", "later_fragment"; or {"not_shown": N}: so many more
+//            since the last such line
 //   stats   networks: [{"network","ports","sessions","max_sessions", the counters of ports}]
 #pragma once
 
@@ -36,6 +47,14 @@ Json leases_json(const std::vector<LeaseEntry>& leases);
 Json ports_json(const std::vector<PortInfo>& ports);
 Json stats_json(const Stats& stats);
 Json flows_json(const std::vector<SessionInfo>& flows);
+// monitor: without a newline.
+std::string drop_text(const Drop& drop);
+Json drop_json(const Drop& drop);
+std::string drop_comment(const Drop& drop);  // reason, what it means, where
+
+std::string explain_text(const Explanation& told);
+Json explain_json(const Explanation& told);
+
 std::string document(const Json& json);  // indented, with a newline; bytes that are no UTF-8 are replaced
 
 }  // namespace vnet::cli

@@ -11,11 +11,12 @@
 namespace vnet::cli {
 
 Result<void> run_verb(const Options& options);
-Result<void> change(Host& host, const Options& options);  // verbs_change.cpp
-Result<void> look(Host& host, const Options& options);    // verbs_look.cpp
-Result<void> watch(const Options& options);               // watch.cpp
-Result<void> export_metrics(const Options& options);      // export.cpp
-std::string bash_completion();                            // completion.cpp
+Result<void> change(Host& host, const Options& options);   // verbs_change.cpp
+Result<void> look(Host& host, const Options& options);     // verbs_look.cpp
+Result<void> monitor(Host& host, const Options& options);  // monitor.cpp
+Result<void> export_metrics(const Options& options);       // export.cpp
+Result<void> watch(const Options& options);                // watch.cpp
+std::string bash_completion();                             // completion.cpp
 
 void print(const std::string& text);
 

@@ -38,6 +38,8 @@ Result<void> look(Host& host, const Options& options) {
     return show_facts(options, host.ports(options.only_network), ports_text, ports_json);
   if (options.verb == "flows")
     return show_facts(options, host.flows(options.only_network), flows_text, flows_json);
+  if (options.verb == "explain")
+    return show_facts(options, host.explain(options.question), explain_text, explain_json);
   return show_facts(options, host.stats(options.only_network, options.only_port), stats_text, stats_json);
 }
 

@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "loader/error.h"
+#include "loader/explain/explain.h"
 #include "loader/kernel/lock.h"
 #include "loader/model/network.h"
 #include "loader/observe/allocations.h"
+#include "loader/observe/drops.h"
 #include "loader/observe/sessions.h"
 #include "loader/observe/stats.h"
 #include "loader/plan/plan.h"
@@ -88,6 +90,9 @@ class Host {
   Result<Stats> stats(const std::optional<std::string>& network, const std::optional<std::string>& port);
   Result<std::vector<SessionInfo>> flows(const std::optional<std::string>& network);
   Result<Allocations> allocations();
+  // NotFound when the network or port of the filter is not there; Invalid for an unknown reason.
+  Result<DropWatch> watch_drops(const DropFilter& filter);
+  Result<Explanation> explain(const Question& question);
 
  private:
   struct State;

@@ -2,6 +2,7 @@
 // What a Host holds. Internal to the library.
 #pragma once
 
+#include "loader/explain/shadow.h"
 #include "loader/host.h"
 #include "loader/plan/context.h"
 
@@ -13,6 +14,7 @@ struct Host::State {
   State(const State&) = delete;  // records point into context
 
   Context context;
+  std::optional<Shadow> shadow;  // for explain; made when first asked
 
   std::filesystem::path definition_path(const std::string& name) const {
     return context.dirs.definitions() / (name + ".xml");

@@ -32,37 +32,51 @@ Result<std::optional<SharedMaps>> SharedMaps::open(const std::filesystem::path& 
   return maps;
 }
 
+namespace {
+
+// In the order of names().
+void visit_all(auto& maps, auto visit) {
+  visit(maps.sessions);
+  visit(maps.reverse);
+  visit(maps.fragments);
+  visit(maps.ports);
+  visit(maps.fdb);
+  visit(maps.networks);
+  visit(maps.devices);
+  visit(maps.subnets);
+  visit(maps.forwards);
+  visit(maps.traffic);
+  visit(maps.drops);
+  visit(maps.usage);
+  visit(maps.probes);
+  visit(maps.settings);
+  visit(maps.untimed);
+  visit(maps.monitors);
+  visit(maps.monitor_lost);
+  visit(maps.monitor_rings);
+  visit(maps.addresses);
+  visit(maps.claims);
+  visit(maps.isolated);
+  visit(maps.started);
+  visit(maps.allows);
+  visit(maps.allow_sources);
+  visit(maps.shortcuts);
+  visit(maps.stations);
+}
+
+}  // namespace
+
 SharedMaps SharedMaps::take(std::vector<Fd> fds) {
   SharedMaps maps;
   auto next = fds.begin();
-  auto take = [&](auto& map) { map = std::remove_reference_t<decltype(map)>(std::move(*next++)); };
-  take(maps.sessions);
-  take(maps.reverse);
-  take(maps.fragments);
-  take(maps.ports);
-  take(maps.fdb);
-  take(maps.networks);
-  take(maps.devices);
-  take(maps.subnets);
-  take(maps.forwards);
-  take(maps.traffic);
-  take(maps.drops);
-  take(maps.usage);
-  take(maps.probes);
-  take(maps.settings);
-  take(maps.untimed);
-  take(maps.monitors);
-  take(maps.monitor_lost);
-  take(maps.monitor_rings);
-  take(maps.addresses);
-  take(maps.claims);
-  take(maps.isolated);
-  take(maps.started);
-  take(maps.allows);
-  take(maps.allow_sources);
-  take(maps.shortcuts);
-  take(maps.stations);
+  visit_all(maps, [&](auto& map) { map = std::remove_reference_t<decltype(map)>(std::move(*next++)); });
   return maps;
+}
+
+std::vector<int> SharedMaps::fds() const {
+  std::vector<int> all;
+  visit_all(*this, [&](const auto& map) { all.push_back(map.fd()); });
+  return all;
 }
 
 namespace {

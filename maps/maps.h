@@ -154,9 +154,10 @@ struct SharedMaps {
   Map<vnet_fdb_key, __u32> stations;
 
   static const std::vector<const char*>& names();
+  std::vector<int> fds() const;                 // in the order of names()
+  static SharedMaps take(std::vector<Fd> fds);  // in the order of names()
   // nullopt: nothing is pinned there (no network has been started since boot). An ABI that is not ours is
   // an error.
-  static SharedMaps take(std::vector<Fd> fds);  // in the order of names()
   static Result<std::optional<SharedMaps>> open(const std::filesystem::path& folder);
 };
 

@@ -194,6 +194,33 @@ Result<std::vector<RouteInfo>> Netlink::routes() {
   return found;
 }
 
+Result<RouteAnswer> Netlink::route_of(const RouteQuery& query) {
+  auto bits = static_cast<std::uint8_t>(query.destination.bits());
+  Message message(RTM_GETROUTE, 0,
+                  rtmsg{.rtm_family = static_cast<std::uint8_t>(to_af(query.destination.family)),
+                        .rtm_dst_len = bits,
+                        .rtm_src_len = bits});
+  message.put_address(RTA_DST, query.destination);
+  message.put_address(RTA_SRC, query.source);
+  if (query.iif) message.put_u32(RTA_IIF, static_cast<std::uint32_t>(query.iif));
+  RouteAnswer route;
+  Answer answer = netlink::exchange(socket_.get(), message, [&](nlmsghdr* header) {
+    if (header->nlmsg_type != RTM_NEWROUTE) return;
+    auto* found = static_cast<const rtmsg*>(nlmsg_data(header));
+    Attributes<RTA_MAX> attributes(header, sizeof(*found));
+    route.type = found->rtm_type;
+    route.oif = static_cast<int>(attributes.u32(RTA_OIF));
+    route.gateway = parse_gateway(attributes);
+    // IPv6 says in the answer what IPv4 says as an error.
+    if (const nlattr* info = attributes[RTA_CACHEINFO];
+        info && nla_len(info) >= static_cast<int>(sizeof(rta_cacheinfo)))
+      route.error = -static_cast<int>(static_cast<const rta_cacheinfo*>(nla_data(info))->rta_error);
+  });
+  if (!answer.ok()) route.error = answer.error;
+  if (route.error < 0) route.error = -route.error;
+  return route;
+}
+
 Result<void> Netlink::add_route(const RouteInfo& route) {
   std::uint8_t scope = RT_SCOPE_UNIVERSE;
   if (route.type == RTN_LOCAL) scope = RT_SCOPE_HOST;

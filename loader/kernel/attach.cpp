@@ -133,4 +133,26 @@ Result<void> detach_program(const AttachPoint& point) {
   return {};
 }
 
+Result<Fd> attached_program(const AttachPoint& point) {
+  __u32 id = 0;
+  if (Fd link = usable_link(point); link) {
+    bpf_link_info info{};
+    __u32 size = sizeof(info);
+    if (!bpf_obj_get_info_by_fd(link.get(), &info, &size)) id = info.prog_id;
+  } else {
+    auto hook = clsact_hook(point);
+    bpf_tc_opts options{};
+    options.sz = sizeof(options);
+    options.handle = filter_handle;
+    options.priority = filter_priority;
+    if (!bpf_tc_query(&hook, &options)) id = options.prog_id;
+  }
+  if (!id) return Fd();
+  Fd program(bpf_prog_get_fd_by_id(id));
+  if (!program)
+    return system_error(fmt::format("opening the program at {} {}", point.interface,
+                                    point.hook == Hook::Ingress ? "ingress" : "egress"));
+  return program;
+}
+
 }  // namespace vnet

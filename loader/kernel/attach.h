@@ -8,6 +8,7 @@
 #include <string>
 
 #include "loader/error.h"
+#include "loader/kernel/fd.h"
 
 namespace vnet {
 
@@ -24,5 +25,7 @@ struct AttachPoint {
 // interface is gone (interface numbers come back) is made anew.
 Result<void> attach_program(const AttachPoint& point, int program);
 Result<void> detach_program(const AttachPoint& point);  // idempotent
+// Ours, as it stands there now; without a value: none.
+Result<Fd> attached_program(const AttachPoint& point);
 
 }  // namespace vnet

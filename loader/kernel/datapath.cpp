@@ -194,6 +194,10 @@ void Datapath::unload_uplink(const std::string& interface) {
   remove_folder(pins_ / "uplinks" / pin_name(interface));
 }
 
+fs::path Datapath::link_pin(const std::string& interface, Hook hook) const {
+  return pins_ / "links" / (pin_name(interface) + (hook == Hook::Ingress ? "-ingress" : "-egress"));
+}
+
 Result<void> Datapath::attach(const fs::path& programs, const char* ingress, const char* egress,
                               const std::string& interface, int ifindex) {
   VNET_TRY(make_folders(pins_ / "links"));
@@ -202,8 +206,7 @@ Result<void> Datapath::attach(const fs::path& programs, const char* ingress, con
     Fd program(bpf_obj_get((programs / name).c_str()));
     if (!program)
       return system_error(fmt::format("opening the pinned program {}", (programs / name).string()));
-    auto pin = pins_ / "links" / (pin_name(interface) + (hook == Hook::Ingress ? "-ingress" : "-egress"));
-    VNET_TRY(attach_program({ifindex, interface, hook, pin}, program.get()));
+    VNET_TRY(attach_program({ifindex, interface, hook, link_pin(interface, hook)}, program.get()));
   }
   return {};
 }
@@ -226,11 +229,13 @@ Result<void> Datapath::attach_member(const std::string& network, const std::stri
 }
 
 Result<void> Datapath::detach(const std::string& interface, int ifindex) {
-  for (Hook hook : {Hook::Ingress, Hook::Egress}) {
-    auto pin = pins_ / "links" / (pin_name(interface) + (hook == Hook::Ingress ? "-ingress" : "-egress"));
-    VNET_TRY(detach_program({ifindex, interface, hook, pin}));
-  }
+  for (Hook hook : {Hook::Ingress, Hook::Egress})
+    VNET_TRY(detach_program({ifindex, interface, hook, link_pin(interface, hook)}));
   return {};
+}
+
+Result<Fd> Datapath::attached(const std::string& interface, int ifindex, Hook hook) const {
+  return attached_program({ifindex, interface, hook, link_pin(interface, hook)});
 }
 
 void Datapath::remove_all_pins() {

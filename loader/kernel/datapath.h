@@ -55,6 +55,8 @@ class Datapath {
   Result<void> attach_uplink(const std::string& interface, int ifindex);
   Result<void> attach_member(const std::string& network, const std::string& interface, int ifindex);
   Result<void> detach(const std::string& interface, int ifindex);
+  // Ours at that hook of any interface; without a value: none.
+  Result<Fd> attached(const std::string& interface, int ifindex, Hook hook) const;
 
   // When the last network has stopped: every pin of ours goes.
   void remove_all_pins();
@@ -63,6 +65,7 @@ class Datapath {
   Datapath(std::filesystem::path pins, SharedMaps maps) : pins_(std::move(pins)), maps_(std::move(maps)) {}
   Result<void> attach(const std::filesystem::path& programs, const char* ingress, const char* egress,
                       const std::string& interface, int ifindex);
+  std::filesystem::path link_pin(const std::string& interface, Hook hook) const;
 
   std::filesystem::path pins_;
   SharedMaps maps_;

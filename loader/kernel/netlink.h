@@ -82,6 +82,18 @@ struct RouteInfo {
   bool operator==(const RouteInfo&) const = default;
 };
 
+// What the host's stack would do with a packet.
+struct RouteQuery {
+  Address source, destination;
+  int iif = 0;  // where it came in; 0: the host sends it itself
+};
+struct RouteAnswer {
+  int error = 0;  // errno: ENETUNREACH, EHOSTUNREACH, EACCES, EXDEV (the source is not plausible there), ...
+  std::uint8_t type = RTN_UNICAST;  // RTN_LOCAL: the host itself
+  int oif = 0;
+  std::optional<Address> gateway;  // nullopt: the destination is on the link
+};
+
 struct FdbEntry {
   Mac mac;
   int port = 0;            // ifindex; the bridge's own for its local entries
@@ -130,7 +142,8 @@ class Netlink {
   Result<void> add_address(int ifindex, const Prefix& prefix, AddressOptions options = {});
   Result<void> delete_address(int ifindex, const Prefix& prefix);  // idempotent
 
-  Result<std::vector<RouteInfo>> routes();            // both families, every table
+  Result<std::vector<RouteInfo>> routes();  // both families, every table
+  Result<RouteAnswer> route_of(const RouteQuery& query);
   Result<void> add_route(const RouteInfo& route);     // idempotent for the same route
   Result<void> delete_route(const RouteInfo& route);  // idempotent
   // ifindexes that carry an IPv4 or IPv6 default route of table main, the lowest metric first, each once.

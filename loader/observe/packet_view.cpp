@@ -50,6 +50,10 @@ void view_transport(Cursor l4, std::uint8_t protocol, PacketView& view) {
   } else if ((protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) && l4.has(2)) {
     view.icmp_type = l4.u8(0);
     view.icmp_code = l4.u8(1);
+    bool v4 = protocol == IPPROTO_ICMP;
+    bool echo =
+        v4 ? *view.icmp_type == 8 || *view.icmp_type == 0 : *view.icmp_type == 128 || *view.icmp_type == 129;
+    if (echo && l4.has(6)) view.echo_id = l4.u16(4);
   }
 }
 
@@ -100,7 +104,10 @@ PacketView view_packet(std::span<const std::uint8_t> bytes, bool ethernet) {
   PacketView view;
   Cursor at(bytes);
   if (ethernet) {
-    if (!at.has(14)) return view;
+    if (!at.has(14)) {
+      view.protocol = "too short";
+      return view;
+    }
     view.destination_mac = at.mac(0);
     view.source_mac = at.mac(6);
     at.skip(12);

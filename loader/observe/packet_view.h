@@ -23,6 +23,7 @@ struct PacketView {
   bool later_fragment = false;
   std::string tcp_flags;  // "S", "SA", ...
   std::optional<std::uint8_t> icmp_type, icmp_code;
+  std::optional<std::uint16_t> echo_id;  // of an echo request or reply
 
   // tcp 192.0.2.1:4711 > 192.0.2.2:80 [S]
   std::string text() const;

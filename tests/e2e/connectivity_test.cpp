@@ -188,6 +188,15 @@ TEST_F(Connectivity, ADetachedGuestIsNoLongerForwardedAndCountersStay) {
             before["networks"][0]["tx_packets"].get<std::uint64_t>());
 }
 
+// mDNS, for one, wants to hear itself. Such a packet has no link header.
+TEST_F(Connectivity, TheHostHearsItsOwnMulticast) {
+  for (const char* group : {"ff02::1%virbr0", "-I virbr0 224.0.0.1"}) {
+    std::string v6 = group[0] == 'f' ? "6" : "4";
+    host().sh("ping -" + v6 + " -c1 -W1 " + group);
+  }
+  EXPECT_EQ(0U, dropped("malformed")) << ground().vnet({"stats"}).out;
+}
+
 // A network of its own: what the guest may not reach is answered, not swallowed.
 TEST_F(Connectivity, AnotherNatNetworkIsRefusedWithAnAnswer) {
   vnet({"up", file("other.xml",

@@ -373,6 +373,23 @@ Ran DatapathTest::run(Program which, const Bytes& frame, RunContext context, std
   return ran;
 }
 
+double DatapathTest::nanoseconds_a_run(Program program, const Bytes& frame, unsigned runs) {
+  __sk_buff context{};
+  bool port = program == Program::PortIngress || program == Program::PortEgress;
+  bool uplink = program == Program::UplinkIngress || program == Program::UplinkEgress;
+  context.ifindex = ifindex(port ? "g1" : uplink ? "eth0" : "virbr0");
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  options.data_in = frame.data();
+  options.data_size_in = static_cast<std::uint32_t>(frame.size());
+  options.ctx_in = &context;
+  options.ctx_size_in = sizeof(context);
+  options.repeat = static_cast<int>(runs);
+  if (bpf_prog_test_run_opts(Host::get().program(program, bypass_), &options))
+    throw std::system_error(errno, std::generic_category(), "BPF_PROG_TEST_RUN");
+  return options.duration;
+}
+
 void DatapathTest::expect(Program program, const Bytes& frame, int verdict, const Bytes& out,
                           RunContext context) {
   Ran ran = run(program, frame, context);

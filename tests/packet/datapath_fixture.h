@@ -111,6 +111,9 @@ class DatapathTest : public testing::Test {
   void expect_drop(Program program, const Bytes& frame, int at_slot, const std::string& reason,
                    RunContext context = {});
 
+  // The kernel's own measurement over so many runs.
+  double nanoseconds_a_run(Program program, const Bytes& frame, unsigned runs);
+
   SharedMaps& maps();
   std::uint32_t ifindex(const std::string& interface);
   Drops drops();

@@ -7,6 +7,11 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
 #include "loader/observe/packet_view.h"
 #include "tests/packet/datapath_fixture.h"
 #include "tests/support/namespace.h"
@@ -182,6 +187,34 @@ TEST_P(MonitorTest, AKilledReaderDoesNotLeaveItOn) {
   Monitor monitor = start();  // and its place can be taken
   run(Program::PortIngress, spoofed());
   EXPECT_EQ(1U, read(monitor).size());
+}
+
+// A measurement, to be run by hand (--gtest_also_run_disabled_tests): what a drop costs, in ns, while nobody
+// watches, while somebody does whose rate has long been reached, and whom it does not concern.
+TEST_P(MonitorTest, DISABLED_WhatADropCosts) {
+  auto measure = [&](const char* what) {
+    std::vector<double> rounds;
+    for (int i = 0; i < 9; ++i)
+      rounds.push_back(nanoseconds_a_run(Program::UplinkIngress, unasked(), 300'000));
+    std::ranges::sort(rounds);
+    std::printf("%-40s %7.1f ns\n", what, rounds[rounds.size() / 2]);
+  };
+  auto alone = [&](const char* what, const MonitorFilter& filter) {
+    Monitor monitor = start(filter);
+    bool running = true;
+    std::thread reader([&] {
+      while (std::atomic_ref(running).load()) (void)monitor.poll(100ms, [](const vnet_event&) {});
+    });
+    measure(what);
+    std::atomic_ref(running).store(false);
+    reader.join();
+  };
+  measure("nobody watches");
+  alone("everything, 1000 a second", {});
+  alone("another reason", {.reasons = mask(VNET_DROP_BPDU)});
+  alone("another network", {.network = slot::other});
+  alone("everything, a million a second", {.per_second = 1'000'000});
+  measure("nobody watches");
 }
 
 TEST_P(MonitorTest, PlacesAreLimitedAndComeBack) {

@@ -121,13 +121,57 @@ TEST(CliOptions, Export) {
   EXPECT_THAT(refused({"export", "--json"}), HasSubstr("stats --json"));
 }
 
+TEST(CliOptions, Monitor) {
+  auto options = parse({"monitor", "--network", "lab", "--reason", "spoofed-mac", "--reason", "bpdu",
+                        "--pcap", "f", "--rate", "5", "--count", "7", "--json"});
+  EXPECT_EQ("lab", options.drops.network);
+  EXPECT_EQ(std::nullopt, options.drops.port);
+  EXPECT_THAT(options.drops.reasons, testing::ElementsAre("spoofed-mac", "bpdu"));
+  EXPECT_EQ(5U, options.drops.per_second);
+  EXPECT_EQ(7U, options.count);
+  EXPECT_EQ("f", options.pcap);
+  EXPECT_EQ(1000U, parse({"monitor"}).drops.per_second);
+  EXPECT_EQ(std::nullopt, parse({"monitor"}).count);
+  EXPECT_THAT(refused({"monitor", "--rate", "0"}), HasSubstr("--rate"));
+  EXPECT_THAT(refused({"monitor", "--count", "-1"}), HasSubstr("--count"));
+}
+
+TEST(CliOptions, Explain) {
+  auto ask = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"explain", "--port", "vnet0", "--to"});
+    return parse(more).question;
+  };
+  Question question = ask({"192.0.2.1:80", "--from", "192.0.2.9:4711"});
+  EXPECT_EQ("vnet0", question.interface);
+  EXPECT_EQ("192.0.2.1", question.to.text());
+  EXPECT_EQ(80, question.to_port);
+  EXPECT_EQ("192.0.2.9", question.from->text());
+  EXPECT_EQ(4711, question.from_port);
+  EXPECT_EQ(std::nullopt, ask({"192.0.2.1"}).to_port);
+  EXPECT_EQ("2001:db8::1", ask({"2001:db8::1"}).to.text());
+  EXPECT_EQ(443, ask({"[2001:db8::1]:443"}).to_port);
+  EXPECT_EQ(std::nullopt, ask({"[2001:db8::1]"}).to_port);
+  auto wrong = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"explain", "--port", "vnet0", "--to"});
+    return refused(more);
+  };
+  for (const char* bad : {"x", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:8x", "[2001:db8::1",
+                          "[2001:db8::1]80", "[2001:db8::1]:", ""})
+    EXPECT_THAT(wrong({bad}), HasSubstr("ADDR[:PORT]")) << bad;
+  EXPECT_THAT(wrong({"192.0.2.1", "--proto", "sctp"}), HasSubstr("tcp, udp, icmp"));
+  EXPECT_THAT(wrong({"192.0.2.1", "--proto", "udp"}), HasSubstr("needs a port"));
+  EXPECT_THAT(wrong({"192.0.2.1:7", "--proto", "icmp"}), HasSubstr("no ports"));
+  EXPECT_THAT(wrong({"192.0.2.1", "--from", "2001:db8::1"}), HasSubstr("family"));
+  EXPECT_THAT(refused({"explain", "--to", "192.0.2.1"}), HasSubstr("--port"));
+}
+
 TEST(CliOptions, EveryVerbHelpsWithAnExample) {
   for (const auto& verb : describe_verbs()) {
     auto help = parse_options({verb.name, "--help"});
     ASSERT_TRUE(help && std::holds_alternative<Notice>(*help)) << verb.name;
     EXPECT_THAT(std::get<Notice>(*help).text, HasSubstr("Example:\n  ")) << verb.name;
   }
-  EXPECT_EQ(16U, describe_verbs().size());
+  EXPECT_EQ(18U, describe_verbs().size());
 }
 
 }  // namespace

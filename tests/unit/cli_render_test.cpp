@@ -100,6 +100,61 @@ TEST(CliRender, Flows) {
   EXPECT_EQ(1000, flows_json({flow})[0]["translated"]["port"]);
 }
 
+Drop some_drop() {
+  Drop drop{.time_ns = 1'500'000'000,
+            .hook = "uplink-ingress",
+            .reason = "not-visible",
+            .interface = "eth0",
+            .network = "lab",
+            .length = 60};
+  drop.packet.protocol = "udp";
+  drop.packet.source = Endpoint{*Address::parse("192.0.2.1"), 1000};
+  drop.packet.destination = Endpoint{*Address::parse("192.0.2.2"), 53};
+  return drop;
+}
+
+TEST(CliRender, Drops) {
+  setenv("TZ", "UTC", 1);
+  Drop drop = some_drop();
+  EXPECT_EQ(
+      "00:00:01.500000 not-visible      uplink-ingress  eth0       lab             udp 192.0.2.1:1000 > "
+      "192.0.2.2:53, 60 bytes",
+      drop_text(drop));
+  EXPECT_EQ(
+      R"({"time":1.5,"reason":"not-visible","hook":"uplink-ingress","interface":"eth0","network":"lab","port":"",)"
+      R"("length":60,"protocol":"udp","source":{"address":"192.0.2.1","port":1000},"destination":)"
+      R"({"address":"192.0.2.2","port":53},"source_mac":null,"destination_mac":null})",
+      drop_json(drop).dump());
+  drop.port = "vnet0";
+  EXPECT_THAT(drop_text(drop), testing::HasSubstr(" lab/vnet0 "));
+  EXPECT_THAT(drop_comment(drop), testing::EndsWith(" (at uplink-ingress, network lab, port vnet0)"));
+}
+
+TEST(CliRender, Explain) {
+  Explanation told{.sent = some_drop().packet,
+                   .steps = {{"uplink-ingress", "eth0", "dropped", {"a detail"}}},
+                   .fate = Fate::Dropped,
+                   .interface = "eth0",
+                   .reason = "not-visible",
+                   .meaning = "m",
+                   .cause = "c",
+                   .notes = {"n"}};
+  EXPECT_EQ(
+      "udp 192.0.2.1:1000 > 192.0.2.2:53\n"
+      "\n"
+      "uplink-ingress   eth0         dropped\n"
+      "    a detail\n"
+      "\n"
+      "It is dropped at eth0: not-visible (m)\n"
+      "Because of: c\n"
+      "Note: n\n",
+      explain_text(told));
+  auto json = explain_json(told);
+  EXPECT_EQ("dropped", json["fate"]);
+  EXPECT_EQ(R"([{"where":"uplink-ingress","interface":"eth0","verdict":"dropped","details":["a detail"]}])",
+            json["steps"].dump());
+}
+
 TEST(CliText, ControlCharactersAreShown) {
   EXPECT_EQ("a\\x0ab\\x7f\\x9bZ\xc3\xa4", printable("a\nb\x7f\xc2\x9bZ\xc3\xa4"));
   EXPECT_EQ("vnet-bpf: error: f.xml:3: bad", error_line({ErrorKind::Invalid, "bad", "f.xml", 3}));

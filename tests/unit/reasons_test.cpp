@@ -22,6 +22,25 @@ TEST(Reasons, TheDocumentListsThemAll) {
   }
 }
 
+TEST(Reasons, TheHooksAreDocumented) {
+  std::ifstream file(VNET_SOURCE_DIR "/docs/observability.md");
+  ASSERT_TRUE(file);
+  std::stringstream text;
+  text << file.rdbuf();
+#define VNET_HOOK_ROW(name, word, meaning) "| `" word "` | " meaning " |\n",
+  for (const char* row : {VNET_HOOKS(VNET_HOOK_ROW)})
+    EXPECT_NE(text.str().find(row), std::string::npos) << row;
+}
+
+TEST(Reasons, WordsAndNumbersAreTheSame) {
+  for (unsigned reason = 1; reason < VNET_DROP_MAX; ++reason)
+    EXPECT_EQ(reason, reason_number(reason_word(reason)));
+  EXPECT_EQ(std::nullopt, reason_number("none"));
+  EXPECT_EQ(std::nullopt, reason_number("bad-luck"));
+  EXPECT_STREQ("port-ingress", hook_word(VNET_HOOK_PORT_INGRESS));
+  EXPECT_STREQ("unknown", hook_word(VNET_HOOK_MAX));
+}
+
 TEST(Reasons, EveryWordIsItsOwn) {
   std::set<std::string> words;
   for (unsigned reason = 0; reason < VNET_DROP_MAX; ++reason)

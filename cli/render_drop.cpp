@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A dropped packet as a line, as JSON, and as the comment of a captured packet.
+#include <fmt/format.h>
+#include <time.h>
+
+#include "cli/render.h"
+#include "cli/text.h"
+#include "maps/maps.h"
+
+namespace vnet::cli {
+namespace {
+
+std::string clock_time(std::uint64_t ns) {
+  auto when = static_cast<time_t>(ns / 1'000'000'000);
+  tm parts{};
+  if (!localtime_r(&when, &parts)) return "-";
+  return fmt::format("{:02}:{:02}:{:02}.{:06}", parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     ns % 1'000'000'000 / 1000);
+}
+
+Json endpoint_json(const std::optional<Endpoint>& endpoint) {
+  if (!endpoint) return {};
+  return {{"address", endpoint->address.text()}, {"port", endpoint->port}};
+}
+
+}  // namespace
+
+std::string drop_text(const Drop& drop) {
+  // Whose it is, then where it was: for a port's own hooks both are the same.
+  std::string who = or_dash(drop.network);
+  if (!drop.port.empty()) who += "/" + printable(drop.port);
+  return fmt::format("{} {:<16} {:<15} {:<10} {:<15} {}, {} bytes", clock_time(drop.time_ns), drop.reason,
+                     drop.hook, printable(drop.interface), who, printable(drop.packet.text()), drop.length);
+}
+
+Json drop_json(const Drop& drop) {
+  const PacketView& packet = drop.packet;
+  Json json{{"time", static_cast<double>(drop.time_ns) / 1e9},
+            {"reason", drop.reason},
+            {"hook", drop.hook},
+            {"interface", drop.interface},
+            {"network", drop.network},
+            {"port", drop.port},
+            {"length", drop.length},
+            {"protocol", packet.protocol},
+            {"source", endpoint_json(packet.source)},
+            {"destination", endpoint_json(packet.destination)},
+            {"source_mac", packet.source_mac ? Json(packet.source_mac->text()) : Json()},
+            {"destination_mac", packet.destination_mac ? Json(packet.destination_mac->text()) : Json()}};
+  if (packet.vlan) json["vlan"] = *packet.vlan;
+  if (!packet.tcp_flags.empty()) json["tcp_flags"] = packet.tcp_flags;
+  if (packet.icmp_type) {
+    json["icmp_type"] = *packet.icmp_type;
+    json["icmp_code"] = *packet.icmp_code;
+  }
+  if (packet.later_fragment) json["later_fragment"] = true;
+  return json;
+}
+
+std::string drop_comment(const Drop& drop) {
+  std::string comment = drop.reason;
+  if (auto number = reason_number(drop.reason)) comment += fmt::format(": {}", reason_meaning(*number));
+  comment += fmt::format(" (at {}", drop.hook);
+  if (!drop.network.empty()) comment += ", network " + drop.network;
+  if (!drop.port.empty()) comment += ", port " + drop.port;
+  return comment + ")";
+}
+
+}  // namespace vnet::cli

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/explain/shadow.h"
+
+#include <fmt/format.h>
+#include <linux/pkt_cls.h>
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+#include "loader/explain/copy_map.h"
+#include "loader/observe/sessions.h"
+#include "network.skel.h"
+#include "uplink.skel.h"
+
+namespace vnet {
+namespace {
+
+// A bpf_object of its own from what the skeletons carry: only the parts that do not depend on the programs.
+bpf_object* open_embedded(const std::function<const void*(std::size_t*)>& bytes) {
+  std::size_t size = 0;
+  const void* data = bytes(&size);
+  return bpf_object__open_mem(data, size, nullptr);
+}
+
+const std::function<const void*(std::size_t*)> embedded[] = {network_bpf__elf_bytes, uplink_bpf__elf_bytes};
+
+Result<bpf_prog_info> info_of(int program) {
+  bpf_prog_info info{};
+  __u32 size = sizeof(info);
+  if (bpf_obj_get_info_by_fd(program, &info, &size)) return system_error("asking about a loaded program");
+  return info;
+}
+
+// The constants that a loaded program has.
+Result<std::vector<char>> rodata_of(int program) {
+  VNET_ASSIGN(auto counted, info_of(program));
+  std::vector<__u32> ids(counted.nr_map_ids);
+  bpf_prog_info info{};
+  info.nr_map_ids = counted.nr_map_ids;
+  info.map_ids = reinterpret_cast<__u64>(ids.data());
+  __u32 size = sizeof(info);
+  if (bpf_obj_get_info_by_fd(program, &info, &size)) return system_error("asking about a loaded program");
+  for (__u32 id : ids) {
+    Fd map(bpf_map_get_fd_by_id(id));
+    bpf_map_info about{};
+    __u32 about_size = sizeof(about);
+    if (!map || bpf_obj_get_info_by_fd(map.get(), &about, &about_size)) continue;
+    if (!std::string_view(about.name).ends_with(".rodata")) continue;
+    std::vector<char> value(about.value_size);
+    __u32 zero = 0;
+    if (bpf_map_lookup_elem(map.get(), &zero, value.data()))
+      return system_error("reading a program's constants");
+    return value;
+  }
+  return std::vector<char>{};
+}
+
+bpf_map* rodata_map(bpf_object* object) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map,
+                           object) if (std::string_view(bpf_map__name(map)).ends_with(".rodata")) return map;
+  return nullptr;
+}
+
+// Where an address is in a key or a value: sessions and what belongs to them hold it whole.
+bool holds(std::span<const std::byte> bytes, const std::vector<vnet_addr>& addresses) {
+  return std::ranges::any_of(addresses, [&](const vnet_addr& address) {
+    return !std::ranges::search(bytes, std::as_bytes(std::span(&address, 1))).empty();
+  });
+}
+
+// Those that can have very many entries.
+const std::set<std::string_view> large_maps{"sessions", "reverse", "fragments", "started"};
+
+}  // namespace
+
+void Shadow::Close::operator()(bpf_object* object) const {
+  bpf_object__close(object);
+}
+Shadow::Shadow(Shadow&&) noexcept = default;
+Shadow::~Shadow() = default;
+
+Result<Shadow> Shadow::make(Datapath& live) {
+  Shadow shadow(live);
+  VNET_TRY(shadow.make_maps());
+  return shadow;
+}
+
+Result<void> Shadow::make_maps() {
+  templates_.reset(open_embedded(network_bpf__elf_bytes));
+  if (!templates_) return system_error("reading the BPF object");
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, templates_.get()) bpf_program__set_autoload(program, false);
+  if (int error = bpf_object__load(templates_.get()))
+    return system_error("making copies of the maps", -error);
+  std::vector<Fd> fds;
+  for (const char* name : SharedMaps::names()) {
+    bpf_map* map = bpf_object__find_map_by_name(templates_.get(), name);
+    fds.emplace_back(map ? ::dup(bpf_map__fd(map)) : -1);
+  }
+  maps_ = SharedMaps::take(std::move(fds));
+  return {};
+}
+
+Result<void> Shadow::copy_state(const std::set<Address>& addresses) {
+  std::vector<vnet_addr> concerned;
+  for (const Address& address : addresses) concerned.push_back(from_address(address));
+  WantedEntry of_these = [&](auto key, auto value) {
+    return holds(key, concerned) || holds(value, concerned);
+  };
+  auto from = live_->maps().fds(), to = maps_.fds();
+  for (std::size_t i = 0; i < from.size(); ++i)
+    VNET_TRY(
+        copy_map(from[i], to[i], large_maps.contains(SharedMaps::names()[i]) ? of_these : WantedEntry()));
+  return {};
+}
+
+// The object that has a program of that name, with only this one to be loaded.
+Result<Shadow::Loaded> Shadow::load(int live_program) {
+  VNET_ASSIGN(auto live, info_of(live_program));
+  VNET_ASSIGN(auto constants, rodata_of(live_program));
+  for (const auto& bytes : embedded) {
+    Loaded loaded{.object = Object(open_embedded(bytes))};
+    if (!loaded.object) return system_error("reading the BPF object");
+    bpf_program* wanted = nullptr;
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, loaded.object.get()) {
+      bool same = std::string_view(bpf_program__name(program)).substr(0, BPF_OBJ_NAME_LEN - 1) == live.name;
+      bpf_program__set_autoload(program, same);
+      if (same) wanted = program;
+    }
+    if (!wanted) continue;
+    bpf_map* rodata = rodata_map(loaded.object.get());
+    if (rodata && bpf_map__set_initial_value(rodata, constants.data(), constants.size()))
+      return failed("the attached programs are another version's: start the network anew, then ask again");
+    for (const char* name : SharedMaps::names()) {
+      bpf_map* map = bpf_object__find_map_by_name(loaded.object.get(), name);
+      bpf_map* ours = bpf_object__find_map_by_name(templates_.get(), name);
+      if (map && ours && bpf_map__reuse_fd(map, bpf_map__fd(ours))) return system_error("using a copied map");
+    }
+    if (int error = bpf_object__load(loaded.object.get()))
+      return system_error(fmt::format("loading {} a second time", live.name), -error);
+    loaded.fd = bpf_program__fd(wanted);
+    VNET_ASSIGN(auto copied, info_of(loaded.fd));
+    // The tag is the kernel's digest of the instructions.
+    same_program_ = same_program_ && std::memcmp(copied.tag, live.tag, sizeof(live.tag)) == 0;
+    return loaded;
+  }
+  return failed(fmt::format("this version has no program {}", live.name));
+}
+
+Result<std::optional<ShadowRun>> Shadow::run(const std::string& interface, Hook hook, const RunInput& input) {
+  VNET_ASSIGN(Fd attached, live_->attached(interface, static_cast<int>(input.ifindex), hook));
+  if (!attached) return std::nullopt;
+  VNET_ASSIGN(auto live, info_of(attached.get()));
+  if (!programs_.contains(live.id)) {
+    VNET_ASSIGN(auto loaded, load(attached.get()));
+    programs_.emplace(live.id, std::move(loaded));
+  }
+  for (const vnet_drop_key& key : maps_.drops.keys()) VNET_TRY(maps_.drops.erase(key));
+  VNET_ASSIGN(auto ran, runner_.run(programs_.at(live.id).fd, input));
+  ShadowRun result{.verdict = ran.verdict, .packet = std::move(ran.packet)};
+  for (const vnet_drop_key& key : maps_.drops.keys()) result.drop = DropSeen{key.slot, key.reason};
+  return result;
+}
+
+}  // namespace vnet

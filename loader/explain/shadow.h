@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The datapath a second time, for trying things out: each program that is attached, loaded anew with the
+// same constants, on copies of the maps. Whatever it does to sessions and counters happens to the copies.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "loader/kernel/datapath.h"
+#include "loader/kernel/program_run.h"
+#include "maps/maps.h"
+
+struct bpf_object;
+
+namespace vnet {
+
+struct DropSeen {
+  std::uint16_t slot = 0;
+  unsigned reason = 0;  // enum vnet_reason
+};
+
+struct ShadowRun {
+  int verdict = 0;  // TC_ACT_*
+  std::vector<std::uint8_t> packet;
+  std::optional<DropSeen> drop;  // dropped, or refused with an answer
+};
+
+class Shadow {
+ public:
+  // live must outlive it.
+  static Result<Shadow> make(Datapath& live);
+  Shadow(Shadow&&) noexcept;
+  ~Shadow();
+
+  // Copies everything as it is now; of the sessions and fragments only those that one of the addresses has
+  // part in. To be called before each packet.
+  Result<void> copy_state(const std::set<Address>& addresses);
+  const SharedMaps& maps() const { return maps_; }
+
+  // Runs what is attached there. Without a value: nothing of ours is.
+  Result<std::optional<ShadowRun>> run(const std::string& interface, Hook hook, const RunInput& input);
+  // What was run is what is attached; false: the attached program is another version's.
+  bool same_program() const { return same_program_; }
+
+ private:
+  struct Close {
+    void operator()(bpf_object* object) const;
+  };
+  using Object = std::unique_ptr<bpf_object, Close>;
+  struct Loaded {
+    Object object;
+    int fd = -1;
+  };
+
+  explicit Shadow(Datapath& live) : live_(&live) {}
+  Result<void> make_maps();
+  Result<Loaded> load(int live_program);
+
+  Datapath* live_;
+  Object templates_;  // whose maps are the shared ones
+  SharedMaps maps_;
+  std::map<__u32, Loaded> programs_;  // by the live program's id
+  ProgramRunner runner_;
+  bool same_program_ = true;
+};
+
+}  // namespace vnet

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/explain/walk.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <linux/pkt_cls.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "loader/explain/cause.h"
+#include "loader/kernel/sysctl.h"
+
+namespace vnet {
+namespace {
+
+std::uint8_t protocol_of(const PacketView& packet) {
+  if (packet.protocol == "tcp") return IPPROTO_TCP;
+  if (packet.protocol == "udp") return IPPROTO_UDP;
+  return packet.source->address.family == Family::V4 ? std::uint8_t{IPPROTO_ICMP}
+                                                     : std::uint8_t{IPPROTO_ICMPV6};
+}
+
+// The port, or what stands for it.
+std::uint16_t source_port(const PacketView& packet) {
+  return packet.echo_id ? *packet.echo_id : packet.source->port;
+}
+
+std::string with_port(const Address& address, std::uint16_t port) {
+  return Endpoint{address, port}.text(port != 0);
+}
+
+void tell_rewrites(const PacketView& before, const PacketView& after, std::vector<std::string>& details) {
+  auto changed = [&](const char* what, const std::string& from, const std::string& to) {
+    if (from != to) details.push_back(fmt::format("{} {} becomes {}", what, from, to));
+  };
+  if (!before.source || !after.source) return;
+  changed("source", with_port(before.source->address, source_port(before)),
+          with_port(after.source->address, source_port(after)));
+  changed("destination", with_port(before.destination->address, before.destination->port),
+          with_port(after.destination->address, after.destination->port));
+  changed("TTL", std::to_string(before.ttl), std::to_string(after.ttl));
+  if (before.destination_mac && after.destination_mac)
+    changed("destination MAC", before.destination_mac->text(), after.destination_mac->text());
+}
+
+const char* state_word_of(const vnet_session& session) {
+  switch (session.state) {
+    case VNET_SESSION_NEW:
+      return "new";
+    case VNET_SESSION_ESTABLISHED:
+      return "established";
+    default:
+      return "closing";
+  }
+}
+
+std::string session_text(const vnet_flow& key, const vnet_session& session) {
+  return fmt::format("{} to {}, as {}", with_port(to_address(key.src), ntohs(key.sport_be)),
+                     with_port(to_address(key.dst), ntohs(key.dport_be)),
+                     with_port(to_address(session.nat), ntohs(session.nat_port_be)));
+}
+
+}  // namespace
+
+ExplainStep& Walk::step(const std::string& where, const std::string& interface, const std::string& verdict) {
+  return told_.steps.emplace_back(ExplainStep{where, interface, verdict, {}});
+}
+
+void Walk::end(Fate fate, const std::string& interface) {
+  told_.fate = fate;
+  told_.interface = interface;
+  told_.arrives = view();
+}
+
+std::optional<Walk::Session> Walk::session_of(const PacketView& packet) const {
+  if (!packet.source || !packet.destination || packet.protocol == "arp") return std::nullopt;
+  vnet_flow flow{.src = from_address(packet.source->address),
+                 .dst = from_address(packet.destination->address),
+                 .sport_be = htons(source_port(packet)),
+                 .dport_be = htons(packet.destination->port),
+                 .proto = protocol_of(packet)};
+  if (auto session = shadow_->maps().sessions.get(flow)) return Session{flow, *session};
+  auto key = shadow_->maps().reverse.get(flow);
+  auto session = key ? shadow_->maps().sessions.get(*key) : std::nullopt;
+  if (!session) return std::nullopt;
+  return Session{*key, *session};
+}
+
+void Walk::dropped(const DropSeen& drop, bool answered) {
+  last().verdict = answered ? "refused" : "dropped";
+  told_.reason = reason_word(drop.reason);
+  told_.meaning = reason_meaning(drop.reason);
+  const PortRecord* port = port_of(drop.slot);
+  const ActiveNetwork* network = network_of(drop.slot);
+  if (port)
+    for (const auto& each : networks_)
+      if (each.record.name == port->network) network = &each;
+  if (!network) network = network_with(told_.sent.destination->address);
+  if (!network) network = network_with(told_.sent.source->address);
+  told_.cause = cause_of(drop.reason, {network ? &network->record : nullptr, port});
+  end(answered ? Fate::Refused : Fate::Dropped, last().interface);
+}
+
+Result<Walk::Passed> Walk::pass(unsigned hook, const std::string& interface, const RunInput& input) {
+  step(hook_word(hook), interface);
+  bool ingress =
+      hook == VNET_HOOK_PORT_INGRESS || hook == VNET_HOOK_GATEWAY_INGRESS || hook == VNET_HOOK_UPLINK_INGRESS;
+  PacketView before = view();
+  auto known = session_of(before);
+  VNET_ASSIGN(auto ran, shadow_->run(interface, ingress ? Hook::Ingress : Hook::Egress, input));
+  if (!ran) {
+    last().verdict = "passed";
+    last().details.emplace_back("nothing of ours is attached here; attach or start again");
+    return Passed{};
+  }
+  if (ran->drop) {
+    dropped(*ran->drop, ran->verdict == TC_ACT_REDIRECT);
+    return Passed{.ends = true};
+  }
+  last().verdict = ran->verdict == TC_ACT_REDIRECT ? "redirected" : "passed";
+  auto now = session_of(before);
+  if (now && !known)
+    last().details.push_back("a session is made: " + session_text(now->key, now->value));
+  else if (now && (now->value.leg[VNET_OUT].packets != known->value.leg[VNET_OUT].packets ||
+                   now->value.leg[VNET_IN].packets != known->value.leg[VNET_IN].packets))
+    last().details.push_back(fmt::format("belongs to a session ({}): {}", state_word_of(known->value),
+                                         session_text(now->key, now->value)));
+  frame_ = std::move(ran->packet);
+  tell_rewrites(before, view(), last().details);
+  return Passed{.redirected = ran->verdict == TC_ACT_REDIRECT};
+}
+
+Result<void> Walk::at_port_ingress(const ActiveNetwork& network, const PortRecord& port) {
+  VNET_ASSIGN(auto passed, pass(VNET_HOOK_PORT_INGRESS, port.interface,
+                                {.packet = frame_, .ifindex = static_cast<std::uint32_t>(port.ifindex)}));
+  if (passed.ends) return {};
+  tc_index_ = port.slot;
+  if (!passed.redirected) return at_bridge(network, port.ifindex);
+  // Out of the uplink for a known session, else to the port of the destination's MAC.
+  auto session = session_of(told_.sent);
+  if (session && session->value.leg[VNET_OUT].packets && session->value.network == network.record.slot) {
+    std::string uplink = link_name(static_cast<int>(session->value.leg[VNET_OUT].hop.ifindex));
+    last().details.push_back("leaves by " + uplink);
+    end(Fate::Outside, uplink);
+    return {};
+  }
+  return deliver(network.record.slot);
+}
+
+Result<void> Walk::deliver(std::uint16_t network) {
+  auto mac = view().destination_mac;
+  vnet_fdb_key key{.network = network};
+  if (mac) std::ranges::copy(mac->bytes, key.mac);
+  auto entry = shadow_->maps().fdb.get(key);
+  std::string port = entry ? link_name(static_cast<int>(entry->ifindex)) : "";
+  last().details.push_back(port.empty() ? "leaves by a redirect" : "straight to " + port);
+  end(Fate::Guest, port);
+  return {};
+}
+
+Result<void> Walk::at_bridge(const ActiveNetwork& network, int from) {
+  Mac mac = view().destination_mac.value_or(Mac{});
+  if (!mac.is_multicast() && network.network.mac == mac) {
+    step("bridge", network.network.bridge, "passed")
+        .details.emplace_back("to the gateway's MAC: up to the host");
+    return at_gateway_ingress(network);
+  }
+  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+  VNET_ASSIGN(auto fdb, context_->netlink.fdb(link.ifindex));
+  auto known =
+      std::ranges::find_if(fdb, [&](const FdbEntry& entry) { return entry.mac == mac && !entry.permanent; });
+  auto& here = step("bridge", network.network.bridge, "passed");
+  if (mac.is_multicast() || known == fdb.end()) {
+    here.verdict = "flooded";
+    here.details.push_back(mac.is_multicast()
+                               ? "a group address: to every port"
+                               : fmt::format("{} has not been heard of: to every port", mac.text()));
+    end(Fate::Flooded, network.network.bridge);
+    return {};
+  }
+  const PortRecord* port = port_at(known->port);
+  here.details.push_back(fmt::format("{} is behind {}", mac.text(), link_name(known->port)));
+  if (known->port == from) {
+    here.verdict = "dropped";
+    here.details.emplace_back("which it came from");
+    end(Fate::Nowhere, network.network.bridge);
+    return {};
+  }
+  if (port) return at_port_egress(*port);
+  end(Fate::Guest, link_name(known->port));
+  return {};
+}
+
+Result<void> Walk::at_port_egress(const PortRecord& port) {
+  VNET_ASSIGN(
+      auto passed,
+      pass(VNET_HOOK_PORT_EGRESS, port.interface,
+           {.packet = frame_, .ifindex = static_cast<std::uint32_t>(port.ifindex), .tc_index = tc_index_}));
+  if (!passed.ends) end(Fate::Guest, port.interface);
+  return {};
+}
+
+Result<void> Walk::at_gateway_ingress(const ActiveNetwork& network) {
+  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+  auto ifindex = static_cast<std::uint32_t>(link.ifindex);
+  auto destination = view().destination;
+  VNET_ASSIGN(
+      auto passed,
+      pass(VNET_HOOK_GATEWAY_INGRESS, link.name,
+           {.packet = frame_, .ifindex = ifindex, .ingress_ifindex = ifindex, .tc_index = tc_index_}));
+  if (passed.ends) return {};
+  // An answer to a network whose addresses had been translated: the program lets it in there.
+  if (destination && view().destination->address != destination->address) tc_index_ = VNET_TC_INDEX_ADMITTED;
+  return at_host(link.ifindex);
+}
+
+Result<void> Walk::at_host(int iif) {
+  PacketView packet = view();
+  VNET_ASSIGN(auto route,
+              context_->netlink.route_of({packet.source->address, packet.destination->address, iif}));
+  auto& here = step("host", iif ? link_name(iif) : "", "passed");
+  if (route.error) {
+    here.verdict = "refused";
+    here.details.push_back(route.error == EXDEV || route.error == EINVAL
+                               ? fmt::format("the host does not expect {} from there (rp_filter): dropped",
+                                             packet.source->address.text())
+                               : fmt::format("the host has no way there: {}", std::strerror(route.error)));
+    end(Fate::Nowhere);
+    return {};
+  }
+  if (route.type == RTN_UNICAST) return forward(iif, route);
+  if (route.type == RTN_LOCAL || route.type == RTN_BROADCAST || route.type == RTN_MULTICAST) {
+    here.verdict = "delivered";
+    here.details.emplace_back("for the host itself: its INPUT rules decide, and whether something listens");
+    end(Fate::Host);
+    return {};
+  }
+  here.verdict = "refused";
+  here.details.emplace_back("the host's route says so (blackhole, unreachable or prohibit)");
+  end(Fate::Nowhere);
+  return {};
+}
+
+Result<void> Walk::forward(int iif, const RouteAnswer& route) {
+  std::string out = link_name(route.oif);
+  last().details.push_back(route.gateway ? fmt::format("routed to {} by {}", out, route.gateway->text())
+                                         : fmt::format("routed to {}", out));
+  bool v6 = view().destination->address.family == Family::V6;
+  if (iif) {
+    VNET_ASSIGN(auto forwarding, read_sysctl(v6 ? "net.ipv6.conf.all.forwarding" : "net.ipv4.ip_forward"));
+    if (forwarding && *forwarding == "0") {
+      last().verdict = "dropped";
+      last().details.emplace_back("the host does not forward (sysctl)");
+      end(Fate::Nowhere);
+      return {};
+    }
+    last().details.emplace_back("the host's own FORWARD rules decide here; they are not run");
+    decrement_ttl(frame_, ethernet_);
+  }
+  if (const ActiveNetwork* network = network_behind(route.oif)) return at_gateway_egress(*network, iif);
+  if (const UplinkRecord* uplink = uplink_at(route.oif)) {
+    auto hop = route.gateway ? route.gateway : std::optional(view().destination->address);
+    return at_uplink_egress(*uplink, iif, hop);
+  }
+  last().details.push_back(out + " is neither an uplink nor a gateway of ours");
+  end(Fate::Outside, out);
+  return {};
+}
+
+Result<void> Walk::at_gateway_egress(const ActiveNetwork& network, int iif) {
+  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+  Address to = view().destination->address;
+  VNET_ASSIGN(auto mac, mac_of(network, to));
+  if (!ethernet_) add_ethernet(frame_);
+  ethernet_ = true;
+  // Also for whom the host does not know: who may not enter is refused before anybody is asked.
+  set_macs(frame_, link.mac, mac.value_or(Mac{{2, 0, 0, 0, 0, 1}}));
+  VNET_ASSIGN(auto passed, pass(VNET_HOOK_GATEWAY_EGRESS, link.name,
+                                {.packet = frame_,
+                                 .ifindex = static_cast<std::uint32_t>(link.ifindex),
+                                 .ingress_ifindex = static_cast<std::uint32_t>(iif),
+                                 .tc_index = tc_index_}));
+  if (passed.ends) return {};
+  if (!mac) {
+    last().details.push_back(
+        fmt::format("nobody is known to have {}: the host asks for it first (ARP, ND)", to.text()));
+    end(Fate::Nowhere, link.name);
+    return {};
+  }
+  return passed.redirected ? deliver(network.record.slot) : at_bridge(network, 0);
+}
+
+Result<void> Walk::at_uplink_ingress(const UplinkRecord& uplink) {
+  PacketView sent = view();
+  auto ifindex = static_cast<std::uint32_t>(uplink.ifindex);
+  VNET_ASSIGN(auto passed, pass(VNET_HOOK_UPLINK_INGRESS, uplink.interface,
+                                {.packet = frame_, .ifindex = ifindex, .ingress_ifindex = ifindex}));
+  if (passed.ends) return {};
+  auto session = session_of(sent);
+  if (passed.redirected) return deliver(session ? session->value.network : std::uint16_t{0});
+  tc_index_ = session ? VNET_TC_INDEX_ADMITTED : 0;
+  return at_host(uplink.ifindex);
+}
+
+Result<void> Walk::at_uplink_egress(const UplinkRecord& uplink, int iif, const std::optional<Address>& hop) {
+  VNET_ASSIGN(auto link, context_->netlink.link(uplink.ifindex));
+  Mac next_hop;
+  if (link.ethernet) {
+    VNET_ASSIGN(auto neighbours, context_->netlink.neighbours(uplink.ifindex));
+    auto known =
+        std::ranges::find(neighbours, hop, [](const Neighbour& each) { return std::optional(each.address); });
+    if (known != neighbours.end())
+      next_hop = known->mac;
+    else
+      last().details.push_back(
+          fmt::format("{} has not answered yet: the host asks for it (ARP, ND)", hop->text()));
+    set_macs(frame_, link.mac, next_hop);
+  } else if (ethernet_) {
+    remove_ethernet(frame_);
+    ethernet_ = false;
+  }
+  VNET_ASSIGN(auto passed, pass(VNET_HOOK_UPLINK_EGRESS, uplink.interface,
+                                {.packet = frame_,
+                                 .ifindex = static_cast<std::uint32_t>(uplink.ifindex),
+                                 .ingress_ifindex = static_cast<std::uint32_t>(iif),
+                                 .tc_index = tc_index_}));
+  if (!passed.ends) end(Fate::Outside, uplink.interface);
+  return {};
+}
+
+}  // namespace vnet

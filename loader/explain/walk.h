@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One packet's way through the host, hook by hook. Internal to explain.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "loader/explain/explain.h"
+#include "loader/explain/frame.h"
+#include "loader/explain/shadow.h"
+#include "loader/plan/context.h"
+
+namespace vnet {
+
+class Walk {
+ public:
+  Walk(Context& context, Shadow& shadow) : context_(&context), shadow_(&shadow) {}
+  Result<Explanation> explain(const Question& question);
+
+ private:
+  struct Session {
+    vnet_flow key;
+    vnet_session value;
+  };
+  struct Passed {
+    bool ends = false;  // dropped or refused, and told
+    bool redirected = false;
+  };
+
+  // walk_start.cpp: the packet as its sender makes it, and where it comes in.
+  Result<void> read_facts();
+  Result<void> from_guest(const Question& question, const PortRecord& port);
+  Result<void> from_outside(const Question& question, const UplinkRecord& uplink);
+  Result<void> from_host(const Question& question, const ActiveNetwork& network);
+  Result<Address> own_address(const Question& question, const ActiveNetwork& network, const PortRecord& port,
+                              const std::optional<Mac>& mac);
+  Result<std::optional<Mac>> mac_of(const ActiveNetwork& network, const Address& address);
+  Result<void> send(FrameSpec spec, const Question& question);
+
+  // walk.cpp: the places that it passes.
+  Result<void> at_port_ingress(const ActiveNetwork& network, const PortRecord& port);
+  Result<void> at_port_egress(const PortRecord& port);
+  Result<void> at_bridge(const ActiveNetwork& network, int from);
+  Result<void> at_gateway_ingress(const ActiveNetwork& network);
+  Result<void> at_gateway_egress(const ActiveNetwork& network, int iif);
+  Result<void> at_uplink_ingress(const UplinkRecord& uplink);
+  Result<void> at_uplink_egress(const UplinkRecord& uplink, int iif, const std::optional<Address>& hop);
+  Result<void> at_host(int iif);
+  Result<void> forward(int iif, const RouteAnswer& route);
+  Result<void> deliver(std::uint16_t network);
+
+  Result<Passed> pass(unsigned hook, const std::string& interface, const RunInput& input);
+  void dropped(const DropSeen& drop, bool answered);
+  void end(Fate fate, const std::string& interface = "");
+  ExplainStep& step(const std::string& where, const std::string& interface, const std::string& verdict = "");
+  ExplainStep& last() { return told_.steps.back(); }
+  std::optional<Session> session_of(const PacketView& packet) const;
+  PacketView view() const { return view_packet(frame_, ethernet_); }
+
+  const ActiveNetwork* network_of(std::uint16_t slot) const;
+  const ActiveNetwork* network_with(const Address& address) const;  // by its subnets
+  const ActiveNetwork* network_behind(int gateway) const;
+  const PortRecord* port_of(std::uint16_t slot) const;
+  const PortRecord* port_at(int ifindex) const;
+  const UplinkRecord* uplink_at(int ifindex) const;
+  std::string link_name(int ifindex);
+
+  Context* context_;
+  Shadow* shadow_;
+  std::vector<ActiveNetwork> networks_;
+  std::vector<PortRecord> ports_;
+  std::vector<UplinkRecord> uplinks_;
+
+  Explanation told_;
+  Frame frame_;
+  bool ethernet_ = true;
+  std::uint16_t tc_index_ = 0;  // as it rides through the host's stack
+};
+
+}  // namespace vnet

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A loaded tc program run on one packet (BPF_PROG_TEST_RUN): nothing leaves the machine.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "loader/error.h"
+#include "loader/kernel/fd.h"
+
+namespace vnet {
+
+struct RunInput {
+  std::vector<std::uint8_t> packet;
+  std::uint32_t ifindex = 0;          // of the current network namespace
+  std::uint32_t ingress_ifindex = 0;  // 0: the host's own packet
+  std::uint16_t tc_index = 0;
+};
+
+struct RunOutput {
+  int verdict = 0;  // TC_ACT_*
+  std::vector<std::uint8_t> packet;
+};
+
+// Runs programs one after the other; one that finds a tc_index is reached by a tail call, because the kernel
+// does not let us set it.
+class ProgramRunner {
+ public:
+  Result<RunOutput> run(int program, const RunInput& input);
+
+ private:
+  Result<Fd> trampoline(int program, std::uint16_t tc_index);
+  Fd targets_;  // the tail call's map
+};
+
+}  // namespace vnet
