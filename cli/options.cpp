@@ -11,7 +11,7 @@
 namespace vnet::cli {
 namespace {
 
-const std::set<std::string> later_verbs{"run", "monitor", "explain", "doctor"};
+const std::set<std::string> later_verbs{"run", "monitor", "explain"};
 
 // The words behind the options as CLI11 fills them in.
 struct Parsed {
@@ -97,6 +97,8 @@ void add_verbs(CLI::App& app, Parsed& to) {
   auto* flows = verb(app, "flows", "List sessions", "vnet-bpf flows --network default --json");
   flows->add_option("--network", to.only_network, "Only this network's");
 
+  verb(app, "doctor", "Say what on this host is missing or in the way, and what mends it",
+       "vnet-bpf doctor\n  vnet-bpf doctor --json");
   auto* metrics = verb(app, "export", "Print the counters in the Prometheus text format",
                        "vnet-bpf export --listen 127.0.0.1:9437\n"
                        "  vnet-bpf export --textfile /var/lib/prometheus/node-exporter/vnet-bpf.prom");

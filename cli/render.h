@@ -10,6 +10,8 @@
 //   flows   [{"network","protocol","state","inbound": bool, "inside":{"address","port"},"outside":{...},
 //            "translated":{...} (as the outside sees the inside), "age","idle" (seconds),
 //            "out_packets","out_bytes","in_packets","in_bytes"}]; port is the echo id for ICMP
+//   doctor  {"ok": bool (no problem),"checks":[{"check","question","state":"ok"|"note"|"problem"}],
+//            "findings":[{"check","severity":"problem"|"note","what","why","fix"}]}
 //   stats   networks: [{"network","ports","sessions","max_sessions", the counters of ports}]
 #pragma once
 
@@ -17,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "loader/doctor/doctor.h"
 #include "loader/host.h"
 
 namespace vnet::cli {
@@ -29,6 +32,7 @@ std::string leases_text(const std::vector<LeaseEntry>& leases);
 std::string ports_text(const std::vector<PortInfo>& ports);
 std::string stats_text(const Stats& stats);
 std::string flows_text(const std::vector<SessionInfo>& flows);
+std::string doctor_text(const Findings& findings);
 
 Json list_json(const std::vector<NetworkSummary>& networks);
 Json show_json(const NetworkDetails& details);
@@ -36,6 +40,7 @@ Json leases_json(const std::vector<LeaseEntry>& leases);
 Json ports_json(const std::vector<PortInfo>& ports);
 Json stats_json(const Stats& stats);
 Json flows_json(const std::vector<SessionInfo>& flows);
+Json doctor_json(const Findings& findings);
 std::string document(const Json& json);  // indented, with a newline; bytes that are no UTF-8 are replaced
 
 }  // namespace vnet::cli

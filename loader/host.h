@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,8 @@
 #include "loader/services/leases.h"
 
 namespace vnet {
+
+struct HostFacts;  // loader/doctor/facts.h
 
 struct NetworkSummary {
   std::string name, uuid, gateway;
@@ -88,6 +91,9 @@ class Host {
   Result<Stats> stats(const std::optional<std::string>& network, const std::optional<std::string>& port);
   Result<std::vector<SessionInfo>> flows(const std::optional<std::string>& network);
   Result<Allocations> allocations();
+  // How many ports each active network may masquerade to; 0: it does not.
+  Result<std::map<std::string, unsigned>> pool_sizes();
+  Result<HostFacts> doctor_facts();
 
  private:
   struct State;
