@@ -11,7 +11,7 @@
 namespace vnet::cli {
 namespace {
 
-const std::set<std::string> later_verbs{"run", "doctor"};
+const std::set<std::string> later_verbs{"run"};
 
 // The words behind the options as CLI11 fills them in.
 struct Parsed {
@@ -123,6 +123,8 @@ void add_verbs(CLI::App& app, Parsed& to) {
   explain->add_option("--from", to.question.from, "ADDR[:PORT] of the sender; default: the guest's");
   explain->add_option("--proto", to.question.proto, "tcp (a SYN), udp or icmp (an echo request)");
 
+  verb(app, "doctor", "Say what on this host is missing or in the way, and what mends it",
+       "vnet-bpf doctor\n  vnet-bpf doctor --json");
   auto* metrics = verb(app, "export", "Print the counters in the Prometheus text format",
                        "vnet-bpf export --listen 127.0.0.1:9437\n"
                        "  vnet-bpf export --textfile /var/lib/prometheus/node-exporter/vnet-bpf.prom");

@@ -21,6 +21,8 @@
 //            "source_mac","destination_mac"}, and where they are known
 //            "vlan","tcp_flags","icmp_type","icmp_code", "later_fragment"; or {"not_shown": N}: so many more
 //            since the last such line
+//   doctor  {"ok": bool (no problem),"checks":[{"check","question","state":"ok"|"note"|"problem"}],
+//            "findings":[{"check","severity":"problem"|"note","what","why","fix"}]}
 //   stats   networks: [{"network","ports","sessions","max_sessions", the counters of ports}]
 #pragma once
 
@@ -28,6 +30,7 @@
 #include <string>
 #include <vector>
 
+#include "loader/doctor/doctor.h"
 #include "loader/host.h"
 
 namespace vnet::cli {
@@ -40,6 +43,7 @@ std::string leases_text(const std::vector<LeaseEntry>& leases);
 std::string ports_text(const std::vector<PortInfo>& ports);
 std::string stats_text(const Stats& stats);
 std::string flows_text(const std::vector<SessionInfo>& flows);
+std::string doctor_text(const Findings& findings);
 
 Json list_json(const std::vector<NetworkSummary>& networks);
 Json show_json(const NetworkDetails& details);
@@ -55,6 +59,7 @@ std::string drop_comment(const Drop& drop);  // reason, what it means, where
 std::string explain_text(const Explanation& told);
 Json explain_json(const Explanation& told);
 
+Json doctor_json(const Findings& findings);
 std::string document(const Json& json);  // indented, with a newline; bytes that are no UTF-8 are replaced
 
 }  // namespace vnet::cli

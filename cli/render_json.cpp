@@ -98,7 +98,10 @@ Json stats_json(const Stats& stats) {
     json["networks"].push_back(std::move(one));
   }
   for (const auto& port : stats.ports) {
-    Json one{{"interface", port.interface}, {"network", port.network}, {"sessions", port.sessions}};
+    Json one{{"interface", port.interface},
+             {"network", port.network},
+             {"sessions", port.sessions},
+             {"max_sessions", port.max_sessions}};
     add_counters(one, port.counters);
     json["ports"].push_back(std::move(one));
   }

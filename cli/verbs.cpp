@@ -10,9 +10,10 @@ namespace vnet::cli {
 namespace {
 
 // The kernel lets only root do or see these; the others read files, which may be readable.
-const std::set<std::string> root_verbs{"start", "stop",  "up",    "attach",  "detach",  "set",
-                                       "ports", "stats", "flows", "monitor", "explain", "export"};
-const std::set<std::string> looking_verbs{"list", "show", "leases", "ports", "stats", "flows", "explain"};
+const std::set<std::string> root_verbs{"start", "stop",  "up",    "attach",  "detach",  "set",   "ports",
+                                       "stats", "flows", "monitor", "explain", "export", "doctor"};
+const std::set<std::string> looking_verbs{"list",  "show",  "leases",  "ports",
+                                          "stats", "flows", "explain", "doctor"};
 
 Result<void> with_host(const Options& options) {
   if (options.watch_seconds) return watch(options);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "cli/render.h"
@@ -32,6 +34,14 @@ Result<void> look(Host& host, const Options& options) {
     return {};
   }
   if (options.verb == "show") return show_facts(options, host.show(options.network), show_text, show_json);
+  if (options.verb == "doctor") {
+    VNET_ASSIGN(auto facts, host.doctor_facts());
+    auto findings = examine(facts);
+    print(options.json ? document(doctor_json(findings)) : doctor_text(findings));
+    auto problems = std::ranges::count(findings, Severity::Problem, &Finding::severity);
+    if (problems) return failed(fmt::format("{} problem{} on this host", problems, problems == 1 ? "" : "s"));
+    return {};
+  }
   if (options.verb == "leases")
     return show_facts(options, host.leases(options.network), leases_text, leases_json);
   if (options.verb == "ports")

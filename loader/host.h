@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,8 @@
 #include "loader/services/leases.h"
 
 namespace vnet {
+
+struct HostFacts;  // loader/doctor/facts.h
 
 struct NetworkSummary {
   std::string name, uuid, gateway;
@@ -93,6 +96,9 @@ class Host {
   // NotFound when the network or port of the filter is not there; Invalid for an unknown reason.
   Result<DropWatch> watch_drops(const DropFilter& filter);
   Result<Explanation> explain(const Question& question);
+  // How many ports each active network may masquerade to; 0: it does not.
+  Result<std::map<std::string, unsigned>> pool_sizes();
+  Result<HostFacts> doctor_facts();
 
  private:
   struct State;

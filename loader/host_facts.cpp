@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "loader/doctor/facts.h"
 #include "loader/host_state.h"
 #include "loader/kernel/files.h"
 #include "loader/plan/port_guard.h"
@@ -186,13 +187,18 @@ Result<Stats> Host::stats(const std::optional<std::string>& network, const std::
     NetworkStats of_network{.network = record.name,
                             .sessions = session_count(&*state_->context.datapath, record.slot),
                             .counters = counters(record.slot)};
-    if (auto entry = maps.networks.get(record.slot)) of_network.max_sessions = entry->max_sessions;
+    std::uint32_t max_per_port = 0;
+    if (auto entry = maps.networks.get(record.slot)) {
+      of_network.max_sessions = entry->max_sessions;
+      max_per_port = entry->max_sessions_per_port;
+    }
     for (const auto& r : ports) {
       if (r.network != record.name) continue;
       PortStats of_port{.interface = r.interface,
                         .network = r.network,
                         .sessions = session_count(&*state_->context.datapath, r.slot),
-                        .counters = counters(r.slot)};
+                        .counters = counters(r.slot),
+                        .max_sessions = max_per_port};
       ++of_network.ports;
       of_network.counters += of_port.counters;
       if (!port || r.interface == *port) stats.ports.push_back(std::move(of_port));
@@ -214,11 +220,30 @@ Result<std::vector<SessionInfo>> Host::flows(const std::optional<std::string>& n
   VNET_ASSIGN(auto networks, state_->context.records.networks());
   std::map<std::uint16_t, std::string> names;
   for (const auto& record : networks) names[record.slot] = record.name;
+  VNET_ASSIGN(auto ports, state_->context.records.ports());
+  std::map<std::uint16_t, std::string> interfaces;
+  for (const auto& record : ports) interfaces[record.slot] = record.interface;
   for (auto& flow : read_sessions(state_->context.datapath->maps())) {
     flow.network = names[flow.network_slot];
+    flow.interface = interfaces[flow.port_slot];
     if (!network || flow.network == *network) flows.push_back(std::move(flow));
   }
   return flows;
+}
+
+Result<std::map<std::string, unsigned>> Host::pool_sizes() {
+  std::map<std::string, unsigned> sizes;
+  if (!state_->context.datapath) return sizes;
+  VNET_ASSIGN(auto networks, state_->context.records.networks());
+  auto size = [](vnet_port_span span) { return span.first > span.last ? 0U : span.last - span.first + 1U; };
+  for (const auto& record : networks)
+    if (auto entry = state_->context.datapath->maps().networks.get(record.slot))
+      sizes[record.name] = size(entry->ports[0]) + size(entry->ports[1]);
+  return sizes;
+}
+
+Result<HostFacts> Host::doctor_facts() {
+  return gather_facts(state_->context);
 }
 
 Result<Allocations> Host::allocations() {

@@ -24,7 +24,7 @@ constexpr auto tcx_egress = static_cast<bpf_attach_type>(47);
 
 // How our clsact filters are told from others'.
 constexpr unsigned filter_handle = 0x766e;
-constexpr unsigned filter_priority = 0x766e;
+constexpr unsigned filter_priority = our_filter_priority;
 
 std::string describe(const AttachPoint& point) {
   return fmt::format("attaching to {} {}", point.interface,

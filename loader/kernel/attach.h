@@ -14,6 +14,9 @@ namespace vnet {
 
 enum class Hook { Ingress, Egress };
 
+// The priority of our clsact filters, by which they are told from others'.
+constexpr unsigned our_filter_priority = 0x766e;
+
 struct AttachPoint {
   int ifindex = 0;
   std::string interface;  // for messages

@@ -37,11 +37,10 @@ Counters all_drops(const Stats& stats) {
   return all;
 }
 
-std::vector<DropRate> drop_rates(const Stats& before, const Stats& now, double seconds) {
-  Counters old = all_drops(before);
+std::vector<DropRate> drop_rates(Counters before, const Counters& now, double seconds) {
   std::vector<DropRate> drops;
-  for (const auto& [reason, total] : all_drops(now).drops)
-    drops.push_back({reason, per_second(old.drops[reason], total, seconds), total});
+  for (const auto& [reason, total] : now.drops)
+    drops.push_back({reason, per_second(before.drops[reason], total, seconds), total});
   std::ranges::stable_sort(drops, [](const DropRate& a, const DropRate& b) {
     return a.per_second != b.per_second ? a.per_second > b.per_second : a.total > b.total;
   });
@@ -71,17 +70,26 @@ Rates compute_rates(const Stats& before, const Stats& now, double seconds) {
   rates.time = now.time;
   for (const auto& network : now.networks)
     rates.networks.push_back({network.network, network.ports, network.sessions,
-                              rate_of(before.networks, network, &NetworkStats::network, seconds)});
-  for (const auto& port : now.ports)
-    rates.ports.push_back({port.interface, port.network, port.sessions,
-                           rate_of(before.ports, port, &PortStats::interface, seconds)});
+                              rate_of(before.networks, network, &NetworkStats::network, seconds),
+                              network.max_sessions});
+  // By name and not by searching: there may be a thousand, every second.
+  std::map<std::string, const Counters*> ports_before;
+  for (const auto& port : before.ports) ports_before[port.interface] = &port.counters;
+  for (const auto& port : now.ports) {
+    auto old = ports_before.find(port.interface);
+    bool known = old != ports_before.end();
+    rates.ports.push_back(
+        {port.interface, port.network, port.sessions,
+         known ? compute_rate(*old->second, port.counters, seconds) : Rate{}, port.max_sessions,
+         drop_rates(known ? *old->second : port.counters, port.counters, seconds), port.counters});
+  }
   for (const auto& uplink : now.uplinks)
     rates.uplinks.push_back(
         {uplink.interface, rate_of(before.uplinks, uplink, &UplinkStats::interface, seconds)});
   for (const auto& network : rates.networks) rates.total += network.rate;
   if (rates.networks.empty())
     for (const auto& port : rates.ports) rates.total += port.rate;
-  rates.drops = drop_rates(before, now, seconds);
+  rates.drops = drop_rates(all_drops(before), all_drops(now), seconds);
   return rates;
 }
 

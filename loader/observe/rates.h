@@ -16,25 +16,29 @@ struct Rate {
   Rate& operator+=(const Rate& other);
 };
 
+struct DropRate {
+  std::string reason;
+  double per_second = 0;
+  std::uint64_t total = 0;
+};
 struct NetworkRate {
   std::string name;
   unsigned ports = 0;
   std::uint32_t sessions = 0;
   Rate rate;
+  std::uint32_t max_sessions = 0;
 };
 struct PortRate {
   std::string name, network;
   std::uint32_t sessions = 0;
   Rate rate;
+  std::uint32_t max_sessions = 0;
+  std::vector<DropRate> drops;  // the most frequent first
+  Counters counters;            // since it was attached
 };
 struct UplinkRate {
   std::string name;
   Rate rate;
-};
-struct DropRate {
-  std::string reason;
-  double per_second = 0;
-  std::uint64_t total = 0;
 };
 
 struct Rates {

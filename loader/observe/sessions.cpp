@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <tuple>
 
 namespace vnet {
 namespace {
@@ -56,6 +58,8 @@ SessionInfo describe(const vnet_flow& flow, const vnet_session& session, std::ui
   info.out_bytes = out.bytes;
   info.in_packets = in.packets;
   info.in_bytes = in.bytes;
+  info.bits_per_second = static_cast<double>(out.bytes + in.bytes) * 8 /
+                         static_cast<double>(std::max<std::uint64_t>(info.age_seconds, 1));
   info.network_slot = session.network;
   info.port_slot = session.port;
   return info;
@@ -106,6 +110,21 @@ std::string Endpoint::text(bool with_port) const {
   if (!with_port) return address.text();
   return address.family == Family::V6 ? fmt::format("[{}]:{}", address.text(), port)
                                       : fmt::format("{}:{}", address.text(), port);
+}
+
+void session_rates(const std::vector<SessionInfo>& before, std::vector<SessionInfo>& now, double seconds) {
+  using Key = std::tuple<std::string, Address, std::uint16_t, Address, std::uint16_t>;
+  auto key = [](const SessionInfo& s) {
+    return Key{s.protocol, s.inside.address, s.inside.port, s.outside.address, s.outside.port};
+  };
+  auto bytes = [](const SessionInfo& s) { return s.out_bytes + s.in_bytes; };
+  std::map<Key, std::uint64_t> old;
+  for (const auto& session : before) old[key(session)] = bytes(session);
+  for (auto& session : now) {
+    auto known = old.find(key(session));
+    if (known == old.end() || seconds <= 0 || bytes(session) < known->second) continue;  // another one by now
+    session.bits_per_second = static_cast<double>(bytes(session) - known->second) * 8 / seconds;
+  }
 }
 
 std::vector<SessionInfo> read_sessions(const SharedMaps& maps) {

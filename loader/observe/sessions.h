@@ -21,15 +21,21 @@ struct SessionInfo {
   std::string protocol;  // tcp udp icmp icmp6, else the number
   std::string state;     // new established closing closed
   std::string network;
+  std::string interface;  // the guest's port; "": detached since
   Endpoint inside, outside, translated;  // translated: as the outside sees the inside
   bool inbound = false;                  // opened from outside
   std::uint64_t age_seconds = 0, idle_seconds = 0;
   std::uint64_t out_packets = 0, out_bytes = 0, in_packets = 0, in_bytes = 0;
   std::uint16_t network_slot = 0, port_slot = 0;
+
+  // Both directions, since it began; of two readings: see session_rates().
+  double bits_per_second = 0;
 };
 
 std::string protocol_word(std::uint8_t protocol);
 std::vector<SessionInfo> read_sessions(const SharedMaps& maps);
+// Replaces the rates by those since `before`; a session that is new since then keeps its own.
+void session_rates(const std::vector<SessionInfo>& before, std::vector<SessionInfo>& now, double seconds);
 Address to_address(const vnet_addr& address);
 vnet_addr from_address(const Address& address);
 

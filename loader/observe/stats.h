@@ -30,6 +30,7 @@ struct PortStats {
   std::string interface, network;
   std::uint32_t sessions = 0;
   Counters counters;
+  std::uint32_t max_sessions = 0;  // the network's share for each port
 };
 struct UplinkStats {
   std::string interface;

@@ -16,7 +16,7 @@ Stats some_stats() {
   Counters port{
       .rx_packets = 5, .rx_bytes = 500, .tx_packets = 7, .tx_bytes = 700, .drops = {{"spoofed-mac", 3}}};
   stats.networks.push_back({"lab", 1, 2, 100, port});
-  stats.ports.push_back({"vnet0", "lab", 2, port});
+  stats.ports.push_back({"vnet0", "lab", 2, port, 50});
   stats.uplinks.push_back({"eth0", {.rx_packets = 1}});
   return stats;
 }
@@ -73,7 +73,7 @@ TEST(CliRender, Stats) {
   EXPECT_EQ(
       R"({"time":1000.0,"networks":[{"network":"lab","ports":1,"sessions":2,"max_sessions":100,"rx_packets":5,)"
       R"("rx_bytes":500,"tx_packets":7,"tx_bytes":700,"drops":{"spoofed-mac":3}}],"ports":[{"interface":"vnet0",)"
-      R"("network":"lab","sessions":2,"rx_packets":5,"rx_bytes":500,"tx_packets":7,"tx_bytes":700,)"
+      R"("network":"lab","sessions":2,"max_sessions":50,"rx_packets":5,"rx_bytes":500,"tx_packets":7,"tx_bytes":700,)"
       R"("drops":{"spoofed-mac":3}}],"uplinks":[{"interface":"eth0","rx_packets":1,"rx_bytes":0,"tx_packets":0,)"
       R"("tx_bytes":0,"drops":{}}]})",
       stats_json(some_stats()).dump());

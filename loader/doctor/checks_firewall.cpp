@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The host's own rules. Guests' new connections pass them: that is the promise of hostFirewall='honor'. So
+// what they refuse is no fault, but often nobody's intention: Docker sets the FORWARD policy to drop.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "loader/doctor/doctor.h"
+
+namespace vnet {
+namespace {
+
+const char* family_name(Family family) {
+  return family == Family::V4 ? "IPv4" : "IPv6";
+}
+
+// Some guest of the subnet.
+Address guest_of(const Prefix& gateway) {
+  Prefix network = gateway.network();
+  Address guest = network.address;
+  guest.bytes[gateway.address.family == Family::V4 ? 3 : 15] |= 2;
+  return network.contains(guest) && guest != gateway.address ? guest : gateway.address;
+}
+
+std::string place(const Ruling& ruling) {
+  return fmt::format("table {} {}, chain {}{}", ruling.family, ruling.table, ruling.chain,
+                     ruling.by_policy ? ", policy drop" : "");
+}
+
+bool is_firewalld(const Ruling& ruling) {
+  return ruling.table == "firewalld";
+}
+
+std::string zone_command(const std::string& bridge) {
+  return fmt::format(
+      "firewall-cmd --permanent --zone=trusted --change-interface={0} && firewall-cmd --zone=trusted "
+      "--change-interface={0}",
+      bridge);
+}
+
+std::string allow_forward(const Ruleset& ruleset, const Ruling& ruling, const std::string& bridge) {
+  if (is_firewalld(ruling)) return zone_command(bridge);
+  // Docker leaves this chain to the administrator and jumps to it first.
+  std::string chain =
+      ruleset.has_chain(ruling.family, ruling.table, "DOCKER-USER") ? "DOCKER-USER" : ruling.chain;
+  return fmt::format(
+      "nft 'insert rule {0} {1} {2} iifname \"{3}\" accept; insert rule {0} {1} {2} oifname \"{3}\" ct state "
+      "established,related accept'",
+      ruling.family, ruling.table, chain, bridge);
+}
+
+template <typename Visit>  // each gateway address of each network for which `wanted`
+void each_subnet(const HostFacts& facts, bool (*wanted)(const Network&), Visit visit) {
+  for (const auto& checked : facts.networks) {
+    if (!wanted(checked.network)) continue;
+    for (const auto& ip : checked.network.ips) visit(checked.network, ip.gateway);
+  }
+}
+
+bool honors_firewall(const Network& network) {
+  return is_routed(network) && network.settings.host_firewall == HostFirewall::Honor;
+}
+
+bool already_said(const Findings& findings, std::size_t from, const std::string& fix) {
+  return std::any_of(findings.begin() + static_cast<std::ptrdiff_t>(from), findings.end(),
+                     [&](const Finding& finding) { return finding.fix == fix; });
+}
+
+}  // namespace
+
+void check_forward_rules(const HostFacts& facts, Findings& findings) {
+  const std::size_t from = findings.size();
+  each_subnet(facts, honors_firewall, [&](const Network& network, const Prefix& gateway) {
+    for (const auto& uplink : facts.uplinks) {
+      auto ruling = facts.ruleset.dropped({network.bridge, uplink, guest_of(gateway), "", 0}, "forward");
+      if (!ruling) continue;
+      std::string fix = allow_forward(facts.ruleset, *ruling, network.bridge);
+      if (already_said(findings, from, fix)) continue;
+      std::string who = is_firewalld(*ruling) ? " (firewalld)"
+                        : facts.ruleset.has_chain(ruling->family, ruling->table, "DOCKER-USER") ? " (Docker)"
+                                                                                                : "";
+      findings.push_back(
+          {.what = fmt::format("the host's rules{} drop what guests of network {} send to {} ({}; {})", who,
+                               network.name, uplink, family_name(gateway.address.family), place(*ruling)),
+           .why = "A guest's new connections pass the host's FORWARD rules (hostFirewall='honor'): none gets "
+                  "out.",
+           .fix = fix});
+    }
+  });
+}
+
+void check_input_rules(const HostFacts& facts, Findings& findings) {
+  struct Service {
+    const char* protocol;
+    unsigned port;
+  };
+  const std::size_t from = findings.size();
+  each_subnet(facts, wants_dnsmasq, [&](const Network& network, const Prefix& gateway) {
+    bool v4 = gateway.address.family == Family::V4;
+    for (Service service : {Service{"udp", v4 ? 67U : 547U}, Service{"udp", 53}}) {
+      auto ruling = facts.ruleset.dropped(
+          {network.bridge, "", guest_of(gateway), service.protocol, service.port}, "input");
+      if (!ruling) continue;
+      std::string fix =
+          is_firewalld(*ruling)
+              ? zone_command(network.bridge)
+              : fmt::format(
+                    "nft 'insert rule {0} {1} {2} iifname \"{3}\" udp dport {{ 53, 67, 547 }} accept; insert "
+                    "rule {0} {1} {2} iifname \"{3}\" tcp dport 53 accept'",
+                    ruling->family, ruling->table, ruling->chain, network.bridge);
+      if (already_said(findings, from, fix)) continue;
+      findings.push_back(
+          {.what = fmt::format("the host's rules drop what guests of network {} ask the host for ({} "
+                               "port {}; {})",
+                               network.name, service.protocol, service.port, place(*ruling)),
+           .why = "dnsmasq on the host answers guests' DHCP and DNS: they get neither an address nor a "
+                  "name.",
+           .fix = fix});
+    }
+  });
+}
+
+void check_masquerade_rules(const HostFacts& facts, Findings& findings) {
+  const std::size_t from = findings.size();
+  each_subnet(facts, is_routed, [&](const Network& network, const Prefix& gateway) {
+    for (const auto& uplink : facts.uplinks) {
+      for (const auto& ruling :
+           facts.ruleset.translated({network.bridge, uplink, guest_of(gateway), "", 0})) {
+        std::string fix = fmt::format(
+            "nft insert rule {} {} {} {} saddr {} accept", ruling.family, ruling.table, ruling.chain,
+            gateway.address.family == Family::V4 ? "ip" : "ip6", gateway.network().text());
+        if (already_said(findings, from, fix)) continue;
+        findings.push_back(
+            {.what = fmt::format("a rule of the host translates the source of guests of network {}, too ({})",
+                                 network.name, place(ruling)),
+             .why = "The host's connection tracking translates before the uplink program sees the packet: no "
+                    "session "
+                    "is made, so every packet takes the slow path, and `flows` does not know the connection.",
+             .fix = fix});
+      }
+    }
+  });
+}
+
+void check_legacy_rules(const HostFacts& facts, Findings& findings) {
+  if (facts.legacy_tables.empty()) return;
+  findings.push_back(
+      {.severity = Severity::Note,
+       .what = fmt::format("iptables-legacy has tables here: {}", fmt::join(facts.legacy_tables, ", ")),
+       .why = "Its rules act next to those of nftables, and doctor cannot read them: a FORWARD policy or "
+              "a MASQUERADE rule among them would stay unseen.",
+       .fix = "iptables-legacy-save; ip6tables-legacy-save  # look for FORWARD DROP and MASQUERADE"});
+}
+
+}  // namespace vnet

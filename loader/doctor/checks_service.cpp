@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "loader/doctor/doctor.h"
+
+namespace vnet {
+namespace {
+
+bool any_address(const Address& address) {
+  return std::ranges::all_of(address.bytes, [](std::uint8_t byte) { return byte == 0; });
+}
+
+// Would a socket there keep dnsmasq from binding the gateway's? "::" takes IPv4 along.
+bool in_the_way(const SocketFacts& socket, const Address& gateway) {
+  if (any_address(socket.address))
+    return socket.address.family == gateway.family || socket.address.family == Family::V6;
+  return socket.address == gateway;
+}
+
+}  // namespace
+
+void check_dnsmasq(const HostFacts& facts, Findings& findings) {
+  bool wanted = std::ranges::any_of(
+      facts.networks, [](const CheckedNetwork& checked) { return wants_dnsmasq(checked.network); });
+  if (wanted && !facts.dnsmasq_installed)
+    findings.push_back(
+        {.what = "dnsmasq is not installed",
+         .why = "It answers guests' DHCP and DNS; networks that want either do not start without it.",
+         .fix = "apt install dnsmasq-base"});
+  for (const auto& [network, active, running, ports] : facts.networks) {
+    if (!active || running || !wants_dnsmasq(network)) continue;
+    findings.push_back({.what = fmt::format("the dnsmasq of network {} is not running", network.name),
+                        .why = "Guests get no address and no name server; those that have a lease lose it.",
+                        .fix = fmt::format("vnet-bpf show {} --xml | vnet-bpf up -", network.name)});
+  }
+}
+
+void check_service_ports(const HostFacts& facts, Findings& findings) {
+  for (const auto& socket : facts.sockets) {
+    // dnsmasq shares the port of DHCP with others of its kind.
+    if (socket.port == 67 && socket.process == "dnsmasq") continue;
+    for (const auto& checked : facts.networks) {
+      const Network& network = checked.network;
+      if (checked.dnsmasq_running || !wants_dnsmasq(network)) continue;
+      if (socket.port == 53 && !network.dns.enable) continue;
+      auto hit = std::ranges::find_if(network.ips, [&](const IpConfig& ip) {
+        return (socket.port == 53 || ip.dhcp) && in_the_way(socket, ip.gateway.address);
+      });
+      if (hit == network.ips.end()) continue;
+      std::string who = socket.process.empty() ? "a process that cannot be seen from here"
+                                               : fmt::format("{} (pid {})", socket.process, socket.pid);
+      findings.push_back(
+          {.what = fmt::format("{} has {} port {} on {}", who, socket.protocol, socket.port,
+                               any_address(socket.address) ? "every address" : socket.address.text()),
+           .why = fmt::format(
+               "The dnsmasq of network {} cannot serve {} on {}: the network does not start. Where both "
+               "are to run, bind the other one to the addresses it is for.",
+               network.name, socket.port == 53 ? "DNS" : "DHCP", hit->gateway.address.text()),
+           .fix = !socket.unit.empty() ? fmt::format("systemctl disable --now {}", socket.unit)
+                  : socket.pid         ? fmt::format("kill {}", socket.pid)
+                                       : fmt::format("ss -lnp 'sport = :{}'", socket.port)});
+      break;
+    }
+  }
+}
+
+}  // namespace vnet

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/doctor/doctor.h"
+
+#include <algorithm>
+
+namespace vnet {
+
+const std::vector<Check>& doctor_checks() {
+  static const std::vector<Check> all{
+      {"kernel", "Is the kernel recent enough and built with what the programs need?", check_kernel},
+      {"tcx", "Can programs share a hook without tc's filter chain?", check_tcx},
+      {"jit", "Are BPF programs compiled?", check_jit},
+      {"bpffs", "Is a bpffs mounted where the pins go?", check_bpffs},
+      {"forwarding", "Does the host forward packets?", check_forwarding},
+      {"accept-ra", "Does the host keep its IPv6 routes while it forwards?", check_router_advertisements},
+      {"rp-filter", "Does the reverse path filter let answers in?", check_rp_filter},
+      {"br-netfilter", "Do bridged frames pass the host's firewall?", check_br_netfilter},
+      {"port-range", "Are there ports to masquerade to?", check_port_range},
+      {"forward-rules", "Do the host's rules let guests' connections through?", check_forward_rules},
+      {"input-rules", "Do the host's rules let guests ask for DHCP and DNS?", check_input_rules},
+      {"masquerade-rules", "Does another rule translate guests' connections first?", check_masquerade_rules},
+      {"legacy-rules", "Are there rules that doctor cannot read?", check_legacy_rules},
+      {"uplink", "Is there a way out?", check_uplinks},
+      {"mtu", "Do the MTUs along the way agree?", check_mtu},
+      {"bonding", "Does the bonding mode suit guests?", check_bonding},
+      {"xdp-driver", "Can packets be dropped before the host touches them?", check_driver},
+      {"foreign-programs", "Do programs of others see the packets, too?", check_foreign_programs},
+      {"bridge-name", "Is the gateway's name free?", check_bridge_names},
+      {"subnet", "Are the networks' subnets theirs alone?", check_subnets},
+      {"dnsmasq", "Is dnsmasq there, and running?", check_dnsmasq},
+      {"service-ports", "Are the ports of DNS and DHCP free?", check_service_ports},
+  };
+  return all;
+}
+
+Findings examine(const HostFacts& facts) {
+  Findings all;
+  for (const auto& check : doctor_checks()) {
+    std::size_t before = all.size();
+    check.run(facts, all);
+    for (std::size_t i = before; i < all.size(); ++i) all[i].check = check.name;
+  }
+  std::ranges::stable_sort(all, {}, &Finding::severity);
+  return all;
+}
+
+bool is_routed(const Network& network) {
+  return network.mode == Mode::Nat || network.mode == Mode::Route || network.mode == Mode::Open;
+}
+
+bool has_gateway(const Network& network) {
+  return is_routed(network) || network.mode == Mode::Isolated;
+}
+
+bool wants_dnsmasq(const Network& network) {
+  bool dhcp = std::ranges::any_of(network.ips, &IpConfig::dhcp);
+  return has_gateway(network) && !network.ips.empty() && (dhcp || network.dns.enable);
+}
+
+}  // namespace vnet

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What on this host is missing or in the way. A check is a function of the facts; the list below is all there
+// is to know of them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "loader/doctor/facts.h"
+
+namespace vnet {
+
+enum class Severity {
+  Problem,  // missing, or in the way: something does not work
+  Note,     // works all the same, but is worth knowing
+};
+
+struct Finding {
+  std::string check;  // its name in the list
+  Severity severity = Severity::Problem;
+  std::string what, why;
+  std::string fix;  // a command to be pasted into a root shell
+};
+
+using Findings = std::vector<Finding>;
+
+struct Check {
+  const char* name;
+  const char* question;  // "Is a bpffs mounted?"
+  void (*run)(const HostFacts& facts, Findings& findings);
+};
+
+const std::vector<Check>& doctor_checks();
+
+// Problems first, then in the order of the list.
+Findings examine(const HostFacts& facts);
+
+// The checks, by concern.
+void check_kernel(const HostFacts& facts, Findings& findings);  // checks_kernel.cpp
+void check_tcx(const HostFacts& facts, Findings& findings);
+void check_jit(const HostFacts& facts, Findings& findings);
+void check_bpffs(const HostFacts& facts, Findings& findings);
+void check_forwarding(const HostFacts& facts, Findings& findings);  // checks_sysctl.cpp
+void check_router_advertisements(const HostFacts& facts, Findings& findings);
+void check_rp_filter(const HostFacts& facts, Findings& findings);
+void check_br_netfilter(const HostFacts& facts, Findings& findings);
+void check_port_range(const HostFacts& facts, Findings& findings);
+void check_forward_rules(const HostFacts& facts, Findings& findings);  // checks_firewall.cpp
+void check_input_rules(const HostFacts& facts, Findings& findings);
+void check_masquerade_rules(const HostFacts& facts, Findings& findings);
+void check_legacy_rules(const HostFacts& facts, Findings& findings);
+void check_uplinks(const HostFacts& facts, Findings& findings);  // checks_link.cpp
+void check_mtu(const HostFacts& facts, Findings& findings);
+void check_bonding(const HostFacts& facts, Findings& findings);
+void check_driver(const HostFacts& facts, Findings& findings);
+void check_foreign_programs(const HostFacts& facts, Findings& findings);
+void check_bridge_names(const HostFacts& facts, Findings& findings);
+void check_subnets(const HostFacts& facts, Findings& findings);
+void check_dnsmasq(const HostFacts& facts, Findings& findings);  // checks_service.cpp
+void check_service_ports(const HostFacts& facts, Findings& findings);
+
+// A network whose packets the host routes.
+bool is_routed(const Network& network);
+// ... and one with a gateway of ours, where dnsmasq may serve.
+bool has_gateway(const Network& network);
+bool wants_dnsmasq(const Network& network);
+
+}  // namespace vnet

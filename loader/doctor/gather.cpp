@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "loader/config/network_xml.h"
+#include "loader/doctor/facts.h"
+#include "loader/kernel/files.h"
+#include "loader/kernel/process.h"
+#include "loader/kernel/sysctl.h"
+#include "loader/plan/context.h"
+
+namespace vnet {
+namespace {
+
+bool in_initial_mounts() {
+  struct stat ours {
+  }, first{};
+  return ::stat("/proc/self/ns/mnt", &ours) == 0 && ::stat("/proc/1/ns/mnt", &first) == 0 &&
+         ours.st_ino == first.st_ino;
+}
+
+Result<std::vector<Network>> defined_networks(Context& context) {
+  std::vector<Network> all;
+  VNET_ASSIGN(auto files, list_files(context.dirs.definitions(), ".xml"));
+  for (const auto& file : files) {
+    VNET_ASSIGN(auto text, read_file(context.dirs.definitions() / file));
+    if (!text) continue;
+    auto network = parse_network(*text, (context.dirs.definitions() / file).string());
+    if (network) all.push_back(std::move(*network));
+  }
+  return all;
+}
+
+// Those that run, those that could be started, and on a fresh host the one that `up` would make.
+Result<std::vector<CheckedNetwork>> gather_networks(Context& context) {
+  std::vector<CheckedNetwork> all;
+  VNET_ASSIGN(auto active, active_networks(context));
+  VNET_ASSIGN(auto ports, context.records.ports());
+  for (auto& [record, network] : active) {
+    CheckedNetwork facts{.network = std::move(network), .active = true};
+    facts.dnsmasq_running = context.dnsmasq(record.name).running();
+    for (const auto& port : ports)
+      if (port.network == record.name) facts.ports.push_back(port.interface);
+    all.push_back(std::move(facts));
+  }
+  VNET_ASSIGN(auto defined, defined_networks(context));
+  for (auto& network : defined)
+    if (std::ranges::none_of(all, [&](const auto& known) { return known.network.name == network.name; }))
+      all.push_back({.network = std::move(network)});
+  if (all.empty()) all.push_back({.network = default_network()});
+  return all;
+}
+
+Result<std::vector<std::string>> gather_uplinks(Context& context, const HostFacts& facts) {
+  std::set<std::string> names;
+  VNET_ASSIGN(auto records, context.records.uplinks());
+  for (const auto& record : records) names.insert(record.interface);
+  VNET_ASSIGN(auto defaults, context.netlink.default_route_links());
+  for (int index : defaults)
+    if (const auto* link = facts.link(index); link && link->link.name != "lo") names.insert(link->link.name);
+  for (const auto& network : facts.networks)
+    for (const auto& device : network.network.devices)
+      if (facts.link(device)) names.insert(device);
+  return std::vector<std::string>{names.begin(), names.end()};
+}
+
+std::vector<std::vector<std::string>> sysctls_of_interest(const HostFacts& facts) {
+  std::vector<std::vector<std::string>> keys{{"net", "ipv4", "ip_forward"},
+                                             {"net", "ipv6", "conf", "all", "forwarding"},
+                                             {"net", "ipv4", "conf", "all", "rp_filter"},
+                                             {"net", "bridge", "bridge-nf-call-iptables"},
+                                             {"net", "bridge", "bridge-nf-call-ip6tables"}};
+  for (const auto& uplink : facts.uplinks) {
+    keys.push_back({"net", "ipv4", "conf", uplink, "rp_filter"});
+    keys.push_back({"net", "ipv6", "conf", uplink, "accept_ra"});
+  }
+  for (const auto& network : facts.networks)
+    keys.push_back({"net", "ipv4", "conf", network.network.bridge, "forwarding"});
+  return keys;
+}
+
+// sysctl(8) takes slashes for dots; needed where an interface's name has one.
+std::string sysctl_word(const std::vector<std::string>& parts) {
+  bool dotted = std::ranges::any_of(parts, [](const auto& part) { return part.contains('.'); });
+  return fmt::format("{}", fmt::join(parts, dotted ? "/" : "."));
+}
+
+std::vector<std::string> legacy_tables() {
+  std::vector<std::string> all;
+  for (const char* file : {"ip_tables_names", "ip6_tables_names"}) {
+    auto text = read_file(std::string("/proc/self/net/") + file);
+    if (!text || !*text) continue;
+    std::istringstream words(**text);
+    for (std::string word; words >> word;)
+      all.push_back((file[2] == '6' ? "ip6tables " : "iptables ") + word);
+  }
+  return all;
+}
+
+}  // namespace
+
+std::string conf_sysctl(const char* family, const std::string& interface, const char* name) {
+  return sysctl_word({"net", family, "conf", interface, name});
+}
+
+const LinkFacts* HostFacts::link(const std::string& name) const {
+  auto it = std::ranges::find_if(links, [&](const LinkFacts& facts) { return facts.link.name == name; });
+  return it == links.end() ? nullptr : &*it;
+}
+
+const LinkFacts* HostFacts::link(int ifindex) const {
+  auto it =
+      std::ranges::find_if(links, [&](const LinkFacts& facts) { return facts.link.ifindex == ifindex; });
+  return it == links.end() ? nullptr : &*it;
+}
+
+std::string HostFacts::sysctl(const std::string& name) const {
+  auto it = sysctls.find(name);
+  return it == sysctls.end() ? "" : it->second;
+}
+
+Result<HostFacts> gather_facts(Context& context) {
+  HostFacts facts;
+  facts.kernel = gather_kernel();
+  facts.bpffs = context.dirs.bpffs();
+  facts.bpffs_mounted = context.dirs.bpffs_mounted();
+  facts.initial_mounts = in_initial_mounts();
+  VNET_ASSIGN(facts.networks, gather_networks(context));
+  VNET_ASSIGN(facts.links, gather_links(context.netlink));
+  VNET_ASSIGN(facts.routes, context.netlink.routes());
+  VNET_ASSIGN(facts.uplinks, gather_uplinks(context, facts));
+  for (const auto& parts : sysctls_of_interest(facts)) {
+    VNET_ASSIGN(auto value, read_sysctl(SysctlKey(parts)));
+    if (value) facts.sysctls[sysctl_word(parts)] = *value;
+  }
+  VNET_ASSIGN(facts.ephemeral, ephemeral_port_range());
+  VNET_ASSIGN(facts.ruleset, read_ruleset());
+  facts.legacy_tables = legacy_tables();
+  facts.sockets = gather_sockets();
+  facts.dnsmasq_installed = find_program("dnsmasq").has_value();
+  return facts;
+}
+
+}  // namespace vnet
