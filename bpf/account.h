@@ -16,7 +16,7 @@ static __always_inline void count_traffic(u32 slot, enum counted what, u32 bytes
 {
 	struct vnet_traffic *t = bpf_map_lookup_elem(&traffic, &slot);
 
-	if (!t)
+	if (unlikely(!t))
 		return;
 	if (what == COUNT_RX) {
 		t->rx_packets++;
@@ -53,7 +53,7 @@ __noinline int count_drop(u32 slot, u32 reason)
 /* bytes: the length as the packet arrived, taken before anything was rewritten. */
 static __always_inline int leave(int verdict, u32 slot, enum counted what, u32 bytes)
 {
-	if (verdict < 0) {
+	if (unlikely(verdict < 0)) {
 		count_drop(slot, -verdict);
 		return TC_ACT_SHOT;
 	}

@@ -13,19 +13,20 @@
 
 const volatile __u16 network_slot;
 const volatile __u32 gateway_ifindex;
-const volatile __u8 gateway_mac[8];
+const volatile __u8 gateway_mac[8] __attribute__((aligned(4)));
 const volatile __u32 network_flags;
+
+/* Both lie at even addresses. */
+static __always_inline int mac_equal(const volatile void *mac, const volatile void *other)
+{
+	const volatile u16 *a = mac, *b = other;
+
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]));
+}
 
 static __always_inline int is_gateway_mac(const u8 *mac)
 {
-	return !((mac[0] ^ gateway_mac[0]) | (mac[1] ^ gateway_mac[1]) | (mac[2] ^ gateway_mac[2]) |
-		 (mac[3] ^ gateway_mac[3]) | (mac[4] ^ gateway_mac[4]) | (mac[5] ^ gateway_mac[5]));
-}
-
-static __always_inline int mac_equal(const u8 *a, const u8 *b)
-{
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
-		 (a[5] ^ b[5]));
+	return mac_equal(mac, gateway_mac);
 }
 
 /* A port without a fixed MAC: its guests' MACs become known, up to a limit; fixed ones are never taken. */
@@ -66,11 +67,11 @@ static __always_inline int guard(struct vnet_port *port, const u8 *source, u32 i
 {
 	struct vnet_fdb_key key = {.network = network_slot};
 
-	if (port->flags & VNET_PORT_F_DOWN)
+	if (unlikely(port->flags & VNET_PORT_F_DOWN))
 		return DROP(LINK_DOWN);
-	if (source[0] & 1)
+	if (unlikely(source[0] & 1))
 		return DROP(SPOOFED_MAC);
-	if (port->flags & VNET_PORT_F_MAC)
+	if (likely(port->flags & VNET_PORT_F_MAC))
 		return mac_equal(source, port->mac) ? 0 : DROP(SPOOFED_MAC);
 	if (is_gateway_mac(source))
 		return DROP(SPOOFED_MAC);
@@ -87,16 +88,16 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	int unresolved = 0;
 	u32 ifindex, mtu = 0;
 
-	if (leg->hop.tick != now)
+	if (unlikely(leg->hop.tick != now))
 		unresolved =
 			route_out(skb, &p->flow, leg, s->flags & VNET_SESSION_F_MASQUERADE ? &s->nat : NULL,
 				  gateway_ifindex);
-	if (unresolved < 0)
+	if (unlikely(unresolved < 0))
 		return TC_ACT_OK;
-	if (unresolved ? bpf_check_mtu(skb, leg->hop.ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) != 0
-		       : too_big(skb, p, leg->hop.mtu))
+	if (unlikely(unresolved) ? bpf_check_mtu(skb, leg->hop.ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) != 0
+				 : too_big(skb, p, leg->hop.mtu))
 		return TC_ACT_OK;
-	if (p->flags & PACKET_FIRST)
+	if (unlikely(p->flags & PACKET_FIRST))
 		fragment_note(p, 0);
 	session_use(s, p, VNET_OUT, now, skb->len);
 	ifindex = leg->hop.ifindex;
@@ -105,7 +106,7 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	r.from_port_be = p->flow.sport_be;
 	r.to_port_be = s->nat_port_be;
 	r.source = 1;
-	if (decrement_ttl(skb, p) || (!unresolved && write_macs(skb, &leg->hop)))
+	if (unlikely(decrement_ttl(skb, p)) || (!unresolved && write_macs(skb, &leg->hop)))
 		return DROP(WRITE_FAILED);
 	if (translate(skb, p, &r, 1))
 		return DROP(WRITE_FAILED);
@@ -113,7 +114,7 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	/* The kernel resolves the neighbour, and holds the packet meanwhile. The stack's way to the same
 	 * end leads past the host's FORWARD rules, which have never seen this connection's answers.
 	 */
-	return unresolved ? bpf_redirect_neigh(ifindex, NULL, 0, 0) : bpf_redirect(ifindex, 0);
+	return unlikely(unresolved) ? bpf_redirect_neigh(ifindex, NULL, 0, 0) : bpf_redirect(ifindex, 0);
 }
 
 /* Which uplink a guest's new flow may leave by without being asked for; 0: the stack shall see it. */
@@ -181,24 +182,24 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 		return err;
 	if (!p->family)
 		return TC_ACT_OK;
-	if (p->flags & PACKET_LATER) {
+	if (unlikely(p->flags & PACKET_LATER)) {
 		if (fragment_follow(p) != 1)
 			return TC_ACT_OK;
 	}
-	if (p->ttl <= 1 || p->flags & PACKET_OPTIONS)
+	if (unlikely(p->ttl <= 1 || p->flags & PACKET_OPTIONS))
 		return TC_ACT_OK;
 	/* The session's way is the way to its far end, and to nobody else whom an error is sent to. */
-	if (p->flags & PACKET_ERROR && !addr_equal(&p->outer_dst, &p->flow.dst))
+	if (unlikely(p->flags & PACKET_ERROR) && !addr_equal(&p->outer_dst, &p->flow.dst))
 		return TC_ACT_OK;
 	s = session_outbound(&p->flow);
-	if (!s && network_flags & VNET_NETWORK_F_BYPASS) {
+	if (unlikely(!s) && network_flags & VNET_NETWORK_F_BYPASS) {
 		err = admit_bypass(skb, p);
 		if (err)
 			return err;
 		s = session_outbound(&p->flow);
 	}
 	/* Another port's session: somebody uses its guest's address. Let the stack's rules judge. */
-	if (!s || s->network != network_slot || (s->port && s->port != skb->tc_index)) {
+	if (unlikely(!s || s->network != network_slot || (s->port && s->port != skb->tc_index))) {
 		if (p->flags & PACKET_FIRST)
 			fragment_note(p, 1);
 		return TC_ACT_OK;
@@ -211,16 +212,16 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	struct vnet_fdb_key to = {.network = network_slot};
 	struct vnet_fdb_entry *target;
 	struct packet *p = packet_room();
-	u8 macs[12];
+	u8 macs[12] __attribute__((aligned(4)));
 	int err;
 
-	if (!p || read_bytes(skb, 0, macs, sizeof(macs)))
+	if (unlikely(!p || read_bytes(skb, 0, macs, sizeof(macs))))
 		return DROP(MALFORMED);
 	err = guard(port, macs + 6, skb->ifindex);
 	if (err)
 		return err;
 	skb->tc_index = port->slot;
-	if (macs[0] & 1) {
+	if (unlikely(macs[0] & 1)) {
 		/* 01:80:c2:00:00:0x is between bridges (802.1D): a guest has no say in the host's. */
 		if (macs[0] == 0x01 && macs[1] == 0x80 && macs[2] == 0xc2 && !macs[3] && !macs[4] &&
 		    macs[5] < 0x10)
@@ -346,7 +347,7 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_fdb_key to = {.network = network_slot};
 	struct vnet_fdb_entry *target;
-	u8 mac[6];
+	u8 mac[6] __attribute__((aligned(4)));
 	int verdict, err;
 
 	if (read_bytes(skb, 0, mac, sizeof(mac)))
