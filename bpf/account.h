@@ -16,7 +16,7 @@ static __always_inline void count_traffic(u32 slot, enum counted what, u32 bytes
 {
 	struct vnet_traffic *t = bpf_map_lookup_elem(&traffic, &slot);
 
-	if (!t)
+	if (unlikely(!t))
 		return;
 	if (what == COUNT_RX) {
 		t->rx_packets++;
@@ -61,7 +61,7 @@ static __always_inline void dropped(struct __sk_buff *skb, enum vnet_hook hook, 
 static __always_inline int leave(struct __sk_buff *skb, enum vnet_hook hook, int verdict, u32 slot,
 				 enum counted what, u32 bytes)
 {
-	if (verdict < 0) {
+	if (unlikely(verdict < 0)) {
 		dropped(skb, hook, slot, -verdict, bytes);
 		return TC_ACT_SHOT;
 	}

@@ -167,7 +167,7 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_fdb_key to = {.network = network_slot};
 	struct vnet_fdb_entry *target;
-	u8 mac[6];
+	u8 mac[6] __attribute__((aligned(4)));
 	int verdict, err;
 
 	if (read_bytes(skb, 0, mac, sizeof(mac)))

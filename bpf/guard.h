@@ -12,8 +12,7 @@
 
 static __always_inline int is_gateway_mac(const u8 *mac)
 {
-	return !((mac[0] ^ gateway_mac[0]) | (mac[1] ^ gateway_mac[1]) | (mac[2] ^ gateway_mac[2]) |
-		 (mac[3] ^ gateway_mac[3]) | (mac[4] ^ gateway_mac[4]) | (mac[5] ^ gateway_mac[5]));
+	return mac_equal(mac, gateway_mac);
 }
 
 /* A port without a fixed MAC: its guests' MACs become known, up to a limit; fixed ones are never taken. */
@@ -59,11 +58,11 @@ static __always_inline int guard(struct vnet_port *port, const u8 *source, u32 i
 {
 	struct vnet_fdb_key key = {.network = network_slot};
 
-	if (port->flags & VNET_PORT_F_DOWN)
+	if (unlikely(port->flags & VNET_PORT_F_DOWN))
 		return DROP(LINK_DOWN);
-	if (source[0] & 1)
+	if (unlikely(source[0] & 1))
 		return DROP(SPOOFED_MAC);
-	if (port->flags & VNET_PORT_F_MAC)
+	if (likely(port->flags & VNET_PORT_F_MAC))
 		return mac_equal(source, port->mac) ? 0 : DROP(SPOOFED_MAC);
 	if (is_gateway_mac(source))
 		return DROP(SPOOFED_MAC);

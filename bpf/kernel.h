@@ -25,6 +25,10 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 
+/* What is rare is laid out behind the common path, which then takes fewer cache lines of code. */
+#define unlikely(what) __builtin_expect(!!(what), 0)
+#define likely(what)   __builtin_expect(!!(what), 1)
+
 #define FIB_LOOKUP_OUTPUT     (1U << 1)
 #define FIB_LOOKUP_SKIP_NEIGH (1U << 2) /* 6.3 */
 #define FIB_LOOKUP_SRC	      (1U << 4) /* 6.7 */

@@ -85,6 +85,8 @@ struct {
  * below 6.2 take a function argument's memory as a map key from nowhere but a map or the stack.
  */
 struct making {
+	u32 round; /* of port choices on this CPU; see first_try() */
+	u32 pad;
 	struct vnet_flow key;
 	struct vnet_flow answer;
 	struct vnet_session session;

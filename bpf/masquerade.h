@@ -2,13 +2,14 @@
 /*
  * Making a session: which address and which port the outside sees, and the claim on them.
  *
- * The source port is kept where it lies in the allowed spans; else a random start and linear probing.
+ * The source port is kept where it lies in the allowed spans; else one is found by probing.
  * A port is never taken on which the host has a socket, nor inside the host's ephemeral range unless
  * the network's XML names that range (the loader cuts it out of the spans).
  */
 #ifndef VNET_BPF_MASQUERADE_H
 #define VNET_BPF_MASQUERADE_H
 
+#include "bpf/mark.h"
 #include "bpf/session.h"
 
 static __always_inline u32 span_size(struct vnet_port_span span)
@@ -80,7 +81,7 @@ __noinline int take_over_closed(void)
 }
 
 /* Owns the answers' flow? 0: now ours; 1: somebody else's; negative: the reason (table full, no memory). */
-__noinline int claim(void)
+__noinline int claim(u32 closed_too)
 {
 	struct making *m = making_of();
 	int err; /* below 6.4 the upper half of the register is not the sign */
@@ -88,21 +89,21 @@ __noinline int claim(void)
 	if (!m)
 		return DROP(SESSION_LIMIT);
 	err = bpf_map_update_elem(&reverse, &m->answer, &m->key, BPF_NOEXIST);
-	if (err == -EEXIST && take_over_closed())
+	if (err == -EEXIST && closed_too && take_over_closed())
 		err = bpf_map_update_elem(&reverse, &m->answer, &m->key, BPF_NOEXIST);
 	if (!err)
 		return 0;
 	return err == -EEXIST ? 1 : DROP(SESSION_LIMIT);
 }
 
-static __always_inline int try_port(struct __sk_buff *skb, struct making *m, u32 port)
+static __always_inline int try_port(struct __sk_buff *skb, struct making *m, u32 port, u32 closed_too)
 {
 	m->answer.dport_be = bpf_htons(port);
-	return host_has_socket(skb) ? 1 : claim();
+	return host_has_socket(skb) ? 1 : claim(closed_too);
 }
 
 /* The n-th port (modulo) of the network's spans; of all 65536, for an echo id. */
-__noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n)
+__noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n, u32 closed_too)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	struct making *m = making_of();
@@ -112,13 +113,14 @@ __noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n)
 		return DROP(PORTS_EXHAUSTED);
 	/* Echo ids are all alike: no clamping (RFC 5508 REQ-1). */
 	if (m->key.proto == IPPROTO_ICMP || m->key.proto == IPPROTO_ICMPV6)
-		return try_port(skb, m, n & 0xffff);
+		return try_port(skb, m, n & 0xffff, closed_too);
 	first = span_size(net->ports[0]);
 	size = first + span_size(net->ports[1]);
 	if (!size)
 		return DROP(PORTS_EXHAUSTED);
 	n %= size;
-	return try_port(skb, m, n < first ? net->ports[0].first + n : net->ports[1].first + (n - first));
+	n = n < first ? net->ports[0].first + n : net->ports[1].first + (n - first);
+	return try_port(skb, m, n, closed_too);
 }
 
 __noinline int count_probe(u32 tries)
@@ -130,13 +132,33 @@ __noinline int count_probe(u32 tries)
 	return 0;
 }
 
+/*
+ * Where probing begins: at a place that nobody outside can guess for a pair of hosts, and one further each
+ * time (RFC 6056, algorithm 3). So a port rests for as long as there are others: the far end remembers a
+ * closed connection for a minute or more, and makes a new one on the same port wait.
+ */
+static __always_inline u32 first_try(struct making *m)
+{
+	u64 hash = secret;
+
+	for (int i = 0; i < 4; i++) {
+		hash = (hash ^ m->key.src.word_be[i]) * 0x9e3779b97f4a7c15ULL;
+		hash = (hash ^ hash >> 32 ^ m->key.dst.word_be[i]) * 0xbf58476d1ce4e5b9ULL;
+		hash ^= hash >> 29;
+	}
+	hash = (hash ^ m->key.dport_be) * 0x94d049bb133111ebULL;
+	if (!m->round) /* CPUs begin apart from each other */
+		m->round = bpf_get_prandom_u32();
+	return (u32)(hash >> 33) + m->round++;
+}
+
 /* Chooses the port of the session in the making and claims it. 0, or the reason why there is none. */
 __noinline int claim_port(struct __sk_buff *skb, u32 network)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	struct making *m = making_of();
-	u32 start = bpf_get_prandom_u32() >> 1;
-	int tries, err;
+	u32 tries, start;
+	int err;
 	u16 want;
 
 	if (!net || !m)
@@ -144,14 +166,16 @@ __noinline int claim_port(struct __sk_buff *skb, u32 network)
 	want = bpf_ntohs(m->key.sport_be);
 	if (m->key.proto == IPPROTO_ICMP || m->key.proto == IPPROTO_ICMPV6 || span_has(net->ports[0], want) ||
 	    span_has(net->ports[1], want)) {
-		err = try_port(skb, m, want);
+		err = try_port(skb, m, want, 0);
 		if (err <= 0) {
 			count_probe(0);
 			return err;
 		}
 	}
+	start = first_try(m);
 	for (tries = 1; tries < VNET_PROBE_MAX; tries++) {
-		err = try_nth(skb, network, start + tries);
+		/* A connection's port is taken from it, although closed, only when there is no other. */
+		err = try_nth(skb, network, start + tries, tries > VNET_PROBE_MAX / 2);
 		if (err <= 0) {
 			count_probe(tries);
 			return err;
@@ -221,10 +245,10 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	m->answer.proto = flow->proto;
 	if (a->flags & VNET_SESSION_F_INBOUND) {
 		m->answer.dport_be = a->nat_port_be;
-		err = claim();
+		err = claim(1);
 	} else if (addr_equal(&a->nat, &flow->src) || !has_ports(flow->proto)) {
 		m->answer.dport_be = flow->sport_be;
-		err = claim();
+		err = claim(1);
 	} else {
 		err = claim_port(skb, a->network);
 	}

@@ -20,10 +20,12 @@
 #define ND_SOURCE_MAC	    1
 #define ND_TARGET_MAC	    2
 
-static __always_inline int mac_equal(const u8 *a, const u8 *b)
+/* Both lie at even addresses. */
+static __always_inline int mac_equal(const volatile void *mac, const volatile void *other)
 {
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
-		 (a[5] ^ b[5]));
+	const volatile u16 *a = mac, *b = other;
+
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]));
 }
 
 /* 0: not there, as in a later fragment; no message that matters here has it. */
@@ -82,7 +84,7 @@ __noinline int may_claim(struct vnet_addr *addr, u32 flags, u32 network)
 /* Every link-layer address that the message carries is the guest's. */
 __noinline int nd_options_own(struct __sk_buff *skb, u32 at, u32 end)
 {
-	u8 option[8], mac[6];
+	u8 option[8] __attribute__((aligned(4))), mac[6] __attribute__((aligned(4)));
 
 	if (bpf_skb_load_bytes(skb, 6, mac, sizeof(mac)))
 		return 0;

@@ -16,16 +16,16 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	int unresolved = 0;
 	u32 ifindex, mtu = 0;
 
-	if (leg->hop.tick != now)
+	if (unlikely(leg->hop.tick != now))
 		unresolved =
 			route_out(skb, &p->flow, leg, s->flags & VNET_SESSION_F_MASQUERADE ? &s->nat : NULL,
 				  gateway_ifindex);
-	if (unresolved < 0)
+	if (unlikely(unresolved < 0))
 		return TC_ACT_OK;
-	if (unresolved ? bpf_check_mtu(skb, leg->hop.ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) != 0
-		       : too_big(skb, p, leg->hop.mtu))
+	if (unlikely(unresolved) ? bpf_check_mtu(skb, leg->hop.ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) != 0
+				 : too_big(skb, p, leg->hop.mtu))
 		return TC_ACT_OK;
-	if (p->flags & PACKET_FIRST)
+	if (unlikely(p->flags & PACKET_FIRST))
 		fragment_note(p, 0);
 	session_use(s, p, VNET_OUT, now, skb->len);
 	ifindex = leg->hop.ifindex;
@@ -34,7 +34,7 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	r.from_port_be = p->flow.sport_be;
 	r.to_port_be = s->nat_port_be;
 	r.source = 1;
-	if (decrement_ttl(skb, p) || (!unresolved && write_macs(skb, &leg->hop)))
+	if (unlikely(decrement_ttl(skb, p)) || (!unresolved && write_macs(skb, &leg->hop)))
 		return DROP(WRITE_FAILED);
 	if (translate(skb, p, &r, 1))
 		return DROP(WRITE_FAILED);
@@ -42,7 +42,7 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	/* The kernel resolves the neighbour, and holds the packet meanwhile. The stack's way to the same
 	 * end leads past the host's FORWARD rules, which have never seen this connection's answers.
 	 */
-	return unresolved ? bpf_redirect_neigh(ifindex, NULL, 0, 0) : bpf_redirect(ifindex, 0);
+	return unlikely(unresolved) ? bpf_redirect_neigh(ifindex, NULL, 0, 0) : bpf_redirect(ifindex, 0);
 }
 
 /* Which uplink a guest's new flow may leave by without being asked for; 0: the stack shall see it. */
@@ -110,24 +110,24 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 		return err;
 	if (!p->family)
 		return TC_ACT_OK;
-	if (p->flags & PACKET_LATER) {
+	if (unlikely(p->flags & PACKET_LATER)) {
 		if (fragment_follow(p) != 1)
 			return TC_ACT_OK;
 	}
-	if (p->ttl <= 1 || p->flags & PACKET_OPTIONS)
+	if (unlikely(p->ttl <= 1 || p->flags & PACKET_OPTIONS))
 		return TC_ACT_OK;
 	/* The session's way is the way to its far end, and to nobody else whom an error is sent to. */
-	if (p->flags & PACKET_ERROR && !addr_equal(&p->outer_dst, &p->flow.dst))
+	if (unlikely(p->flags & PACKET_ERROR) && !addr_equal(&p->outer_dst, &p->flow.dst))
 		return TC_ACT_OK;
 	s = session_outbound(&p->flow);
-	if (!s && network_flags & VNET_NETWORK_F_BYPASS) {
+	if (unlikely(!s) && network_flags & VNET_NETWORK_F_BYPASS) {
 		err = admit_bypass(skb, p);
 		if (err)
 			return err;
 		s = session_outbound(&p->flow);
 	}
 	/* Another port's session: somebody uses its guest's address. Let the stack's rules judge. */
-	if (!s || s->network != network_slot || (s->port && s->port != skb->tc_index)) {
+	if (unlikely(!s || s->network != network_slot || (s->port && s->port != skb->tc_index))) {
 		if (p->flags & PACKET_FIRST)
 			fragment_note(p, 1);
 		return TC_ACT_OK;
@@ -140,21 +140,21 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	struct vnet_fdb_key to = {.network = network_slot};
 	struct vnet_fdb_entry *target;
 	struct packet *p = packet_room();
-	u8 macs[12];
+	u8 macs[12] __attribute__((aligned(4)));
 	int err;
 
-	if (!p || read_bytes(skb, 0, macs, sizeof(macs)))
+	if (unlikely(!p || read_bytes(skb, 0, macs, sizeof(macs))))
 		return DROP(MALFORMED);
 	err = guard(port, macs + 6, skb->ifindex);
 	if (err)
 		return err;
 	skb->tc_index = port->slot;
-	if (port->flags & VNET_PORT_F_VET) {
+	if (unlikely(port->flags & VNET_PORT_F_VET)) {
 		err = vet(skb, port, p);
 		if (err)
 			return err;
 	}
-	if (macs[0] & 1) {
+	if (unlikely(macs[0] & 1)) {
 		/* 01:80:c2:00:00:0x is between bridges (802.1D): a guest has no say in the host's. */
 		if (macs[0] == 0x01 && macs[1] == 0x80 && macs[2] == 0xc2 && !macs[3] && !macs[4] &&
 		    macs[5] < 0x10)
@@ -232,7 +232,7 @@ int member_ingress(struct __sk_buff *skb)
 {
 	u32 bytes = skb->len;
 	struct vnet_device *member = member_of(skb->ifindex);
-	u8 to[6];
+	u8 to[6] __attribute__((aligned(4)));
 
 	if (!(network_flags & VNET_NETWORK_F_BRIDGED) || !member)
 		return PASS;

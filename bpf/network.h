@@ -7,7 +7,7 @@
 
 const volatile __u16 network_slot;
 const volatile __u32 gateway_ifindex;
-const volatile __u8 gateway_mac[8];
+const volatile __u8 gateway_mac[8] __attribute__((aligned(4)));
 const volatile __u32 network_flags; /* VNET_NETWORK_F_* */
 
 #endif

@@ -189,18 +189,18 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p, u8 
 {
 	u32 end = p->l3 + *(const volatile u16 *)&p->l3_bytes;
 	u32 at = l4_of(p);
-	u8 l4[14];
+	u8 l4[14] __attribute__((aligned(4)));
 
 	p->proto = proto;
 	p->flow.proto = proto;
-	if (p->flags & PACKET_LATER)
+	if (unlikely(p->flags & PACKET_LATER))
 		return 0;
 	if (proto == IPPROTO_TCP) {
-		if (at + sizeof(struct tcphdr) > end || read_bytes(skb, at, l4, 14))
+		if (unlikely(at + sizeof(struct tcphdr) > end || read_bytes(skb, at, l4, 14)))
 			return DROP(MALFORMED);
 		p->tcp_flags = l4[13];
 	} else if (proto == IPPROTO_UDP || is_icmp(p->family, proto)) {
-		if (at + 8 > end || read_bytes(skb, at, l4, 8))
+		if (unlikely(at + 8 > end || read_bytes(skb, at, l4, 8)))
 			return DROP(MALFORMED);
 	} else {
 		return 0;
@@ -222,25 +222,25 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 	u32 there = skb->len - p->l3;
 	u32 bytes, offset;
 
-	if (read_bytes(skb, p->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+	if (unlikely(read_bytes(skb, p->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5))
 		return DROP(MALFORMED);
 	p->family = 4;
 	addr_from_v4(&p->flow.src, ip.saddr);
 	addr_from_v4(&p->flow.dst, ip.daddr);
 	bytes = bpf_ntohs(ip.tot_len);
-	if (!bytes && skb->gso_size) /* BIG TCP: more than the field can say */
+	if (unlikely(!bytes && skb->gso_size)) /* BIG TCP: more than the field can say */
 		bytes = there > 0xffff ? 0xffff : there;
-	if (bytes > there || bytes < ip.ihl * 4)
+	if (unlikely(bytes > there || bytes < ip.ihl * 4))
 		return DROP(MALFORMED);
 	p->l3_bytes = bytes;
 	p->l4 = p->l3 + ip.ihl * 4;
 	p->ttl = ip.ttl;
-	if (ip.ihl > 5)
+	if (unlikely(ip.ihl > 5))
 		p->flags |= PACKET_OPTIONS;
 	offset = bpf_ntohs(ip.frag_off);
-	if (offset & IP_OFFSET)
+	if (unlikely(offset & IP_OFFSET))
 		p->flags |= PACKET_LATER;
-	else if (offset & IP_MF)
+	else if (unlikely(offset & IP_MF))
 		p->flags |= PACKET_FIRST;
 	p->fragment_id = ip.id;
 	p->fragment_proto = ip.protocol;
@@ -316,9 +316,9 @@ static __always_inline int parse(struct __sk_buff *skb, struct packet *p, u32 l3
 	__builtin_memset(p, 0, sizeof(*p));
 	p->l3 = l3;
 	/* The outer tag is in the metadata, an inner one in skb->protocol: neither is ours to route. */
-	if (skb->vlan_present || skb->len < l3)
+	if (unlikely(skb->vlan_present || skb->len < l3))
 		return 0;
-	if (skb->protocol == bpf_htons(ETH_P_IP))
+	if (likely(skb->protocol == bpf_htons(ETH_P_IP)))
 		return parse_ipv4(skb, p);
 	if (skb->protocol == bpf_htons(ETH_P_IPV6))
 		return parse_ipv6(skb, p);

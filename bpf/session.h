@@ -227,12 +227,13 @@ static __always_inline void session_use(struct session *s, const struct packet *
 
 	leg->packets++;
 	leg->bytes += bytes;
-	if (p->flags & PACKET_ERROR)
+	if (unlikely(p->flags & PACKET_ERROR))
 		return; /* an error neither keeps a session alive nor changes it (RFC 5508 REQ-6) */
-	if (leg->seen != now)
+	if (unlikely(leg->seen != now))
 		leg->seen = now;
 	if (p->proto == IPPROTO_TCP) {
-		if ((p->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST)) || s->state != VNET_SESSION_ESTABLISHED)
+		if (unlikely((p->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST)) ||
+			     s->state != VNET_SESSION_ESTABLISHED))
 			track_tcp(s, p->tcp_flags, direction);
 	} else if (s->state == VNET_SESSION_NEW) {
 		u32 opener = s->flags & VNET_SESSION_F_INBOUND ? VNET_IN : VNET_OUT;

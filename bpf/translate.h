@@ -59,7 +59,7 @@ static __always_inline int rewrite_addr_v4(struct __sk_buff *skb, u32 l3, const 
 	__be32 from = r->from.word_be[3];
 	__be32 to = r->to.word_be[3];
 
-	if (!ip)
+	if (unlikely(!ip))
 		return bpf_l3_csum_replace(skb, l3 + 10, from, to, 4) ||
 		       bpf_skb_store_bytes(skb, l3 + (r->source ? 12 : 16), &to, 4, 0);
 	ip->check = checksum_after(ip->check, from, to);
@@ -102,7 +102,7 @@ static __always_inline int translate_plain(struct __sk_buff *skb, struct packet 
 		    write_bytes(skb, at + port_offset(p->proto, r->source), &r->to_port_be, 2))
 			return -1;
 	}
-	return rewrite_addr(skb, p->l3, p->family == 4, r);
+	return p->family == 4 ? rewrite_addr_v4(skb, p->l3, r) : rewrite_addr(skb, p->l3, 0, r);
 }
 
 /*
@@ -205,7 +205,7 @@ __noinline int translate_error(struct __sk_buff *skb, struct packet *p, struct r
 
 static __always_inline int translate(struct __sk_buff *skb, struct packet *p, struct rewrite *r, u32 outer)
 {
-	if (p->flags & PACKET_ERROR)
+	if (unlikely(p->flags & PACKET_ERROR))
 		return translate_error(skb, p, r, outer) ? DROP(WRITE_FAILED) : 0;
 	if (addr_equal(&r->from, &r->to) && r->from_port_be == r->to_port_be)
 		return 0;
@@ -220,7 +220,7 @@ static __always_inline int decrement_ttl(struct __sk_buff *skb, struct packet *p
 	if (p->family == 4) {
 		struct iphdr *ip = linear(skb, p->l3, sizeof(*ip));
 
-		if (ip) {
+		if (likely(ip)) {
 			ip->check = checksum_after(ip->check, bpf_htons((u16)p->ttl << 8),
 						   bpf_htons((u16)ttl << 8));
 			ip->ttl = ttl;

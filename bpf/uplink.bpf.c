@@ -35,10 +35,13 @@ SEC("tc")
 int uplink_egress(struct __sk_buff *skb)
 {
 	u32 bytes = skb->len;
-	struct packet *p = packet_room();
+	struct packet *p;
 
-	if (is_done(skb))
-		return leave(skb, VNET_HOOK_UPLINK_EGRESS, TC_ACT_OK, uplink_slot, COUNT_TX, bytes);
+	if (likely(is_done(skb))) {
+		count_traffic(uplink_slot, COUNT_TX, bytes);
+		return PASS;
+	}
+	p = packet_room();
 	return leave(skb, VNET_HOOK_UPLINK_EGRESS, p ? out(skb, p) : DROP(MALFORMED), uplink_slot, COUNT_TX,
 		     bytes);
 }

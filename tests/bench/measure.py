@@ -97,8 +97,10 @@ def packet_rate(path, flows=1000, seconds=0.6, warm_up=0.15, hooks=()):
 def refusal_rate(arrangement):
     path = arrangement.paths["inbound"]
     before = arrangement.refused()
-    seconds = packet_rate(path, warm_up=0)["seconds"]
-    return (arrangement.refused() - before) / seconds
+    found = packet_rate(path, warm_up=0)
+    # Those of the warming up were refused, too.
+    share = found["sent"] / found["all"]
+    return (arrangement.refused() - before) * share / found["seconds"]
 
 
 def socket_rate(path, kind, seconds=0.6):

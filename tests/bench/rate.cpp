@@ -82,22 +82,29 @@ void compose(const RateOptions& o, traffic_bpf* s) {
   s->rodata->sink_last = first_dport + (o.flows - 1) / sports;
 }
 
-// Live frames out of the interface until the time is over; returns how many.
-std::uint64_t send(int program, unsigned ifindex, double seconds) {
+void send(int program, unsigned ifindex, std::uint64_t frames) {
   std::uint8_t blank[frame_bytes] = {};
   xdp_md context{};
   context.data_end = frame_bytes;
   context.ingress_ifindex = ifindex;
   LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = blank, .data_size_in = frame_bytes, .ctx_in = &context,
-              .ctx_size_in = sizeof context, .repeat = 1 << 15, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
-              .batch_size = 64);
-  auto start = Clock::now();
-  std::uint64_t sent = 0;
-  do {
-    if (bpf_prog_test_run_opts(program, &run) != 0) fail("sending live frames");
-    sent += 1 << 15;
-  } while (since(start) < seconds);
-  return sent;
+              .ctx_size_in = sizeof context, .repeat = static_cast<int>(frames),
+              .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 64);
+  if (bpf_prog_test_run_opts(program, &run) != 0) fail("sending live frames");
+}
+
+// Sends for that long and returns how many frames fill how long a time: a call begins and ends with some
+// milliseconds of waiting, so what is measured must be a single one.
+std::uint64_t warm_up(int program, unsigned ifindex, const RateOptions& o, std::uint64_t& sent) {
+  constexpr std::uint64_t frames = 1 << 16;
+  double took = 0;
+  for (auto start = Clock::now(); took == 0 || since(start) < o.warm_up;) {
+    auto one = Clock::now();
+    send(program, ifindex, frames);
+    sent += frames;
+    took = since(one);
+  }
+  return std::max<std::uint64_t>(frames, static_cast<std::uint64_t>(frames * o.seconds / took));
 }
 
 using Uses = std::vector<HookUse>;
@@ -155,15 +162,18 @@ nlohmann::json measure_rate(const RateOptions& o) {
   int program = bpf_program__fd(s->progs.source);
   std::atomic_ref<__u64> received(s->bss->received);
 
-  send(program, ifindex, o.warm_up);
+  std::uint64_t all = 0;
+  std::uint64_t frames = warm_up(program, ifindex, o, all);
+  all += frames;
   Uses before = all_hooks(o.hooks);
   enter_namespace(from.where);
   std::uint64_t received_before = received;
   auto start = Clock::now();
-  std::uint64_t sent = send(program, ifindex, o.seconds);
+  send(program, ifindex, frames);
   double took = since(start);
   std::uint64_t arrived = received - received_before;
-  nlohmann::json result = {{"sent", sent},
+  nlohmann::json result = {{"sent", frames},
+                           {"all", all},
                            {"received", arrived},
                            {"seconds", took},
                            {"rate", static_cast<double>(arrived) / took}};

@@ -20,7 +20,7 @@ struct RateOptions {
   std::vector<std::string> hooks;  // NAMESPACE:INTERFACE whose programs' time is taken; costs time itself
 };
 
-// {"sent", "received", "seconds", "rate", "hooks": [...]}
+// {"sent", "all" (with the warming up), "received", "seconds", "rate", "hooks": [...]}
 nlohmann::json measure_rate(const RateOptions& options);
 
 // Attaches the program that only redirects, from pairs[0] to pairs[1], from pairs[2] to pairs[3] and so on;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the host stack sends out of an uplink: masquerade bindings are made here, and nothing of a guest's
 // leaves untranslated.
+#include <sched.h>
+
 #include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -291,6 +293,42 @@ TEST_P(UplinkEgress, TakesOverTheClosedConnectionsPort) {
   expect(Program::UplinkEgress, outgoing(L4::Tcp, at.guest2, 40000), Ok, outgoing_translated(L4::Tcp, 5000));
   EXPECT_FALSE(session(key(L4::Tcp, at.guest1, 40000)));
   EXPECT_EQ(1U, usage(slot::network));
+}
+
+// The far end remembers a closed connection (TIME-WAIT): its port rests while there are others.
+TEST_P(UplinkEgress, LetsTheClosedConnectionsPortRest) {
+  set_network([](vnet_network& n) { n.ports[0] = {5000, 5001}, n.ports[1] = {1, 0}; });
+  open(L4::Tcp, at.guest1, 40000);
+  std::uint16_t first = ntohs(session(key(L4::Tcp, at.guest1, 40000))->nat_port_be);
+  EXPECT_EQ(Ok, run(Program::UplinkEgress, outgoing(L4::Tcp, at.guest1, 40000, "R")).verdict);
+  expect(Program::UplinkEgress, outgoing(L4::Tcp, at.guest2, 40000), Ok,
+         outgoing_translated(L4::Tcp, first == 5000 ? 5001 : 5000));
+  EXPECT_TRUE(session(key(L4::Tcp, at.guest1, 40000)));
+}
+
+// Each CPU goes its own way: the test stays on one.
+struct OnOneCpu {
+  cpu_set_t before{};
+  OnOneCpu() {
+    sched_getaffinity(0, sizeof before, &before);
+    cpu_set_t one{};
+    CPU_SET(static_cast<unsigned>(sched_getcpu()), &one);
+    sched_setaffinity(0, sizeof one, &one);
+  }
+  ~OnOneCpu() { sched_setaffinity(0, sizeof before, &before); }
+};
+
+TEST_P(UplinkEgress, GoesOnFromPortToPort) {
+  OnOneCpu here;
+  set_network([](vnet_network& n) { n.ports[0] = {5000, 5999}, n.ports[1] = {1, 0}; });
+  auto port_of = [&](std::uint16_t source) {
+    return source_port(run(Program::UplinkEgress, outgoing(L4::Tcp, at.guest1, source)).packet);
+  };
+  std::uint16_t port = port_of(40000);
+  for (std::uint16_t source = 40001; source < 40010; ++source) {
+    port = port == 5999 ? 5000 : static_cast<std::uint16_t>(port + 1);
+    EXPECT_EQ(port, port_of(source));
+  }
 }
 
 TEST_P(UplinkEgress, GivesASessionsShareBackOnce) {
