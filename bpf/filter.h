@@ -30,10 +30,10 @@ struct arp_packet {
 /* A probe has no sender address yet (RFC 5227); everything else speaks for an address of the guest. */
 __noinline int filter_arp(struct __sk_buff *skb, u32 slot)
 {
-	struct arp_packet arp;
+	struct arp_packet arp __attribute__((aligned(4)));
 	struct vnet_addr sender;
 	__be32 v4;
-	u8 mac[6];
+	u8 mac[6] __attribute__((aligned(4)));
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &arp, sizeof(arp)) || bpf_skb_load_bytes(skb, 6, mac, 6))
 		return DROP(MALFORMED);
@@ -50,8 +50,8 @@ __noinline int filter_arp(struct __sk_buff *skb, u32 slot)
 /* QEMU announces a guest that has moved here: RARP about its own MAC, without an address. */
 __noinline int filter_rarp(struct __sk_buff *skb)
 {
-	struct arp_packet arp;
-	u8 mac[6];
+	struct arp_packet arp __attribute__((aligned(4)));
+	u8 mac[6] __attribute__((aligned(4)));
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &arp, sizeof(arp)) || bpf_skb_load_bytes(skb, 6, mac, 6))
 		return DROP(MALFORMED);
