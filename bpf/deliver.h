@@ -7,16 +7,19 @@
 #define VNET_BPF_DELIVER_H
 
 #include "bpf/account.h"
+#include "bpf/inbound.h"
 #include "bpf/mark.h"
 
 /* may_peer: bpf_redirect_peer works at tc ingress only. */
 static __always_inline int deliver(struct __sk_buff *skb, u32 ifindex, u32 slot, u32 flags, int may_peer)
 {
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	int err;
 
-	/* Its egress program is skipped or sees the mark: an unplugged port is told apart here. */
-	if (port && port->flags & VNET_PORT_F_DOWN)
-		return DROP(LINK_DOWN);
+	/* Its egress program is skipped or sees the mark: what may reach the port is asked here. */
+	err = port ? may_receive(skb, port) : 0;
+	if (err)
+		return err;
 	count_traffic(slot, COUNT_RX, skb->len);
 	mark_done(skb);
 	if (may_peer && flags & VNET_HOP_F_PEER)

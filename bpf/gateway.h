@@ -11,6 +11,7 @@
 #include "bpf/dhcp.h"
 #include "bpf/host_access.h"
 #include "bpf/reject.h"
+#include "bpf/snoop.h"
 
 /* May a packet that this network's guests sent be routed on to where the host would route it? */
 __noinline int may_leave(struct __sk_buff *skb, struct packet *p)
@@ -177,6 +178,8 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 		verdict = err || p->family ? may_enter(skb, p, target) : TC_ACT_OK;
 		if (verdict < 0)
 			return verdict;
+		if (!err && !skb->ingress_ifindex)
+			snoop(skb, p, network_slot);
 		if (!err && is_dhcp_reply(p))
 			repair_dhcp_reply(skb);
 	}

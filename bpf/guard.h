@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a guest may send.
+ * What a guest may send: its MAC here, everything else in filter.h; and what is remembered of it.
  */
 #ifndef VNET_BPF_GUARD_H
 #define VNET_BPF_GUARD_H
 
-#include "bpf/account.h"
+#include "bpf/filter.h"
+#include "bpf/inbound.h"
 #include "bpf/network.h"
+#include "bpf/snoop.h"
 
 static __always_inline int is_gateway_mac(const u8 *mac)
 {
 	return !((mac[0] ^ gateway_mac[0]) | (mac[1] ^ gateway_mac[1]) | (mac[2] ^ gateway_mac[2]) |
 		 (mac[3] ^ gateway_mac[3]) | (mac[4] ^ gateway_mac[4]) | (mac[5] ^ gateway_mac[5]));
-}
-
-static __always_inline int mac_equal(const u8 *a, const u8 *b)
-{
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
-		 (a[5] ^ b[5]));
 }
 
 /* A port without a fixed MAC: its guests' MACs become known, up to a limit; fixed ones are never taken. */
@@ -33,11 +29,16 @@ static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u3
 	known = bpf_map_lookup_elem(&fdb, key);
 	if (known && known->ifindex == ifindex)
 		return 0;
-	if (known && known->is_static)
+	if (known && (known->is_static || port->flags & VNET_PORT_F_NO_MAC_SPOOFING))
 		return DROP(SPOOFED_MAC);
 	slot = port->slot;
 	u = bpf_map_lookup_elem(&usage, &slot);
-	if (!u || u->learned >= VNET_LEARN_MAX)
+	if (!u)
+		return 0;
+	/* The first MAC that a guarded port sends from is its guest's. */
+	if (u->learned && port->flags & VNET_PORT_F_NO_MAC_SPOOFING)
+		return DROP(SPOOFED_MAC);
+	if (u->learned >= VNET_LEARN_MAX)
 		return 0;
 	if (known) { /* it moves here from another port */
 		slot = known->slot;
@@ -68,6 +69,27 @@ static __always_inline int guard(struct vnet_port *port, const u8 *source, u32 i
 		return DROP(SPOOFED_MAC);
 	__builtin_memcpy(key.mac, source, 6);
 	return learn(port, &key, ifindex);
+}
+
+#define VNET_PORT_F_VET (VNET_PORT_F_FILTERS | VNET_PORT_F_ESTABLISHED | VNET_PORT_F_DHCP_SERVER)
+
+/* For a port with any of F_VET, behind guard(); the packet has been parsed then. */
+static __always_inline int vet(struct __sk_buff *skb, struct vnet_port *port, struct packet *p)
+{
+	int err = parse_frame(skb, p);
+
+	if (err)
+		return err;
+	if (port->flags & VNET_PORT_F_FILTERS) {
+		err = filter(skb, port, p);
+		if (err)
+			return err;
+	}
+	if (port->flags & VNET_PORT_F_ESTABLISHED)
+		note_started(p, port->slot);
+	if (port->flags & VNET_PORT_F_DHCP_SERVER)
+		snoop(skb, p, port->network);
+	return 0;
 }
 
 #endif

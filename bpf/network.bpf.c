@@ -100,10 +100,10 @@ __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 }
 
 /* To the gateway's MAC: known sessions leave at once, the rest is the host stack's. */
-static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet *p)
+static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet *p, int parsed)
 {
 	struct session *s;
-	int err = parse(skb, p, ETH_HLEN);
+	int err = parsed ? 0 : parse(skb, p, ETH_HLEN);
 
 	if (err)
 		return err;
@@ -148,6 +148,11 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	if (err)
 		return err;
 	skb->tc_index = port->slot;
+	if (port->flags & VNET_PORT_F_VET) {
+		err = vet(skb, port, p);
+		if (err)
+			return err;
+	}
 	if (macs[0] & 1) {
 		/* 01:80:c2:00:00:0x is between bridges (802.1D): a guest has no say in the host's. */
 		if (macs[0] == 0x01 && macs[1] == 0x80 && macs[2] == 0xc2 && !macs[3] && !macs[4] &&
@@ -156,7 +161,7 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 		return TC_ACT_OK;
 	}
 	if (is_gateway_mac(macs))
-		return route_from_guest(skb, p);
+		return route_from_guest(skb, p, port->flags & VNET_PORT_F_VET);
 	__builtin_memcpy(to.mac, macs, 6);
 	target = bpf_map_lookup_elem(&fdb, &to);
 	if (!target || target->ifindex == skb->ifindex)
@@ -188,8 +193,7 @@ int port_egress(struct __sk_buff *skb)
 	port = bpf_map_lookup_elem(&ports, &ifindex);
 	if (!port)
 		return leave(DROP(UNATTACHED), network_slot, COUNT_NOTHING, bytes);
-	return leave(port->flags & VNET_PORT_F_DOWN ? DROP(LINK_DOWN) : TC_ACT_OK, port->slot, COUNT_RX,
-		     bytes);
+	return leave(may_receive(skb, port), port->slot, COUNT_RX, bytes);
 }
 
 SEC("tc")

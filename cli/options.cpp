@@ -36,14 +36,18 @@ CLI::App* network_verb(CLI::App& app, Parsed& to, const char* name, const char* 
 
 void add_port_options(CLI::App* sub, PortWords& to) {
   sub->add_option("--mac", to.mac, "The guest's MAC address, the only one allowed; default: learned");
-  sub->add_option("--ip", to.ips, "An address of the guest (repeatable)")->allow_extra_args(false);
+  sub->add_option("--ip", to.ips, "An address of the guest (repeatable); none: no fixed ones")
+      ->allow_extra_args(false);
   sub->add_option("--filter", to.filters,
-                  "clean-traffic, no-mac-spoofing, no-ip-spoofing or no-arp-spoofing (repeatable)")
+                  "What the guest may not send (repeatable): clean-traffic, no-mac-spoofing, no-ip-spoofing, "
+                  "no-arp-spoofing, no-ipv6-spoofing, no-ip-multicast; allow-dhcp-server; none: no filter")
       ->allow_extra_args(false);
-  sub->add_option("--inbound", to.inbound, "New connections to the guest: accept, established or drop");
-  sub->add_option("--allow", to.allow, "PROTO/PORT[@CIDR] let in all the same (repeatable)")
+  sub->add_option("--inbound", to.inbound,
+                  "What may reach the guest: accept (all), established (answers) or drop (nothing)");
+  sub->add_option("--allow", to.allow, "PROTO/PORT[@CIDR] let in all the same (repeatable); none: no rule")
       ->allow_extra_args(false);
-  sub->add_flag("--isolated", to.isolated, "No traffic to other isolated ports");
+  auto* isolated = sub->add_flag("--isolated", to.isolated, "No traffic with other isolated ports");
+  sub->add_flag("--no-isolated", to.not_isolated, "Traffic with every port")->excludes(isolated);
   sub->add_option("--model", to.model, "The guest's network card, for display");
   sub->add_option("--portgroup", to.portgroup, "Port group of the network");
 }

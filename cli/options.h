@@ -47,7 +47,7 @@ std::vector<VerbHelp> describe_verbs();  // those that --help lists
 struct PortWords {
   std::string interface, network, mac, inbound, model, portgroup, link;
   std::vector<std::string> ips, filters, allow;
-  bool isolated = false;
+  bool isolated = false, not_isolated = false;
 };
 Result<PortRequest> to_request(const PortWords& words);
 

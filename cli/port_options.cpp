@@ -2,16 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "cli/options.h"
 #include "loader/kernel/netlink.h"
+#include "loader/model/port_rules.h"
 
 namespace vnet::cli {
 namespace {
-
-constexpr const char* known_filters[] = {"clean-traffic", "no-mac-spoofing", "no-ip-spoofing",
-                                         "no-arp-spoofing"};
 
 Result<Mac> parse_mac(const std::string& text) {
   auto mac = Mac::parse(text);
@@ -30,8 +27,7 @@ Result<Address> parse_ip(const std::string& text) {
 }
 
 Result<std::string> parse_filter(const std::string& text) {
-  if (std::ranges::find(known_filters, text) == std::end(known_filters))
-    return invalid(fmt::format("--filter: '{}' is not one of {}", text, fmt::join(known_filters, ", ")));
+  VNET_TRY(parse_filters({text}));
   return text;
 }
 
@@ -42,22 +38,8 @@ Result<Inbound> parse_inbound(const std::string& text) {
   return invalid(fmt::format("--inbound: '{}' is not one of accept, established, drop", text));
 }
 
-// PROTO/PORT[@CIDR]
 Result<std::string> parse_allow(const std::string& text) {
-  auto bad = [&](const char* why) {
-    return invalid(fmt::format("--allow: '{}': {} (PROTO/PORT[@CIDR], like tcp/22@192.0.2.0/24)", text, why));
-  };
-  auto slash = text.find('/');
-  if (slash == std::string::npos) return bad("no port");
-  auto proto = text.substr(0, slash);
-  if (proto != "tcp" && proto != "udp") return bad("the protocol is tcp or udp");
-  auto at = text.find('@', slash);
-  auto port = text.substr(slash + 1, at == std::string::npos ? at : at - slash - 1);
-  unsigned number = 0;
-  auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (error != std::errc{} || end != port.data() + port.size() || number < 1 || number > 65535)
-    return bad("the port is a number from 1 to 65535");
-  if (at != std::string::npos && !Prefix::parse(text.substr(at + 1))) return bad("no prefix behind the @");
+  VNET_TRY(parse_allow_rule(text));
   return text;
 }
 
@@ -73,6 +55,7 @@ Result<void> each(const std::vector<std::string>& words, Result<T> (*parse)(cons
                   std::optional<std::vector<T>>& into) {
   if (words.empty()) return {};
   into.emplace();
+  if (words == std::vector<std::string>{"none"}) return {};  // takes back what was set before
   for (const auto& word : words) {
     VNET_ASSIGN(auto value, parse(word));
     if (std::ranges::find(*into, value) == into->end()) into->push_back(std::move(value));
@@ -97,6 +80,7 @@ Result<PortRequest> to_request(const PortWords& words) {
     VNET_ASSIGN(request.inbound, parse_inbound(words.inbound));
   }
   if (words.isolated) request.isolated = true;
+  if (words.not_isolated) request.isolated = false;
   if (!words.model.empty()) {
     VNET_ASSIGN(request.model, parse_word("--model", words.model));
   }

@@ -27,17 +27,6 @@ Json endpoint_json(const Endpoint& endpoint) {
   return {{"address", endpoint.address.text()}, {"port", endpoint.port}};
 }
 
-const char* inbound_word(Inbound inbound) {
-  switch (inbound) {
-    case Inbound::Established:
-      return "established";
-    case Inbound::Drop:
-      return "drop";
-    default:
-      return "accept";
-  }
-}
-
 }  // namespace
 
 Json list_json(const std::vector<NetworkSummary>& networks) {
@@ -87,7 +76,7 @@ Json ports_json(const std::vector<PortInfo>& ports) {
     for (const auto& ip : port.ips) json["ips"].push_back(ip.text());
     json["state"] = port.up ? "up" : "down";
     json["filters"] = port.filters;
-    json["inbound"] = inbound_word(port.inbound);
+    json["inbound"] = inbound_name(port.inbound);
     json["allow"] = port.allow;
     json["isolated"] = port.isolated;
     all.push_back(std::move(json));

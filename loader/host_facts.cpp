@@ -8,6 +8,7 @@
 
 #include "loader/host_state.h"
 #include "loader/kernel/files.h"
+#include "loader/plan/port_guard.h"
 
 namespace vnet {
 namespace {
@@ -23,6 +24,10 @@ PortInfo describe(const PortRecord& record, const Network& network) {
   if (network.mode == Mode::Direct) info.type = "direct";
   info.mac = record.mac;
   info.ips = record.ips;
+  info.filters = record.filters;
+  info.allow = record.allow;
+  info.inbound = inbound_of(record, network);
+  info.isolated = is_isolated(record, network);
   return info;
 }
 

@@ -15,7 +15,7 @@
 #define VNET_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #endif
 
-#define VNET_ABI_VERSION 1
+#define VNET_ABI_VERSION 2
 
 /*
  * A slot is a small number that the loader gives to everything that is counted: port, network, uplink.
@@ -133,18 +133,7 @@ struct vnet_fragment {
 };
 VNET_SIZE(struct vnet_fragment, 12);
 
-#define VNET_PORT_F_MAC 1  /* mac is the only source allowed; otherwise MACs are learned */
-#define VNET_PORT_F_PEER 2 /* see VNET_HOP_F_PEER */
-#define VNET_PORT_F_DOWN 4 /* unplugged */
-
-/* Keyed by ifindex. */
-struct vnet_port {
-  __u16 slot;
-  __u16 network; /* slot */
-  __u16 flags;
-  __u8 mac[6];
-};
-VNET_SIZE(struct vnet_port, 12);
+#include "maps/port_abi.h"
 
 /* Learned MACs per port; beyond that frames take the bridge's own path. */
 #define VNET_LEARN_MAX 16

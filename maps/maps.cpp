@@ -6,9 +6,10 @@
 namespace vnet {
 
 const std::vector<const char*>& SharedMaps::names() {
-  static const std::vector<const char*> all{"sessions", "reverse", "fragments", "ports",    "fdb",
-                                            "networks", "devices", "subnets",   "forwards", "traffic",
-                                            "drops",    "usage",   "probes",    "settings", "untimed"};
+  static const std::vector<const char*> all{
+      "sessions", "reverse",   "fragments", "ports",    "fdb",     "networks", "devices",
+      "subnets",  "forwards",  "traffic",   "drops",    "usage",   "probes",   "settings",
+      "untimed",  "addresses", "claims",    "isolated", "started", "allows",   "allow_sources"};
   return all;
 }
 
@@ -38,6 +39,12 @@ Result<std::optional<SharedMaps>> SharedMaps::open(const std::filesystem::path& 
   take(maps.probes);
   take(maps.settings);
   take(maps.untimed);
+  take(maps.addresses);
+  take(maps.claims);
+  take(maps.isolated);
+  take(maps.started);
+  take(maps.allows);
+  take(maps.allow_sources);
   auto settings = maps.settings.get(0);
   if (!settings || settings->abi_version != VNET_ABI_VERSION)
     return failed(fmt::format(

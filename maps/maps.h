@@ -139,6 +139,12 @@ struct SharedMaps {
   PerCpuMap<__u32, __u64> probes;
   Map<__u32, vnet_settings> settings;
   Map<__u32, vnet_flow> untimed;  // a queue: held open, not read
+  Map<vnet_address_key, vnet_address> addresses;
+  Map<vnet_claim_key, vnet_addr> claims;
+  Map<__u32, __u32> isolated;  // slots of isolated ports: their network's
+  Map<__u32, __u32> started;   // a map of maps: set() takes an inner one's fd
+  Map<vnet_allow_key, vnet_allow> allows;
+  Map<vnet_allow_source, __u32> allow_sources;
 
   static const std::vector<const char*>& names();
   // nullopt: nothing is pinned there (no network has been started since boot). An ABI that is not ours is

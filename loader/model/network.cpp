@@ -38,4 +38,16 @@ Network default_network() {
   return network;
 }
 
+const char* inbound_name(Inbound inbound) {
+  switch (inbound) {
+    case Inbound::Accept:
+      return "accept";
+    case Inbound::Established:
+      return "established";
+    case Inbound::Drop:
+      return "drop";
+  }
+  return "";
+}
+
 }  // namespace vnet

@@ -136,6 +136,7 @@ struct PortGroup {
 enum class HostFirewall { Honor, Bypass };
 enum class XdpMode { Auto, Off, Filter, Forward };
 enum class Inbound { Accept, Established, Drop };
+const char* inbound_name(Inbound inbound);  // accept established drop
 enum class HostAccess { All, Services, None };
 struct PortForward {
   std::string proto;  // tcp or udp

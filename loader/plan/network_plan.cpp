@@ -9,7 +9,7 @@
 
 #include "loader/config/network_xml.h"
 #include "loader/kernel/sysctl.h"
-#include "loader/plan/context.h"
+#include "loader/plan/port_guard.h"
 
 namespace vnet {
 namespace {
@@ -23,9 +23,7 @@ Result<void> check_supported(const Network& network) {
     return missing(fmt::format("mode {}", mode_name(network.mode)));
   if (network.settings.xdp == XdpMode::Filter || network.settings.xdp == XdpMode::Forward)
     return missing("<vnet:xdp mode='filter'> or 'forward'");
-  if (network.settings.inbound != Inbound::Accept) return missing("<vnet:inbound default> other than accept");
   if (network.bandwidth) return missing("<bandwidth>");
-  if (network.isolated_ports) return missing("<port isolated='yes'>");
   if (!network.zone.empty()) return missing("a firewalld zone");
   if (network.domain && network.domain->register_) return missing("<domain register='yes'>");
   if (network.nat.ports && network.nat.ports->start >= network.nat.ports->end)
@@ -202,6 +200,7 @@ void take_down_programs(Context& context, const Network& network, std::uint16_t 
   for (const auto& key : maps.fdb.keys())
     if (key.network == slot) (void)maps.fdb.erase(key);
   forget_sessions(maps, slot);
+  forget_addresses(maps, slot);
   (void)clear_slot(maps, slot);
   (void)maps.networks.set(slot, vnet_network{});
   context.datapath->unload_network(network.name);

@@ -5,20 +5,16 @@
 #include <algorithm>
 #include <cstring>
 
-#include "loader/plan/context.h"
+#include "loader/model/port_rules.h"
+#include "loader/plan/port_guard.h"
 
 namespace vnet {
 namespace {
 
-// Belongs to the isolation of ports, which is not in this build: refused, never ignored.
-Result<void> check_supported(const PortRequest& request) {
-  auto missing = [](const char* option) {
-    return invalid(fmt::format("{} is not in this build yet", option));
-  };
-  if (request.filters && !request.filters->empty()) return missing("--filter");
-  if (request.inbound && *request.inbound != Inbound::Accept) return missing("--inbound other than accept");
-  if (request.allow && !request.allow->empty()) return missing("--allow");
-  if (request.isolated && *request.isolated) return missing("--isolated");
+Result<void> check_request(const PortRequest& request) {
+  if (request.filters) VNET_TRY(parse_filters(*request.filters));
+  if (request.allow)
+    for (const auto& rule : *request.allow) VNET_TRY(parse_allow_rule(rule));
   if (request.mac && request.mac->is_multicast())
     return invalid(fmt::format("--mac {}: a guest's address cannot be a multicast one", request.mac->text()));
   return {};
@@ -43,10 +39,14 @@ void forget_macs(SharedMaps& maps, std::uint32_t ifindex) {
 }
 
 // The port as the programs see it. The fixed MAC's entry is written before the port claims it alone.
-Result<void> write_port(SharedMaps& maps, const PortRecord& record, const LinkInfo& link,
-                        std::uint16_t network) {
+Result<void> write_port(Context& context, const PortRecord& record, const LinkInfo& link,
+                        const ActiveNetwork& active) {
+  VNET_ASSIGN(Datapath * datapath, context.need_datapath());
+  auto& maps = datapath->maps();
+  std::uint16_t network = active.record.slot;
   bool peer = reaches_other_namespace(link);
-  vnet_port port{.slot = record.slot, .network = network, .flags = 0};
+  vnet_port port{.slot = record.slot, .network = network};
+  VNET_ASSIGN(port.flags, guard_flags(record, active.network));
   if (peer) port.flags |= VNET_PORT_F_PEER;
   if (!record.plugged) port.flags |= VNET_PORT_F_DOWN;
   if (record.mac) {
@@ -58,13 +58,17 @@ Result<void> write_port(SharedMaps& maps, const PortRecord& record, const LinkIn
                                                      .flags = static_cast<__u8>(peer ? VNET_HOP_F_PEER : 0),
                                                      .is_static = 1}));
   }
-  return maps.ports.set(static_cast<__u32>(link.ifindex), port);
+  VNET_TRY(add_guard(context, record, active));
+  VNET_TRY(maps.ports.set(static_cast<__u32>(link.ifindex), port));
+  return trim_guard(context, record, active);
 }
 
-// The bridge must agree: the fixed MAC is where we say, and nothing else is learned there.
-Result<void> write_bridge_entries(Netlink& netlink, const LinkInfo& link, const std::optional<Mac>& mac) {
-  VNET_TRY(netlink.set_port_flags(link.ifindex, {.learning = !mac}));
-  return mac ? netlink.add_fdb(link.ifindex, *mac) : Result<void>{};
+// The bridge must agree: the fixed MAC is where we say, nothing else is learned there, and what it floods
+// does not cross from one isolated port to another.
+Result<void> write_bridge_entries(Netlink& netlink, const PortRecord& record, const Network& network) {
+  VNET_TRY(netlink.set_port_flags(record.ifindex,
+                                  {.learning = !record.mac, .isolated = is_isolated(record, network)}));
+  return record.mac ? netlink.add_fdb(record.ifindex, *record.mac) : Result<void>{};
 }
 
 Result<void> check_mac_free(Context& context, const PortRecord& record) {
@@ -106,6 +110,10 @@ void apply_request(PortRecord& record, const PortRequest& request) {
   if (request.model) record.model = *request.model;
   if (request.portgroup) record.portgroup = *request.portgroup;
   if (request.link_up) record.plugged = *request.link_up;
+  if (request.filters) record.filters = *request.filters;
+  if (request.allow) record.allow = *request.allow;
+  if (request.inbound) record.inbound = *request.inbound;
+  if (request.isolated) record.isolated = *request.isolated;
 }
 
 Result<void> check_attachable(Context& context, const LinkInfo& link, const Network& network) {
@@ -124,35 +132,36 @@ Result<void> check_attachable(Context& context, const LinkInfo& link, const Netw
   return {};
 }
 
-// The one change of a live port: maps, bridge and record follow the new record.
-Result<void> change_port(Context& context, const PortRecord& before, const PortRecord& after) {
+// The one change of a live port: maps, bridge and record follow the new record. Sessions and counters stay.
+Result<void> change_port(Context& context, const PortRecord& before, PortRecord after) {
   VNET_ASSIGN(Datapath * datapath, context.need_datapath());
   VNET_ASSIGN(auto link, context.netlink.link(after.interface));
-  VNET_ASSIGN(auto network, context.records.network(after.network));
-  if (!network) return not_found("no active network " + after.network);
+  VNET_ASSIGN(auto active, active_network(context, after.network));
+  if (!active) return not_found("no active network " + after.network);
+  after.settled = false;
   VNET_TRY(context.records.save(after));
-  VNET_TRY(write_port(datapath->maps(), after, link, network->slot));
-  if (before.mac != after.mac) {
-    if (before.mac) {
-      (void)datapath->maps().fdb.erase(fdb_key(network->slot, *before.mac));
-      VNET_TRY(context.netlink.delete_fdb(link.ifindex, *before.mac));
-    }
-    VNET_TRY(write_bridge_entries(context.netlink, link, after.mac));
+  VNET_TRY(write_port(context, after, link, *active));
+  if (before.mac != after.mac && before.mac) {
+    (void)datapath->maps().fdb.erase(fdb_key(active->record.slot, *before.mac));
+    VNET_TRY(context.netlink.delete_fdb(link.ifindex, *before.mac));
   }
-  return {};
+  VNET_TRY(write_bridge_entries(context.netlink, after, active->network));
+  // As a cable: the other end of a veth loses its carrier.
+  if (before.plugged != after.plugged)
+    VNET_TRY(after.plugged ? context.netlink.set_up(link.ifindex) : context.netlink.set_down(link.ifindex));
+  after.settled = true;
+  return context.records.save(after);
 }
 
 Result<Plan> plan_change(Context& context, const PortRecord& before, const PortRequest& request,
                          const std::string& done) {
-  VNET_TRY(check_supported(request));
+  VNET_TRY(check_request(request));
   PortRecord after = before;
   apply_request(after, request);
   VNET_TRY(check_mac_free(context, after));
   Plan plan;
   plan.done = done;
-  bool same = after.mac == before.mac && after.ips == before.ips && after.model == before.model &&
-              after.portgroup == before.portgroup && after.plugged == before.plugged;
-  if (same) return plan;
+  if (after == before && before.settled) return plan;
   plan.add(
       fmt::format("change port {}", before.interface),
       [&context, before, after] { return change_port(context, before, after); },
@@ -163,7 +172,7 @@ Result<Plan> plan_change(Context& context, const PortRecord& before, const PortR
 }  // namespace
 
 Result<Plan> plan_attach(Context& context, const PortRequest& request) {
-  VNET_TRY(check_supported(request));
+  VNET_TRY(check_request(request));
   VNET_ASSIGN(auto active, active_network(context, request.network));
   if (!active || !active->record.complete)
     return not_found(fmt::format("network {} is not active; start it first (vnet-bpf start {})",
@@ -177,8 +186,8 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
   std::string done = fmt::format("Interface {} attached to network {}", request.interface, request.network);
   // Attached and in place: change what is asked for. A record of an interface that has been made anew (or of
   // an interrupted attach) is gone through again from the start.
-  bool in_place = before && before->ifindex == link->ifindex && link->master && context.datapath &&
-                  context.datapath->maps().ports.get(static_cast<__u32>(link->ifindex));
+  bool in_place = before && before->settled && before->ifindex == link->ifindex && link->master &&
+                  context.datapath && context.datapath->maps().ports.get(static_cast<__u32>(link->ifindex));
   if (in_place) return plan_change(context, *before, request, done);
   VNET_TRY(check_attachable(context, *link, active->network));
 
@@ -191,6 +200,7 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
     record.enslaved_by_us = !link->master;
   }
   apply_request(record, request);
+  record.settled = false;
   VNET_TRY(check_mac_free(context, record));
 
   const Network& network = active->network;
@@ -198,18 +208,19 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
   plan.done = done;
   plan.add(
       fmt::format("guard {} as port of {}", record.interface, record.network),
-      [&context, record, link = *link, fresh = !before, slot = active->record.slot]() -> Result<void> {
+      [&context, record, link = *link, fresh = !before, active = *active]() -> Result<void> {
         VNET_ASSIGN(Datapath * datapath, context.need_datapath());
         VNET_TRY(context.records.save(record));
         if (fresh) VNET_TRY(clear_slot(datapath->maps(), record.slot));
-        VNET_TRY(write_port(datapath->maps(), record, link, slot));
+        VNET_TRY(write_port(context, record, link, active));
         return datapath->attach_port(record.network, record.interface, record.ifindex);
       },
-      [&context, record, slot = active->record.slot] {
+      [&context, record] {
         if (!context.datapath) return;
         (void)context.datapath->detach(record.interface, record.ifindex);
         forget_macs(context.datapath->maps(), static_cast<__u32>(record.ifindex));
         (void)context.datapath->maps().ports.erase(static_cast<__u32>(record.ifindex));
+        forget_guard(context.datapath->maps(), record.slot);
         (void)context.records.remove_port(record.interface);
       });
   if (network.mtu && link->mtu != *network.mtu)
@@ -219,12 +230,14 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
         [&context, record, mtu = link->mtu] { (void)context.netlink.set_mtu(record.ifindex, mtu); });
   plan.add(
       fmt::format("plug {} into {}", record.interface, network.bridge),
-      [&context, record, bridge = network.bridge]() -> Result<void> {
-        VNET_ASSIGN(auto gateway, context.netlink.link(bridge));
-        VNET_ASSIGN(auto link, context.netlink.link(record.ifindex));
+      [&context, record, network]() mutable -> Result<void> {
+        VNET_ASSIGN(auto gateway, context.netlink.link(network.bridge));
         VNET_TRY(context.netlink.set_master(record.ifindex, gateway.ifindex));
-        VNET_TRY(write_bridge_entries(context.netlink, link, record.mac));
-        return context.netlink.set_up(record.ifindex);
+        VNET_TRY(write_bridge_entries(context.netlink, record, network));
+        VNET_TRY(record.plugged ? context.netlink.set_up(record.ifindex)
+                                : context.netlink.set_down(record.ifindex));
+        record.settled = true;
+        return context.records.save(record);
       },
       [&context, record] {
         if (record.enslaved_by_us) (void)context.netlink.clear_master(record.ifindex);
@@ -249,7 +262,7 @@ Result<Plan> plan_detach(Context& context, const PortRecord& record) {
              [&context, record]() -> Result<void> {
                if (record.mac) (void)context.netlink.delete_fdb(record.ifindex, *record.mac);
                if (!record.enslaved_by_us) {
-                 (void)context.netlink.set_port_flags(record.ifindex, {.learning = true});
+                 (void)context.netlink.set_port_flags(record.ifindex, {.learning = true, .isolated = false});
                  return {};
                }
                return context.netlink.clear_master(record.ifindex);
@@ -261,6 +274,7 @@ Result<Plan> plan_detach(Context& context, const PortRecord& record) {
       (void)maps.ports.erase(static_cast<__u32>(record.ifindex));
       forget_macs(maps, static_cast<__u32>(record.ifindex));
       forget_sessions(maps, record.slot);
+      forget_guard(maps, record.slot);
       VNET_ASSIGN(auto network, context.records.network(record.network));
       if (network) keep_counters(maps, record.slot, network->slot);
       VNET_TRY(clear_slot(maps, record.slot));

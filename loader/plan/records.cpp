@@ -23,6 +23,12 @@ void read(const json& j, NetworkRecord& r) {
   r.xml = j.at("xml");
 }
 
+std::optional<Inbound> inbound_of(const std::string& name) {
+  for (auto inbound : {Inbound::Accept, Inbound::Established, Inbound::Drop})
+    if (name == inbound_name(inbound)) return inbound;
+  return std::nullopt;
+}
+
 void write(json& j, const PortRecord& r) {
   std::vector<std::string> ips;
   for (const auto& ip : r.ips) ips.push_back(ip.text());
@@ -35,7 +41,12 @@ void write(json& j, const PortRecord& r) {
        {"ips", ips},
        {"model", r.model},
        {"portgroup", r.portgroup},
-       {"plugged", r.plugged}};
+       {"plugged", r.plugged},
+       {"filters", r.filters},
+       {"allow", r.allow},
+       {"inbound", r.inbound ? json(inbound_name(*r.inbound)) : json()},
+       {"isolated", r.isolated ? json(*r.isolated) : json()},
+       {"settled", r.settled}};
 }
 void read(const json& j, PortRecord& r) {
   r.interface = j.at("interface");
@@ -49,6 +60,11 @@ void read(const json& j, PortRecord& r) {
   r.model = j.at("model");
   r.portgroup = j.at("portgroup");
   r.plugged = j.at("plugged");
+  r.filters = j.at("filters");
+  r.allow = j.at("allow");
+  if (const auto& text = j.at("inbound"); !text.is_null()) r.inbound = inbound_of(text.get<std::string>());
+  if (const auto& flag = j.at("isolated"); !flag.is_null()) r.isolated = flag.get<bool>();
+  r.settled = j.at("settled");
 }
 
 void write(json& j, const UplinkRecord& r) {

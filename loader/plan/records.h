@@ -33,6 +33,11 @@ struct PortRecord {
   std::vector<Address> ips;
   std::string model, portgroup;
   bool plugged = true;
+  std::vector<std::string> filters, allow;
+  std::optional<Inbound> inbound;  // nullopt: the network's default
+  std::optional<bool> isolated;    // nullopt: the network's <port isolated>
+  bool settled = false;            // false: an attach or set was interrupted
+  bool operator==(const PortRecord&) const = default;
 };
 
 struct UplinkRecord {

@@ -307,6 +307,8 @@ void DatapathTest::SetUp() {
   SharedMaps& all = maps();
   empty(all.sessions), empty(all.reverse), empty(all.fragments), empty(all.ports), empty(all.fdb);
   empty(all.devices), empty(all.subnets), empty(all.forwards), empty(all.drops);
+  empty(all.addresses), empty(all.claims), empty(all.isolated), empty(all.started);
+  empty(all.allows), empty(all.allow_sources);
   for (__u32 i = 0; i < 16; ++i) {
     must(all.usage.set(i, {}));
     must(all.traffic.clear(i));

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * DHCP snooping: what a server that is believed (the host's own dnsmasq, a port with allow-dhcp-server) gives
+ * to a guest becomes an address of the guest's port, for as long as the lease says. The port is found by the
+ * client's MAC.
+ */
+#ifndef VNET_BPF_SNOOP_H
+#define VNET_BPF_SNOOP_H
+
+#include "bpf/address.h"
+
+#define DHCP_OPTIONS_AT	 240
+#define DHCP_MAX_OPTIONS 40
+#define DHCP_ACK	 5
+#define DHCP6_REPLY	 7
+#define DHCP6_IA_NA	 3
+#define DHCP6_IA_TA	 4
+#define DHCP6_IAADDR	 5
+#define LEASE_FOR_GOOD	 0xffffffff
+#define LEASE_SLACK	 2 /* ticks: a renewal may be on its way */
+
+static __always_inline u32 lease_end(u32 seconds)
+{
+	u32 until;
+
+	if (seconds == LEASE_FOR_GOOD)
+		return 0;
+	until = tick_now() + (u32)((seconds * 1000000000ULL) >> VNET_TICK_SHIFT) + LEASE_SLACK;
+	return until ? until : 1;
+}
+
+/* With fixed addresses of the family the port's guest has these alone. */
+static __always_inline int lease_to(struct vnet_fdb_key *client, struct vnet_addr *addr, u32 seconds,
+				    u32 fixed)
+{
+	struct vnet_fdb_entry *entry = bpf_map_lookup_elem(&fdb, client);
+	struct vnet_port *port;
+	u32 ifindex;
+
+	if (!entry || !seconds)
+		return 0;
+	ifindex = entry->ifindex;
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (!port || port->flags & fixed)
+		return 0;
+	return lease_address(addr, port->slot, client->network, lease_end(seconds));
+}
+
+__noinline int snoop_dhcp4(struct __sk_buff *skb, struct packet *p, u32 network)
+{
+	struct vnet_fdb_key client = {.network = network};
+	struct vnet_addr addr;
+	u32 at, message, end, seconds = 0;
+	__be32 v4;
+	u8 bytes[4], type = 0;
+
+	if (!p)
+		return 0;
+	message = p->l4 + 8;
+	end = p->l3 + p->l3_bytes;
+	/* op, htype, hlen: an answer, about an Ethernet client */
+	if (bpf_skb_load_bytes(skb, message, bytes, 4) || bytes[0] != 2 || bytes[1] != 1 || bytes[2] != 6)
+		return 0;
+	if (bpf_skb_load_bytes(skb, message + 16, &v4, 4) || !v4 ||
+	    bpf_skb_load_bytes(skb, message + 28, client.mac, 6))
+		return 0;
+	at = message + DHCP_OPTIONS_AT;
+	for (int i = 0; i < DHCP_MAX_OPTIONS; i++) {
+		u32 length;
+
+		if (at + 2 > end || bpf_skb_load_bytes(skb, at, bytes, 2) || bytes[0] == 255)
+			break;
+		if (!bytes[0]) { /* padding */
+			at++;
+			continue;
+		}
+		length = bytes[1];
+		if (bytes[0] == 53) {
+			if (bpf_skb_load_bytes(skb, at + 2, &type, 1))
+				return 0;
+		} else if (bytes[0] == 51 && length == 4) {
+			if (bpf_skb_load_bytes(skb, at + 2, bytes, 4))
+				return 0;
+			seconds = (u32)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
+		}
+		at += 2 + length;
+	}
+	if (type != DHCP_ACK)
+		return 0;
+	addr_from_v4(&addr, v4);
+	return lease_to(&client, &addr, seconds, VNET_PORT_F_FIXED4);
+}
+
+__noinline int snoop_dhcp6(struct __sk_buff *skb, struct packet *p, u32 network)
+{
+	struct vnet_fdb_key client = {.network = network};
+	struct vnet_addr addr;
+	u32 at, end, seconds;
+	u8 bytes[4];
+
+	if (!p)
+		return 0;
+	at = p->l4 + 8;
+	end = p->l3 + p->l3_bytes;
+	if (bpf_skb_load_bytes(skb, at, bytes, 1) || bytes[0] != DHCP6_REPLY ||
+	    bpf_skb_load_bytes(skb, 0, client.mac, 6))
+		return 0;
+	at += 4;
+	/* The addresses are options inside of options: only the outer's head is passed over. */
+	for (int i = 0; i < DHCP_MAX_OPTIONS; i++) {
+		u32 code, length;
+
+		if (at + 4 > end || bpf_skb_load_bytes(skb, at, bytes, 4))
+			break;
+		code = bytes[0] << 8 | bytes[1];
+		length = bytes[2] << 8 | bytes[3];
+		at += 4;
+		if (code == DHCP6_IA_NA) {
+			at += 12;
+			continue;
+		}
+		if (code == DHCP6_IA_TA) {
+			at += 4;
+			continue;
+		}
+		if (code == DHCP6_IAADDR && length >= 24) {
+			if (bpf_skb_load_bytes(skb, at, &addr, sizeof(addr)) ||
+			    bpf_skb_load_bytes(skb, at + 20, &seconds, 4))
+				break;
+			lease_to(&client, &addr, bpf_ntohl(seconds), VNET_PORT_F_FIXED6);
+		}
+		at += length;
+	}
+	return 0;
+}
+
+/* Of a sender that is believed. */
+static __always_inline void snoop(struct __sk_buff *skb, struct packet *p, u32 network)
+{
+	if (p->proto != IPPROTO_UDP || p->flags & (PACKET_FIRST | PACKET_LATER))
+		return;
+	if (p->family == 4 && p->flow.dport_be == bpf_htons(68))
+		snoop_dhcp4(skb, p, network);
+	else if (p->family == 6 && p->flow.dport_be == bpf_htons(546))
+		snoop_dhcp6(skb, p, network);
+}
+
+#endif

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/plan/port_addresses.h"
+
+#include <algorithm>
+#include <ctime>
+#include <set>
+
+#include "loader/kernel/files.h"
+#include "loader/plan/port_guard.h"
+#include "loader/services/leases.h"
+
+namespace vnet {
+namespace {
+
+vnet_address_key address_key(const Address& address, std::uint16_t slot) {
+  return {.addr = from_address(address), .slot = slot, .pad = 0};
+}
+
+std::uint32_t tick_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  auto ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+  return static_cast<std::uint32_t>(ns >> VNET_TICK_SHIFT);
+}
+
+std::vector<Address> fixed_addresses(const PortRecord& record, const Network& network) {
+  std::vector<Address> all = record.ips;
+  for (const auto& ip : network.ips)
+    for (const auto& host : ip.hosts)
+      if (host.ip && record.mac && host.mac == record.mac && !has_fixed(record, host.ip->family))
+        all.push_back(*host.ip);
+  return all;
+}
+
+// The link-local address that an interface makes of its MAC (RFC 4291).
+Address link_local(const Mac& mac) {
+  const auto& m = mac.bytes;
+  Address address{.family = Family::V6};
+  address.bytes = {0xfe, 0x80, 0,    0,    0,    0,    0,   0, static_cast<std::uint8_t>(m[0] ^ 2),
+                   m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
+  return address;
+}
+
+// Nobody can claim the gateway's addresses.
+Result<void> reserve_gateway(SharedMaps& maps, const ActiveNetwork& active) {
+  std::vector<Address> own;
+  for (const auto& ip : active.network.ips) own.push_back(ip.gateway.address);
+  if (active.network.mac) own.push_back(link_local(*active.network.mac));
+  for (const auto& address : own)
+    VNET_TRY(maps.addresses.set(address_key(address, active.record.slot), {.source = VNET_ADDRESS_FIXED}));
+  return {};
+}
+
+std::set<Mac> macs_of(SharedMaps& maps, const PortRecord& record) {
+  if (record.mac) return {*record.mac};
+  std::set<Mac> all;
+  maps.fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
+    if (entry.ifindex != static_cast<__u32>(record.ifindex)) return;
+    Mac mac;
+    std::copy(std::begin(key.mac), std::end(key.mac), mac.bytes.begin());
+    all.insert(mac);
+  });
+  return all;
+}
+
+// What the guest had before anybody looked; what is somebody's already stays so.
+Result<void> seed(SharedMaps& maps, const PortRecord& record, std::uint16_t network, const Address& address,
+                  vnet_address value) {
+  value.port = record.slot;
+  if (has_fixed(record, address.family) || maps.addresses.get(address_key(address, record.slot))) return {};
+  auto held = maps.addresses.get(address_key(address, network));
+  if (held && held->port != record.slot) return {};
+  VNET_TRY(maps.addresses.set(address_key(address, network), value));
+  return maps.addresses.set(address_key(address, record.slot), value);
+}
+
+Result<void> seed_leases(Context& context, SharedMaps& maps, const PortRecord& record,
+                         const ActiveNetwork& active, const std::set<Mac>& macs) {
+  VNET_ASSIGN(auto text, read_file(context.dirs.leases() / (active.record.name + ".leases")));
+  if (!text) return {};
+  auto now = static_cast<std::uint64_t>(std::time(nullptr));
+  for (const auto& lease : parse_leases(*text, active.network)) {
+    if (!lease.mac || !macs.contains(*lease.mac) || (lease.expiry && lease.expiry <= now)) continue;
+    vnet_address value{.source = VNET_ADDRESS_LEASED};
+    if (lease.expiry)
+      value.until =
+          tick_now() + static_cast<__u32>(((lease.expiry - now) * 1'000'000'000) >> VNET_TICK_SHIFT) + 1;
+    VNET_TRY(seed(maps, record, active.record.slot, lease.ip, value));
+  }
+  return {};
+}
+
+// Claims like any other; the guest need not look for duplicates again.
+Result<void> seed_neighbours(Context& context, SharedMaps& maps, const PortRecord& record,
+                             const ActiveNetwork& active, const std::set<Mac>& macs) {
+  VNET_ASSIGN(auto bridge, context.netlink.find_link(active.network.bridge));
+  if (!bridge) return {};
+  VNET_ASSIGN(auto neighbours, context.netlink.neighbours(bridge->ifindex));
+  __u16 index = 0;
+  for (const auto& neighbour : neighbours) {
+    const Address& address = neighbour.address;
+    bool in_subnet = std::ranges::any_of(
+        active.network.ips, [&](const IpConfig& ip) { return ip.gateway.network().contains(address); });
+    if (address.family != Family::V6 || !macs.contains(neighbour.mac) || index == VNET_CLAIMS_MAX ||
+        !(address.is_link_local() || (in_subnet && has_autoconf(active.network))))
+      continue;
+    VNET_TRY(seed(maps, record, active.record.slot, address,
+                  {.seen = tick_now(), .source = VNET_ADDRESS_CLAIMED}));
+    VNET_TRY(maps.claims.set({.slot = record.slot, .index = index++}, from_address(address)));
+  }
+  return {};
+}
+
+void erase_address(SharedMaps& maps, const vnet_address_key& key, const vnet_address& value) {
+  (void)maps.addresses.erase(key);
+  // The network's entry says whose it is; it may be another's meanwhile.
+  std::vector<vnet_address_key> claims;
+  maps.addresses.for_each([&](const vnet_address_key& other, const vnet_address& holder) {
+    if (holder.port == value.port && other.slot != key.slot &&
+        std::equal(std::begin(key.addr.word_be), std::end(key.addr.word_be), std::begin(other.addr.word_be)))
+      claims.push_back(other);
+  });
+  for (const auto& claim : claims) (void)maps.addresses.erase(claim);
+}
+
+}  // namespace
+
+bool has_fixed(const PortRecord& record, Family family) {
+  return std::ranges::any_of(record.ips, [&](const Address& ip) { return ip.family == family; });
+}
+
+// With DHCPv6 the advertisements say that nobody makes up an address.
+bool has_autoconf(const Network& network) {
+  bool dhcp = std::ranges::any_of(network.ips, [](const IpConfig& ip) {
+    return ip.gateway.address.family == Family::V6 && (!ip.ranges.empty() || !ip.hosts.empty());
+  });
+  return network.has(Family::V6) && !dhcp;
+}
+
+Result<void> add_addresses(Context& context, const PortRecord& record, const ActiveNetwork& active) {
+  VNET_ASSIGN(Datapath * datapath, context.need_datapath());
+  auto& maps = datapath->maps();
+  VNET_TRY(reserve_gateway(maps, active));
+  vnet_address fixed{.port = record.slot, .source = VNET_ADDRESS_FIXED};
+  for (const auto& address : fixed_addresses(record, active.network)) {
+    // Two ports may have the same address by the administrator's will: the network's entry is the first's.
+    auto held = maps.addresses.get(address_key(address, active.record.slot));
+    if (!held || held->source != VNET_ADDRESS_FIXED)
+      VNET_TRY(maps.addresses.set(address_key(address, active.record.slot), fixed));
+    VNET_TRY(maps.addresses.set(address_key(address, record.slot), fixed));
+  }
+  if (record.filters.empty()) return {};
+  auto macs = macs_of(maps, record);
+  VNET_TRY(seed_leases(context, maps, record, active, macs));
+  return seed_neighbours(context, maps, record, active, macs);
+}
+
+void trim_addresses(SharedMaps& maps, const PortRecord& record, const Network& network) {
+  std::vector<vnet_addr> wanted;
+  for (const auto& address : fixed_addresses(record, network)) wanted.push_back(from_address(address));
+  std::vector<std::pair<vnet_address_key, vnet_address>> gone;
+  maps.addresses.for_each([&](const vnet_address_key& key, const vnet_address& value) {
+    if (key.slot != record.slot) return;
+    bool is_wanted = std::ranges::any_of(wanted, [&](const vnet_addr& addr) {
+      return std::equal(std::begin(addr.word_be), std::end(addr.word_be), std::begin(key.addr.word_be));
+    });
+    auto address = to_address(key.addr);
+    bool excluded = has_fixed(record, address.family) && !address.is_link_local();
+    if (!is_wanted && (value.source == VNET_ADDRESS_FIXED || excluded)) gone.emplace_back(key, value);
+  });
+  for (const auto& [key, value] : gone) erase_address(maps, key, value);
+}
+
+void forget_addresses(SharedMaps& maps, std::uint16_t slot) {
+  std::vector<vnet_address_key> gone;
+  maps.addresses.for_each([&](const vnet_address_key& key, const vnet_address& value) {
+    if (key.slot == slot || value.port == slot) gone.push_back(key);
+  });
+  for (const auto& key : gone) (void)maps.addresses.erase(key);
+  for (__u16 index = 0; index < VNET_CLAIMS_MAX; ++index)
+    (void)maps.claims.erase({.slot = slot, .index = index});
+}
+
+}  // namespace vnet
