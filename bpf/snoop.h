@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * DHCP snooping: what a server that is believed (the gateway's dnsmasq, a port with allow-dhcp-server) gives
+ * DHCP snooping: what a server that is believed (the host's own dnsmasq, a port with allow-dhcp-server) gives
  * to a guest becomes an address of the guest's port, for as long as the lease says. The port is found by the
  * client's MAC.
  */
