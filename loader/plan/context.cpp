@@ -74,7 +74,8 @@ Result<void> clear_slot(SharedMaps& maps, std::uint16_t slot) {
 
 std::set<std::string> gateway_names(const std::vector<Network>& networks) {
   std::set<std::string> names;
-  for (const auto& network : networks) names.insert(network.bridge);
+  for (const auto& network : networks)
+    if (network.mode != Mode::Bridge) names.insert(network.bridge);  // the host's own may be an uplink
   return names;
 }
 

@@ -96,7 +96,7 @@ TEST(CliOptions, BadValuesAreNamed) {
 TEST(CliOptions, UsageErrors) {
   EXPECT_THAT(refused({}), HasSubstr("define"));
   EXPECT_THAT(refused({"frobnicate"}), HasSubstr("'frobnicate' is no verb; verbs: define"));
-  EXPECT_THAT(refused({"monitor"}), HasSubstr("'monitor' is not in this build"));
+  EXPECT_THAT(refused({"run"}), HasSubstr("'run' is not in this build"));
   EXPECT_THAT(refused({"attach"}), HasSubstr("attach"));
   EXPECT_THAT(refused({"list", "--frob"}), HasSubstr("--frob"));
   EXPECT_THAT(refused({"up", "--json"}), HasSubstr("--json"));
