@@ -96,6 +96,19 @@ static __always_inline int opens_session(const struct packet *p)
 	return 1;
 }
 
+/*
+ * The frame that the host stack made shows the next hop: the flow's next packet, which goes the fast way,
+ * need not look it up. Only behind route_source(), which has left the MTU.
+ */
+static __always_inline int hop_from_frame(struct __sk_buff *skb, const struct packet *p,
+					  const struct admission *a)
+{
+	struct making *m = making_of();
+
+	return m && p->l3 == ETH_HLEN && a->flags & VNET_SESSION_F_MASQUERADE && m->hop.mtu &&
+	       !read_bytes(skb, 0, m->hop.dmac, 12);
+}
+
 /* from: the network of the packet's source; NULL: it is the host's own. */
 static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struct vnet_subnet *from,
 				  u32 device)
@@ -137,6 +150,7 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 			return TC_ACT_OK;
 		if (a.port >= VNET_SLOTS)
 			a.port = 0;
+		a.hop_known = hop_from_frame(skb, p, &a);
 		err = session_create(skb, &p->flow, &a);
 		if (err)
 			return visible ? TC_ACT_OK : err;

@@ -88,7 +88,7 @@ static __always_inline int from_bridge(struct __sk_buff *skb, struct packet *p)
 	/* The host's own multicast, looped back to its listeners: it has no link header, and is nobody's. */
 	if (skb->pkt_type == PACKET_LOOPBACK)
 		return TC_ACT_OK;
-	err = parse(skb, p, ETH_HLEN);
+	err = parse_frame(skb, p);
 	if (skb->tc_index == VNET_TC_INDEX_ADMITTED) /* from a bridge member that is no port of ours */
 		skb->tc_index = 0;
 	if (err)
@@ -178,7 +178,7 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 		/* The host forwards, and sends, IP that the parser does not read: who may enter does not
 		 * hang on it.
 		 */
-		err = parse(skb, p, ETH_HLEN);
+		err = parse_frame(skb, p);
 		verdict = err || p->family ? may_enter(skb, p, target) : TC_ACT_OK;
 		if (verdict < 0)
 			return verdict;

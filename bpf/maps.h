@@ -85,7 +85,8 @@ struct {
  * below 6.2 take a function argument's memory as a map key from nowhere but a map or the stack.
  */
 struct making {
-	u32 round; /* of port choices on this CPU; see first_try() */
+	u32 round;	     /* of port choices on this CPU; see first_try() */
+	struct vnet_hop hop; /* outwards, where the admission has seen it: struct admission says so */
 	u32 pad;
 	struct vnet_flow key;
 	struct vnet_flow answer;

@@ -217,7 +217,7 @@ struct admission {
 	u16 port;
 	__be16 nat_port_be; /* with SESSION_F_INBOUND: fixed */
 	u8 flags;	    /* VNET_SESSION_F_* */
-	u8 pad;
+	u8 hop_known;	    /* making_of()->hop is the way out: it need not be asked for again */
 };
 
 /*
@@ -266,6 +266,10 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	m->session.created = tick_now();
 	m->session.leg[VNET_OUT].seen = m->session.created;
 	m->session.leg[VNET_IN].seen = m->session.created;
+	if (a->hop_known) {
+		m->session.leg[VNET_OUT].hop = m->hop;
+		m->session.leg[VNET_OUT].hop.tick = m->session.created;
+	}
 	m->session.leg[VNET_OUT].hop.ifindex = a->uplink;
 	err = bpf_map_update_elem(&sessions, &m->key, &m->session, BPF_NOEXIST);
 	if (err) {

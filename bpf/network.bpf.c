@@ -52,11 +52,12 @@ __noinline u32 bypass_uplink(struct __sk_buff *skb, struct packet *p)
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
 	struct vnet_subnet_key where = {.prefixlen = 128};
 	struct vnet_subnet *subnet;
+	struct making *m = making_of();
 	struct vnet_device *uplink;
 	struct bpf_fib_lookup q;
 	long rc;
 
-	if (!p || !net || net->nat_first)
+	if (!p || !m || !net || net->nat_first)
 		return 0;
 	where.addr = p->flow.src;
 	subnet = bpf_map_lookup_elem(&subnets, &where);
@@ -70,6 +71,13 @@ __noinline u32 bypass_uplink(struct __sk_buff *skb, struct packet *p)
 	if (!uplink || uplink->role != VNET_DEVICE_UPLINK ||
 	    (net->uplink_ifindex && net->uplink_ifindex != q.ifindex))
 		return 0;
+	m->hop.ifindex = 0;
+	if (rc == BPF_FIB_LKUP_RET_SUCCESS) {
+		m->hop.ifindex = q.ifindex;
+		__builtin_memcpy(m->hop.dmac, q.dmac, 6);
+		__builtin_memcpy(m->hop.smac, q.smac, 6);
+		m->hop.mtu = q.mtu_result;
+	}
 	return q.ifindex;
 }
 
@@ -77,9 +85,10 @@ __noinline u32 bypass_uplink(struct __sk_buff *skb, struct packet *p)
 __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 {
 	struct admission a = {.network = network_slot, .port = skb->tc_index};
+	struct making *m = making_of();
 	u32 masquerade;
 
-	if (!p)
+	if (!p || !m)
 		return 0;
 	masquerade = p->family == 4 ? VNET_NETWORK_F_MASQUERADE4 : VNET_NETWORK_F_MASQUERADE6;
 	if (p->flags & (PACKET_REPLY | PACKET_LATER | PACKET_ERROR))
@@ -97,6 +106,7 @@ __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 			return 0;
 		a.flags = VNET_SESSION_F_MASQUERADE;
 	}
+	a.hop_known = m->hop.ifindex == a.uplink && m->hop.mtu;
 	return session_create(skb, &p->flow, &a);
 }
 

@@ -45,11 +45,12 @@ __noinline int route_source(struct __sk_buff *skb, struct vnet_addr *dst, u32 up
 {
 	struct bpf_fib_lookup q;
 	struct vnet_addr none = {};
+	struct making *m = making_of();
 	struct vnet_device *device;
 	long rc;
 	int v4;
 
-	if (!dst || !to)
+	if (!dst || !to || !m)
 		return DROP(NO_ADDRESS);
 	v4 = is_v4(dst);
 	if (v4)
@@ -57,7 +58,9 @@ __noinline int route_source(struct __sk_buff *skb, struct vnet_addr *dst, u32 up
 	route_query(&q, &none, dst, v4, 0, uplink);
 	rc = bpf_fib_lookup(skb, &q, sizeof(q), FIB_LOOKUP_OUTPUT | FIB_LOOKUP_SKIP_NEIGH | FIB_LOOKUP_SRC);
 	/* IPv6 takes the wanted interface as a hint: the answer may be about another one. */
+	m->hop.mtu = 0; /* not known */
 	if (!rc && q.ifindex == uplink) {
+		m->hop.mtu = q.mtu_result;
 		if (v4)
 			addr_from_v4(to, q.ipv4_src);
 		else

@@ -151,6 +151,7 @@ class Arrangement:
         self.paths = {
             "guest-guest": Path(places[g1], places[g2], self.address(g1), self.address(g2), macs[g1], macs[g2]),
             "outbound": Path(places[g1], places["outside"], self.address(g1), OUTSIDE, macs[g1], gateway_mac),
+            "answers": Path(places["outside"], places[g1], OUTSIDE, UPLINK, outside_mac, uplink_mac),
             "inbound": Path(places["outside"], "", OUTSIDE, self.address(g2), outside_mac, uplink_mac),
         }
 
@@ -322,6 +323,9 @@ class Redirect(Arrangement):
         self.paths = {}
         self.paths["outbound" if self.outward else "guest-guest"] = Path(
             f"{self.ns(g1)}:eth0", f"{self.ns(far)}:eth0", self.address(g1), far_address, near_mac, far_mac)
+        if self.outward:
+            self.paths["answers"] = Path(f"{self.ns(far)}:eth0", f"{self.ns(g1)}:eth0", far_address,
+                                         self.address(g1), far_mac, near_mac)
 
 
 class Cable(Arrangement):

@@ -83,10 +83,12 @@ class Progress:
             sys.stderr.write("\r\x1b[K")
 
 
-def packet_rate(path, flows=1000, seconds=0.6, warm_up=0.15, hooks=()):
+def packet_rate(path, flows=1000, seconds=0.4, warm_up=0.1, hooks=(), answers=False):
     argv = [TRAFFIC, "rate", "--from", path.sender, "--source", path.source, "--target", path.target,
             "--source-mac", path.source_mac, "--target-mac", path.target_mac, "--flows", str(flows),
             "--seconds", str(seconds), "--warm-up", str(warm_up)]
+    if answers:
+        argv.append("--answers")
     if path.receiver:
         argv += ["--to", path.receiver]
     for hook in hooks:
@@ -103,6 +105,6 @@ def refusal_rate(arrangement):
     return (arrangement.refused() - before) * share / found["seconds"]
 
 
-def socket_rate(path, kind, seconds=0.6):
+def socket_rate(path, kind, seconds=0.4):
     return json.loads(run([TRAFFIC, "sockets", "--client", path.client, "--server", path.server,
                            "--address", path.target, "--kind", kind, "--seconds", str(seconds)]))["rate"]

@@ -78,6 +78,7 @@ void compose(const RateOptions& o, traffic_bpf* s) {
   s->rodata->sports = sports;
   s->rodata->first_sport = first_sport;
   s->rodata->first_dport = first_dport;
+  s->rodata->answers = o.answers;
   s->rodata->sink_first = first_dport;
   s->rodata->sink_last = first_dport + (o.flows - 1) / sports;
 }

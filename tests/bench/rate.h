@@ -16,6 +16,7 @@ struct RateOptions {
   std::string source, target;  // IPv4
   unsigned flows = 1;
   double seconds = 1, warm_up = 0.2;
+  bool answers = false;  // the same flows, from their far end
   int cpu = 0;
   std::vector<std::string> hooks;  // NAMESPACE:INTERFACE whose programs' time is taken; costs time itself
 };

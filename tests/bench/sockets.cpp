@@ -147,10 +147,9 @@ nlohmann::json measure_sockets(const SocketOptions& o) {
   // Before the server's process starts, so that nobody has to wait for it.
   enter_namespace(o.server);
   Fd listener = bound(udp ? SOCK_DGRAM : SOCK_STREAM);
-  // Round trips: both ends on one CPU, where nothing sleeps and wakes another CPU and every nanosecond of the
-  // path counts. Bulk: a CPU each.
+  // Both ends on one CPU: nothing sleeps and wakes another CPU, and every nanosecond of the path counts.
   auto server = [&] {
-    pin_to_cpu(bulk || down ? 1 : 0);
+    pin_to_cpu(0);
     if (udp) return echo_datagrams(listener);
     if (o.kind == "connect") return answer_and_close(listener);
     Fd peer = accept_one(listener);

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   on_rate->add_option("--flows", rate.flows)->check(CLI::Range(1, 400000));
   on_rate->add_option("--seconds", rate.seconds);
   on_rate->add_option("--warm-up", rate.warm_up);
+  on_rate->add_flag("--answers", rate.answers, "the same flows, from their far end");
   on_rate->add_option("--cpu", rate.cpu);
   on_rate->add_option("--hooks", rate.hooks, "NAMESPACE:INTERFACE whose programs are timed");
 

@@ -14,7 +14,8 @@ const volatile __u32 flows = 1; /* wanted; flow n has the n-th pair of ports */
 const volatile __u32 first_sport;
 const volatile __u32 sports = 1;
 const volatile __u32 first_dport;
-__u32 next_flow; /* one CPU sends */
+const volatile __u32 answers; /* the same flows, from their far end */
+__u32 next_flow;	      /* one CPU sends */
 
 const volatile __u32 sink_first;
 const volatile __u32 sink_last;
@@ -42,8 +43,8 @@ int source(struct xdp_md *ctx)
 	sum = frame_sum + sport + dport;
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
-	udp->source = bpf_htons(sport);
-	udp->dest = bpf_htons(dport);
+	udp->source = bpf_htons(answers ? dport : sport);
+	udp->dest = bpf_htons(answers ? sport : dport);
 	udp->check = bpf_htons(~sum);
 	return XDP_TX;
 }
@@ -51,14 +52,14 @@ int source(struct xdp_md *ctx)
 SEC("tc")
 int sink(struct __sk_buff *skb)
 {
-	__be16 dport_be;
-	__u32 dport;
+	__be16 port_be;
+	__u32 port;
 
 	if (skb->protocol != bpf_htons(ETH_P_IP) ||
-	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr) + 2, &dport_be, 2))
+	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr) + (answers ? 0 : 2), &port_be, 2))
 		return TC_ACT_UNSPEC;
-	dport = bpf_ntohs(dport_be);
-	if (dport < sink_first || dport > sink_last)
+	port = bpf_ntohs(port_be);
+	if (port < sink_first || port > sink_last)
 		return TC_ACT_UNSPEC;
 	__sync_fetch_and_add(&received, 1);
 	return TC_ACT_SHOT;
