@@ -385,7 +385,7 @@ double DatapathTest::nanoseconds_a_run(Program program, const Bytes& frame, unsi
   options.ctx_in = &context;
   options.ctx_size_in = sizeof(context);
   options.repeat = static_cast<int>(runs);
-  if (bpf_prog_test_run_opts(Host::get().program(program, bypass_), &options))
+  if (bpf_prog_test_run_opts(Host::get().program(program, flags_), &options))
     throw std::system_error(errno, std::generic_category(), "BPF_PROG_TEST_RUN");
   return options.duration;
 }
