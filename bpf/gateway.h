@@ -183,7 +183,9 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 		if (verdict < 0)
 			return verdict;
 		if (!err) {
-			snoop(skb, p, network_slot);
+			/* The host's own alone: anybody can send what looks like an answer of DHCP's. */
+			if (!skb->ingress_ifindex)
+				snoop(skb, p, network_slot);
 			if (is_dhcp_reply(p))
 				repair_dhcp_reply(skb);
 		}

@@ -113,8 +113,8 @@ void apply_request(PortRecord& record, const PortRequest& request) {
   if (request.link_up) record.plugged = *request.link_up;
   if (request.filters) record.filters = *request.filters;
   if (request.allow) record.allow = *request.allow;
-  if (request.inbound) record.inbound = *request.inbound;
-  if (request.isolated) record.isolated = *request.isolated;
+  if (request.inbound) record.inbound = request.inbound;
+  if (request.isolated) record.isolated = request.isolated;
 }
 
 Result<void> check_attachable(Context& context, const LinkInfo& link, const Network& network) {
