@@ -18,8 +18,8 @@ check: deps build  ## all tests
 bench: deps build  ## against a bridge with libvirt's nftables rules, in namespaces; under 10 minutes
 	@tests/bench/bench $(BENCH)
 
-vmtest:      ## not in this build: other kernels have their own issue
-	@echo "make vmtest: not in this build yet" >&2; exit 2
+vmtest: deps build   ## the tests on other kernels in QEMU [KERNEL=6.1|6.12|all|running] [TESTS=regex] [RECORD=1]
+	@vmtest/vmtest run $(or $(KERNEL),all) $(if $(TESTS),--tests '$(TESTS)') $(if $(RECORD),--record)
 
 lint:        ## clang-format and clang-tidy, as in CI
 	@scripts/lint

@@ -20,10 +20,18 @@ namespace {
 namespace fs = std::filesystem;
 
 bool libbpf_verbose = false;
+unsigned verifier_log_level = 0;
 
 int print(libbpf_print_level level, const char* format, va_list arguments) {
   if (!libbpf_verbose || level == LIBBPF_DEBUG) return 0;
   return std::vfprintf(stderr, format, arguments);
+}
+
+bpf_object_open_opts open_options() {
+  bpf_object_open_opts options{};
+  options.sz = sizeof(options);
+  options.kernel_log_level = verifier_log_level;
+  return options;
 }
 
 struct Destroy {
@@ -135,6 +143,10 @@ void set_libbpf_verbose(bool verbose) {
   libbpf_set_print(print);
 }
 
+void set_verifier_log_level(unsigned level) {
+  verifier_log_level = level;
+}
+
 Result<std::optional<Datapath>> Datapath::open(const fs::path& pins) {
   VNET_ASSIGN(auto maps, SharedMaps::open(pins / "maps"));
   if (!maps) return std::nullopt;
@@ -151,7 +163,8 @@ Result<Datapath> Datapath::open_or_create(const fs::path& pins) {
 }
 
 Result<void> Datapath::load_network(const std::string& network, const NetworkPrograms& config) {
-  NetworkSkeleton skeleton(network_bpf::open());
+  auto options = open_options();
+  NetworkSkeleton skeleton(network_bpf::open(&options));
   if (!skeleton) return system_error("reading the BPF object");
   auto settings = maps_.settings.get(0);
   if (!settings) return failed("the settings map is empty");
@@ -173,7 +186,8 @@ Result<void> Datapath::load_network(const std::string& network, const NetworkPro
 }
 
 Result<void> Datapath::load_uplink(const std::string& interface, const UplinkPrograms& config) {
-  UplinkSkeleton skeleton(uplink_bpf::open());
+  auto options = open_options();
+  UplinkSkeleton skeleton(uplink_bpf::open(&options));
   if (!skeleton) return system_error("reading the BPF object");
   auto settings = maps_.settings.get(0);
   if (!settings) return failed("the settings map is empty");

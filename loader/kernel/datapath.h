@@ -74,4 +74,8 @@ class Datapath {
 // libbpf and the verifier speak only when asked to (--verbose).
 void set_libbpf_verbose(bool verbose);
 
+// What the verifier writes about each program that is loaded, in libbpf's debug messages: 1 its steps, 4
+// its statistics. For tools.
+void set_verifier_log_level(unsigned level);
+
 }  // namespace vnet
