@@ -13,11 +13,9 @@
 /* may_peer: bpf_redirect_peer works at tc ingress only. */
 static __always_inline int deliver(struct __sk_buff *skb, u32 ifindex, u32 slot, u32 flags, int may_peer)
 {
-	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
-	int err;
-
 	/* Its egress program is skipped or sees the mark: what may reach the port is asked here. */
-	err = port ? may_receive(skb, port) : 0;
+	int err = port_refuses(skb, ifindex);
+
 	if (err)
 		return err;
 	count_traffic(slot, COUNT_RX, skb->len);

@@ -136,13 +136,19 @@ static __always_inline int enter_from_outside(struct __sk_buff *skb, struct pack
 {
 	u32 slot = network_slot;
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
+	int err;
 
 	if (!(network_flags & VNET_NETWORK_F_VISIBLE))
 		return DROP(NOT_VISIBLE);
 	if (!net || (net->uplink_ifindex && net->uplink_ifindex != skb->ingress_ifindex))
 		return DROP(NO_UPLINK);
-	if (is_uplink && target)
+	if (is_uplink && target) {
+		/* What the port refuses makes no session: an outsider could use up the guest's share. */
+		err = port_refuses(skb, target->ifindex);
+		if (err)
+			return err;
 		admit_visible(skb, p, slot, target->slot, skb->ingress_ifindex);
+	}
 	return TC_ACT_OK;
 }
 

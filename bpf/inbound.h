@@ -225,4 +225,12 @@ static __always_inline int may_receive(struct __sk_buff *skb, struct vnet_port *
 	return port->flags & VNET_PORT_F_INBOUND ? inbound(skb, port) : 0;
 }
 
+/* The same, before the frame is handed over. */
+static __always_inline int port_refuses(struct __sk_buff *skb, u32 ifindex)
+{
+	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+
+	return port ? may_receive(skb, port) : 0;
+}
+
 #endif
