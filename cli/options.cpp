@@ -20,7 +20,8 @@ struct Parsed {
   PortWords port;
   QuestionWords question;
   std::uint64_t count = 0;  // 0: not given
-  CLI::Option* watch_option = nullptr;
+  std::vector<CLI::Option*> watch_options;
+  std::string flow_address, flow_protocol, flow_state;
 };
 
 CLI::App* verb(CLI::App& app, const char* name, const char* what, const char* example) {
@@ -52,6 +53,11 @@ void add_port_options(CLI::App* sub, PortWords& to) {
   sub->add_flag("--no-isolated", to.not_isolated, "Traffic with every port")->excludes(isolated);
   sub->add_option("--model", to.model, "The guest's network card, for display");
   sub->add_option("--portgroup", to.portgroup, "Port group of the network");
+}
+
+void add_watch(CLI::App* sub, Parsed& to, const char* what) {
+  auto* option = sub->add_option("--watch", to.watch, what)->expected(0, 1)->type_name("[SECONDS]");
+  to.watch_options.push_back(option);
 }
 
 void add_verbs(CLI::App& app, Parsed& to) {
@@ -93,11 +99,18 @@ void add_verbs(CLI::App& app, Parsed& to) {
                      "vnet-bpf stats --network default\n  vnet-bpf stats --watch 2");
   stats->add_option("--network", to.only_network, "Only this network");
   stats->add_option("--port", to.only_port, "Only this interface");
-  to.watch_option =
-      stats->add_option("--watch", to.watch, "Live rates every SECONDS (default 1)")->expected(0, 1);
-  to.watch_option->type_name("[SECONDS]");
-  auto* flows = verb(app, "flows", "List sessions", "vnet-bpf flows --network default --json");
+  add_watch(stats, to, "Live rates every SECONDS (default 1)");
+  auto* flows = verb(app, "flows", "List sessions",
+                     "vnet-bpf flows --port vnet0 --proto tcp\n"
+                     "  vnet-bpf flows --address 198.51.100.0/24 --watch\n  vnet-bpf flows --usage");
   flows->add_option("--network", to.only_network, "Only this network's");
+  flows->add_option("--port", to.only_port, "Only this interface's; or a TCP or UDP port's");
+  flows->add_option("--address", to.flow_address, "Only with this address (ADDR or ADDR/LENGTH) at any end");
+  flows->add_option("--proto", to.flow_protocol, "Only tcp, udp, icmp, icmp6 or a number");
+  flows->add_option("--state", to.flow_state, "Only new, established, closing or closed");
+  flows->add_flag("--usage", to.options.usage,
+                  "What sessions use up: limits, ports to masquerade to, retries");
+  add_watch(flows, to, "The fastest sessions, every SECONDS (default 1)");
 
   auto* monitor = verb(app, "monitor", "Show dropped packets as they happen",
                        "vnet-bpf monitor --network default --reason spoofed-mac\n"
@@ -172,6 +185,29 @@ std::string first_word(const std::vector<std::string>& arguments) {
   return "";
 }
 
+Result<void> check_flows(Parsed& parsed) {
+  Options& options = parsed.options;
+  FlowFilter& filter = options.flow_filter;
+  unsigned number = 0;
+  if (auto& port = options.only_port; port && port->find_first_not_of("0123456789") != std::string::npos)
+    filter.interface = *port;
+  else if (port && CLI::detail::lexical_cast(*port, number) && number > 0 && number < 65536)
+    filter.port = static_cast<std::uint16_t>(number);
+  else if (port)
+    return invalid(fmt::format("--port: '{}' is neither an interface nor a port from 1 to 65535", *port));
+  if (!parsed.flow_address.empty() && !(filter.address = Prefix::parse(parsed.flow_address)))
+    return invalid(fmt::format("--address: '{}' is neither ADDR nor ADDR/LENGTH", parsed.flow_address));
+  if (!parsed.flow_protocol.empty()) filter.protocol = parsed.flow_protocol;
+  static const std::set<std::string> states{"new", "established", "closing", "closed"};
+  if (!parsed.flow_state.empty() && !states.contains(parsed.flow_state))
+    return invalid(
+        fmt::format("--state: '{}' is not one of new, established, closing, closed", parsed.flow_state));
+  if (!parsed.flow_state.empty()) filter.state = parsed.flow_state;
+  bool filtered = filter.interface || filter.port || filter.address || filter.protocol || filter.state;
+  if (options.usage && filtered) return invalid("--usage tells of all sessions: only --network goes with it");
+  return {};
+}
+
 Result<void> check_export(const Options& options) {
   if (options.json) return invalid("--json: export prints the Prometheus format; stats --json prints JSON");
   if (options.listen && options.textfile) return invalid("--listen and --textfile exclude each other");
@@ -208,7 +244,9 @@ Result<Options> check(Parsed& parsed) {
   if (options.verb == "explain") {
     VNET_ASSIGN(options.question, to_question(parsed.question));
   }
-  if (parsed.watch_option->count()) {
+  if (options.verb == "flows") VNET_TRY(check_flows(parsed));
+  if (std::ranges::any_of(parsed.watch_options, [](auto* option) { return option->count() > 0; })) {
+    if (options.usage) return invalid("--watch and --usage exclude each other");
     if (options.json) return invalid("--watch and --json exclude each other");
     double seconds = 1;
     if (!parsed.watch.empty() && (!CLI::detail::lexical_cast(parsed.watch, seconds) ||

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/flows.h"
 #include "loader/error.h"
 #include "loader/host.h"
 
@@ -26,6 +27,8 @@ struct Options {
   bool xml = false;                                    // show
   std::optional<std::string> only_network, only_port;  // --network, --port of the verbs that look
   std::optional<double> watch_seconds;
+  FlowFilter flow_filter;                       // flows
+  bool usage = false;                           // flows
   std::optional<std::string> listen, textfile;  // export
   PortRequest port;                             // attach, set
   DropFilter drops;                             // monitor

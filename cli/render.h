@@ -9,7 +9,11 @@
 //   leases  [{"expiry" (0: never),"mac","protocol":"ipv4"|"ipv6","ip","prefix","hostname","client_id"}]
 //   flows   [{"network","protocol","state","inbound": bool, "inside":{"address","port"},"outside":{...},
 //            "translated":{...} (as the outside sees the inside), "age","idle" (seconds),
-//            "out_packets","out_bytes","in_packets","in_bytes"}]; port is the echo id for ICMP
+//            "out_packets","out_bytes","in_packets","in_bytes","bits_per_second" (since it began),
+//            "interface" (the guest's port)}]; port is the echo id for ICMP
+//   flows --usage  {"networks":[{"network","sessions","max_sessions"}],"ports":[{"interface", as networks}],
+//            "pools":[{"network","address","protocol","sessions","ports_in_use","ports","busiest":{"address",
+//            "port"},"busiest_sessions"}],"allocations":{"bindings","retries","exhausted","by_retries":[]}}
 //   explain {"packet","steps":[{"where","interface","verdict","details":[]}], "fate": guest host outside
 //   dropped refused
 //            flooded nowhere, "interface": where it ends, "reason","meaning","cause" ("" unless dropped or
@@ -30,6 +34,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/flows.h"
 #include "loader/doctor/doctor.h"
 #include "loader/host.h"
 
@@ -43,6 +48,7 @@ std::string leases_text(const std::vector<LeaseEntry>& leases);
 std::string ports_text(const std::vector<PortInfo>& ports);
 std::string stats_text(const Stats& stats);
 std::string flows_text(const std::vector<SessionInfo>& flows);
+std::string usage_text(const Usage& usage);  // flows --usage
 std::string doctor_text(const Findings& findings);
 
 Json list_json(const std::vector<NetworkSummary>& networks);
@@ -51,6 +57,7 @@ Json leases_json(const std::vector<LeaseEntry>& leases);
 Json ports_json(const std::vector<PortInfo>& ports);
 Json stats_json(const Stats& stats);
 Json flows_json(const std::vector<SessionInfo>& flows);
+Json usage_json(const Usage& usage);
 // monitor: without a newline.
 std::string drop_text(const Drop& drop);
 Json drop_json(const Drop& drop);

@@ -23,10 +23,6 @@ void add_counters(Json& to, const Counters& counters) {
   for (const auto& [reason, count] : counters.drops) to["drops"][reason] = count;
 }
 
-Json endpoint_json(const Endpoint& endpoint) {
-  return {{"address", endpoint.address.text()}, {"port", endpoint.port}};
-}
-
 }  // namespace
 
 Json list_json(const std::vector<NetworkSummary>& networks) {
@@ -112,25 +108,6 @@ Json stats_json(const Stats& stats) {
     json["uplinks"].push_back(std::move(one));
   }
   return json;
-}
-
-Json flows_json(const std::vector<SessionInfo>& flows) {
-  Json all = Json::array();
-  for (const auto& flow : flows)
-    all.push_back({{"network", flow.network},
-                   {"protocol", flow.protocol},
-                   {"state", flow.state},
-                   {"inbound", flow.inbound},
-                   {"inside", endpoint_json(flow.inside)},
-                   {"outside", endpoint_json(flow.outside)},
-                   {"translated", endpoint_json(flow.translated)},
-                   {"age", flow.age_seconds},
-                   {"idle", flow.idle_seconds},
-                   {"out_packets", flow.out_packets},
-                   {"out_bytes", flow.out_bytes},
-                   {"in_packets", flow.in_packets},
-                   {"in_bytes", flow.in_bytes}});
-  return all;
 }
 
 std::string document(const Json& json) {

@@ -124,19 +124,4 @@ std::string stats_text(const Stats& stats) {
   return out.empty() ? networks.text() : out;
 }
 
-std::string flows_text(const std::vector<SessionInfo>& flows) {
-  Table table(
-      {"Proto", "State", "Inside", "Outside", "Translated as", "Age", "Packets out/in", "Bytes out/in"},
-      {false, false, false, false, false, true, true, true});
-  for (const auto& flow : flows) {
-    bool ports = flow.inside.port || flow.outside.port;
-    bool same = flow.translated.address == flow.inside.address && flow.translated.port == flow.inside.port;
-    table.add({flow.protocol, flow.state, flow.inside.text(ports), flow.outside.text(ports),
-               same ? "-" : flow.translated.text(ports), duration(flow.age_seconds),
-               fmt::format("{}/{}", flow.out_packets, flow.in_packets),
-               fmt::format("{}/{}", flow.out_bytes, flow.in_bytes)});
-  }
-  return table.text();
-}
-
 }  // namespace vnet::cli

@@ -16,6 +16,7 @@ Result<void> look(Host& host, const Options& options);     // verbs_look.cpp
 Result<void> monitor(Host& host, const Options& options);  // monitor.cpp
 Result<void> export_metrics(const Options& options);       // export.cpp
 Result<void> watch(const Options& options);                // watch.cpp
+Result<void> watch_flows(const Options& options);          // watch_flows.cpp
 std::string bash_completion();                             // completion.cpp
 
 void print(const std::string& text);

@@ -24,6 +24,16 @@ Result<std::vector<NetworkSummary>> networks(Host& host, bool all) {
   return list;
 }
 
+Result<Usage> usage(Host& host, const std::optional<std::string>& network) {
+  Usage all;
+  VNET_ASSIGN(all.stats, host.stats(network, std::nullopt));
+  VNET_ASSIGN(auto flows, host.flows(network));
+  VNET_ASSIGN(auto sizes, host.pool_sizes());
+  VNET_ASSIGN(all.allocations, host.allocations());
+  all.pools = pool_use(flows, sizes);
+  return all;
+}
+
 }  // namespace
 
 Result<void> look(Host& host, const Options& options) {
@@ -46,8 +56,13 @@ Result<void> look(Host& host, const Options& options) {
     return show_facts(options, host.leases(options.network), leases_text, leases_json);
   if (options.verb == "ports")
     return show_facts(options, host.ports(options.only_network), ports_text, ports_json);
-  if (options.verb == "flows")
-    return show_facts(options, host.flows(options.only_network), flows_text, flows_json);
+  if (options.verb == "flows" && options.usage)
+    return show_facts(options, usage(host, options.only_network), usage_text, usage_json);
+  if (options.verb == "flows") {
+    VNET_ASSIGN(auto flows, host.flows(options.only_network));
+    return show_facts<std::vector<SessionInfo>>(options, choose_flows(std::move(flows), options.flow_filter),
+                                                flows_text, flows_json);
+  }
   if (options.verb == "explain")
     return show_facts(options, host.explain(options.question), explain_text, explain_json);
   return show_facts(options, host.stats(options.only_network, options.only_port), stats_text, stats_json);

@@ -11,13 +11,15 @@ double per_second(std::uint64_t before, std::uint64_t now, double seconds) {
   return static_cast<double>(now - before) / seconds;
 }
 
+std::uint64_t count_of(const Counters& counters, const std::string& reason) {
+  auto count = counters.drops.find(reason);
+  return count == counters.drops.end() ? 0 : count->second;
+}
+
 // Reason by reason, so that one that has begun anew does not hide another.
 double drop_rate(const Counters& before, const Counters& now, double seconds) {
   double all = 0;
-  for (const auto& [reason, count] : now.drops) {
-    auto old = before.drops.find(reason);
-    all += per_second(old == before.drops.end() ? 0 : old->second, count, seconds);
-  }
+  for (const auto& [reason, count] : now.drops) all += per_second(count_of(before, reason), count, seconds);
   return all;
 }
 
@@ -37,10 +39,10 @@ Counters all_drops(const Stats& stats) {
   return all;
 }
 
-std::vector<DropRate> drop_rates(Counters before, const Counters& now, double seconds) {
+std::vector<DropRate> drop_rates(const Counters& before, const Counters& now, double seconds) {
   std::vector<DropRate> drops;
   for (const auto& [reason, total] : now.drops)
-    drops.push_back({reason, per_second(before.drops[reason], total, seconds), total});
+    drops.push_back({reason, per_second(count_of(before, reason), total, seconds), total});
   std::ranges::stable_sort(drops, [](const DropRate& a, const DropRate& b) {
     return a.per_second != b.per_second ? a.per_second > b.per_second : a.total > b.total;
   });

@@ -27,7 +27,7 @@ std::uint64_t Counters::dropped() const {
   return all;
 }
 
-Counters read_counters(const SharedMaps& maps, std::uint16_t slot) {
+Counters read_traffic(const SharedMaps& maps, std::uint16_t slot) {
   Counters counters;
   for (const vnet_traffic& cpu : maps.traffic.get(slot)) {
     counters.rx_packets += cpu.rx_packets;
@@ -35,6 +35,11 @@ Counters read_counters(const SharedMaps& maps, std::uint16_t slot) {
     counters.tx_packets += cpu.tx_packets;
     counters.tx_bytes += cpu.tx_bytes;
   }
+  return counters;
+}
+
+Counters read_counters(const SharedMaps& maps, std::uint16_t slot) {
+  Counters counters = read_traffic(maps, slot);
   for (std::uint16_t reason = 1; reason < VNET_DROP_MAX; ++reason)
     if (auto count = sum(maps.drops.get({slot, reason}))) counters.drops[reason_word(reason)] = count;
   return counters;

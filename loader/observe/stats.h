@@ -43,7 +43,8 @@ struct Stats {
   std::vector<UplinkStats> uplinks;
 };
 
-// One slot's counters.
+// One slot's counters; read_traffic() leaves out the drops.
+Counters read_traffic(const SharedMaps& maps, std::uint16_t slot);
 Counters read_counters(const SharedMaps& maps, std::uint16_t slot);
 // Every slot's drops at once (one walk over the map).
 std::map<std::uint16_t, std::map<std::string, std::uint64_t>> read_drops(const SharedMaps& maps);

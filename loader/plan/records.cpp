@@ -2,7 +2,10 @@
 #include "loader/plan/records.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <time.h>
 
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "loader/kernel/files.h"
@@ -98,16 +101,50 @@ Result<std::optional<Record>> load(const std::filesystem::path& path) {
   return record;
 }
 
+// What a folder held when it was last changed: `stats --watch` asks every second, and there may be a thousand
+// records. Each is written by a rename, which the folder's time shows.
+template <typename Record>
+class Cache {
+ public:
+  static std::optional<std::vector<Record>> find(const std::filesystem::path& folder,
+                                                 const timespec& changed) {
+    std::scoped_lock lock(mutex_);
+    auto entry = all_.find(folder);
+    if (entry == all_.end() || entry->second.changed.tv_sec != changed.tv_sec ||
+        entry->second.changed.tv_nsec != changed.tv_nsec)
+      return std::nullopt;
+    return entry->second.records;
+  }
+  static void keep(const std::filesystem::path& folder, const timespec& changed,
+                   const std::vector<Record>& records) {
+    // The clock of file times ticks slowly: another change may share a time that has just been.
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    std::scoped_lock lock(mutex_);
+    if (now.tv_sec - changed.tv_sec >= 2) all_[folder] = {changed, records};
+  }
+
+ private:
+  struct Entry {
+    timespec changed{};
+    std::vector<Record> records;
+  };
+  static inline std::mutex mutex_;
+  static inline std::map<std::filesystem::path, Entry> all_;
+};
+
 template <typename Record>
 Result<std::vector<Record>> load_all(const std::filesystem::path& folder) {
   std::vector<Record> all;
-  std::error_code error;
-  if (!std::filesystem::exists(folder, error)) return all;
+  struct stat before {};
+  if (::stat(folder.c_str(), &before)) return all;
+  if (auto known = Cache<Record>::find(folder, before.st_mtim)) return std::move(*known);
   VNET_ASSIGN(auto files, list_files(folder, ".json"));
   for (const auto& file : files) {
     VNET_ASSIGN(auto record, load<Record>(folder / file));
     if (record) all.push_back(std::move(*record));
   }
+  Cache<Record>::keep(folder, before.st_mtim, all);
   return all;
 }
 

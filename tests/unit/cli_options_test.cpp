@@ -113,6 +113,26 @@ TEST(CliOptions, Watch) {
   EXPECT_THAT(refused({"stats", "--watch", "--json"}), HasSubstr("--json"));
 }
 
+TEST(CliOptions, Flows) {
+  auto options = parse({"flows", "--port", "vnet0", "--address", "192.0.2.0/24", "--proto", "tcp", "--state",
+                        "established", "--watch"});
+  EXPECT_EQ("vnet0", options.flow_filter.interface);
+  EXPECT_EQ("192.0.2.0/24", options.flow_filter.address->text());
+  EXPECT_EQ("tcp", options.flow_filter.protocol);
+  EXPECT_EQ("established", options.flow_filter.state);
+  EXPECT_EQ(1.0, options.watch_seconds);
+  options = parse({"flows", "--port", "443"});
+  EXPECT_EQ(443, options.flow_filter.port);
+  EXPECT_FALSE(options.flow_filter.interface);
+  EXPECT_TRUE(parse({"flows", "--usage", "--network", "lab"}).usage);
+  EXPECT_THAT(refused({"flows", "--port", "70000"}), HasSubstr("1 to 65535"));
+  EXPECT_THAT(refused({"flows", "--address", "192.0.2"}), HasSubstr("'192.0.2'"));
+  EXPECT_THAT(refused({"flows", "--state", "open"}), HasSubstr("established"));
+  EXPECT_THAT(refused({"flows", "--usage", "--proto", "tcp"}), HasSubstr("--usage"));
+  EXPECT_THAT(refused({"flows", "--usage", "--watch"}), HasSubstr("exclude"));
+  EXPECT_THAT(refused({"flows", "--watch", "--json"}), HasSubstr("--json"));
+}
+
 TEST(CliOptions, Export) {
   EXPECT_EQ("127.0.0.1:9437", parse({"export", "--listen", "127.0.0.1:9437"}).listen);
   EXPECT_EQ("/x/y.prom", parse({"export", "--textfile", "/x/y.prom"}).textfile);

@@ -5,7 +5,6 @@
 #include <cstdlib>
 
 #include "cli/render.h"
-#include "cli/screen.h"
 #include "cli/text.h"
 
 namespace vnet::cli {
@@ -91,11 +90,11 @@ TEST(CliRender, Flows) {
                    .out_packets = 4};
   EXPECT_EQ(
       " Proto   State         Inside           Outside            Translated as     Age   Packets out/in   "
-      "Bytes out/in\n"
+      "Bytes out/in   bit/s\n"
       "------------------------------------------------------------------------------------------------------"
-      "-----------\n"
+      "-------------------\n"
       " tcp     established   192.0.2.1:1000   [2001:db8::1]:80   -               1m01s              4/0     "
-      "       0/0\n",
+      "       0/0       0\n",
       flows_text({flow}));
   EXPECT_EQ(1000, flows_json({flow})[0]["translated"]["port"]);
 }
@@ -168,20 +167,6 @@ TEST(CliText, Numbers) {
   EXPECT_EQ("1.0M", short_number(999999));
   EXPECT_EQ("123M", short_number(123e6));
   EXPECT_EQ("2h05m", duration(7500));
-}
-
-TEST(CliScreen, FitsIntoEightyColumnsAndSorts) {
-  Rates rates;
-  for (int i = 0; i < 3; ++i)
-    rates.ports.push_back({"port-with-a-long-name-" + std::to_string(i),
-                           "network-with-a-long-name",
-                           1,
-                           {1e12, i * 1e15, 1e12, 1e12, i == 1 ? 1e9 : 0}});
-  auto screen = compose(rates, {.sort = SortBy::Drops});
-  for (const auto& line : screen.body) EXPECT_LE(line.text.size(), 79U) << line.text;
-  for (const auto& line : screen.head) EXPECT_LE(line.text.size(), 79U) << line.text;
-  EXPECT_THAT(screen.body[1].text, testing::EndsWith("1.0G"));
-  EXPECT_EQ(SortBy::Name, next_sort(SortBy::Drops));
 }
 
 }  // namespace
