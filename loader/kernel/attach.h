@@ -22,6 +22,10 @@ struct AttachPoint {
   std::string interface;  // for messages
   Hook hook = Hook::Ingress;
   std::filesystem::path link_pin;  // where the tcx link is pinned
+  // Two programs of ours at one hook: the order matters to them. tcx takes them as they come, unless one is
+  // to be first; clsact goes by priorities, the lower first.
+  bool first = false;
+  int clsact_order = 0;
 };
 
 // Idempotent; a program of ours that is there already is replaced without a gap. A pinned link whose
