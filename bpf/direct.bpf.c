@@ -156,17 +156,20 @@ static __always_inline void snoop_wire(struct __sk_buff *skb)
 		snoop(skb, p, network_slot);
 }
 
-/* A source that is a guest of ours: the switch has sent the frame back (or somebody claims to be it). */
+/*
+ * source, mode: of a sender that is a guest of ours, or (without source) the host, which is as one in bridge
+ * mode. The switch has sent its frame back, or somebody claims to be it.
+ */
 static __always_inline int group_from_wire(struct __sk_buff *skb, struct vnet_fdb_entry *source, u32 mode)
 {
-	if (!source) {
+	if (!mode) {
 		snoop_wire(skb);
 		flood(skb, 0, MODE_BRIDGE | MODE_VEPA | MODE_PRIVATE);
 		return TC_ACT_OK;
 	}
-	/* Those in bridge mode, and the host, have had it from a guest in bridge mode already. */
-	flood(skb, source->ifindex, mode == MODE_BRIDGE ? MODE_VEPA : MODE_VEPA | MODE_BRIDGE);
-	return mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
+	/* Whoever is in bridge mode has had it from a sender in bridge mode already. */
+	flood(skb, source ? source->ifindex : 0, mode == MODE_BRIDGE ? MODE_VEPA : MODE_VEPA | MODE_BRIDGE);
+	return source && mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
 }
 
 static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to,
@@ -177,13 +180,14 @@ static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to
 	u32 ifindex;
 
 	if (!target)
-		return mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
+		return source && mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
 	ifindex = target->ifindex;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
 	if (!port)
 		return TC_ACT_OK;
-	if (source) {
-		if (source->ifindex == ifindex || (mode == MODE_BRIDGE && mode_of(port) == MODE_BRIDGE))
+	if (mode) {
+		if ((source && source->ifindex == ifindex) ||
+		    (mode == MODE_BRIDGE && mode_of(port) == MODE_BRIDGE))
 			return DROP(REFLECTED);
 		if (mode_of(port) == MODE_PRIVATE)
 			return DROP(PRIVATE);
@@ -224,7 +228,7 @@ static __always_inline int from_wire(struct __sk_buff *skb)
 	if (passthrough)
 		return to_only_guest(skb);
 	source = guest_of(macs + 6);
-	mode = source ? mode_at(source->ifindex) : 0;
+	mode = source ? mode_at(source->ifindex) : is_gateway_mac(macs + 6) ? MODE_BRIDGE : 0;
 	if (mode == MODE_PRIVATE)
 		return DROP(PRIVATE);
 	if (source)
