@@ -97,7 +97,7 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 {
 	struct packet *p = packet_room();
 	u32 mode = mode_of(port);
-	u8 macs[12];
+	u8 macs[12] __attribute__((aligned(4)));
 	int err;
 
 	if (!p || read_bytes(skb, 0, macs, sizeof(macs)))
@@ -219,7 +219,7 @@ static __always_inline int to_only_guest(struct __sk_buff *skb)
 static __always_inline int from_wire(struct __sk_buff *skb)
 {
 	struct vnet_fdb_entry *source;
-	u8 macs[12];
+	u8 macs[12] __attribute__((aligned(4)));
 	u32 mode;
 
 	skb->tc_index = 0;
@@ -265,7 +265,7 @@ static __always_inline int from_host(struct __sk_buff *skb)
 {
 	struct vnet_fdb_entry *target;
 	u32 ifindex, slot, flags;
-	u8 to[6];
+	u8 to[6] __attribute__((aligned(4)));
 
 	if (passthrough || read_bytes(skb, 0, to, sizeof(to)) || is_link_protocol(to))
 		return TC_ACT_OK;
