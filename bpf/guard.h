@@ -87,7 +87,7 @@ static __always_inline int vet(struct __sk_buff *skb, struct vnet_port *port, st
 	if (port->flags & VNET_PORT_F_ESTABLISHED)
 		note_started(p, port->slot);
 	if (port->flags & VNET_PORT_F_DHCP_SERVER)
-		snoop(skb, p, port->network);
+		snoop(skb, p, network_slot);
 	return 0;
 }
 

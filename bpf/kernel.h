@@ -37,6 +37,7 @@ typedef __u64 u64;
 #define AF_INET6 10
 
 #define EEXIST		17
+#define ENODEV		19
 #define EINVAL		22
 #define CLOCK_MONOTONIC 1
 

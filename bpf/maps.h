@@ -66,6 +66,8 @@ struct {
 	__type(value, struct vnet_flow);
 } untimed SEC(".maps");
 
+VNET_MAP(members, BPF_MAP_TYPE_HASH, VNET_PORTS_MAX, struct vnet_member_key, u32, BPF_F_NO_PREALLOC);
+
 /* Who watches drops (bpf/monitor.h): written by the readers through mmap(), and the rings that they bring. */
 VNET_MAP(monitors, BPF_MAP_TYPE_ARRAY, 1, u32, struct vnet_monitors, BPF_F_MMAPABLE);
 VNET_MAP(monitor_lost, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_MONITORS_MAX, u32, u64, 0);

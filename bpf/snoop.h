@@ -43,7 +43,7 @@ static __always_inline int lease_to(struct vnet_fdb_key *client, struct vnet_add
 	port = bpf_map_lookup_elem(&ports, &ifindex);
 	if (!port || port->flags & fixed)
 		return 0;
-	return lease_address(addr, port->slot, client->network, lease_end(seconds));
+	return lease_address(addr, port->slot, port->network, lease_end(seconds));
 }
 
 __noinline int snoop_dhcp4(struct __sk_buff *skb, struct packet *p, u32 network)

@@ -9,6 +9,7 @@
 #include "loader/config/network_xml.h"
 #include "loader/host_state.h"
 #include "loader/kernel/files.h"
+#include "loader/plan/direct.h"
 
 namespace vnet {
 
@@ -72,6 +73,8 @@ Result<Plan> Host::State::heal() {
   if (!networks.empty()) {
     VNET_ASSIGN(auto uplinks, plan_uplinks(context, networks));
     plan.append(std::move(uplinks));
+    VNET_ASSIGN(auto parents, heal_parents(context, networks));
+    plan.append(std::move(parents));
   }
   return plan;
 }
@@ -147,6 +150,7 @@ Result<Plan> Host::start(const std::string& name) {
 Result<bool> Host::State::is_active(const std::string& name) {
   VNET_ASSIGN(auto active, active_network(context, name));
   if (!active || !active->record.complete) return false;
+  if (active->network.mode == Mode::Direct) return is_direct_up(context, active->record);
   // A reboot, or somebody's `ip link delete`, leaves a record without a bridge: `start` makes it again.
   VNET_ASSIGN(auto bridge, context.netlink.find_link(active->network.bridge));
   return bridge.has_value();

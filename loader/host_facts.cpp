@@ -22,7 +22,10 @@ PortInfo describe(const PortRecord& record, const Network& network) {
                 .source = network.bridge,
                 .model = record.model};
   if (network.mode == Mode::Bridge) info.type = "bridge";
-  if (network.mode == Mode::Direct) info.type = "direct";
+  if (network.mode == Mode::Direct) {
+    info.type = "direct";
+    info.source = record.parent;
+  }
   info.mac = record.mac;
   info.ips = record.ips;
   info.filters = record.filters;
@@ -59,6 +62,17 @@ bool is_uplink_of(const UplinkRecord& uplink, const Network& network) {
       return uplink.network.empty() &&
              (network.devices.empty() || network.devices.front() == uplink.interface);
   }
+}
+
+// An interface may be both: what guests send is the uplink's to count then, what they get only the parent's.
+void add_parent(std::vector<UplinkStats>& uplinks, const std::string& interface, Counters counters) {
+  auto both = std::ranges::find(uplinks, interface, &UplinkStats::interface);
+  if (both == uplinks.end()) {
+    uplinks.push_back({interface, std::move(counters)});
+    return;
+  }
+  counters.tx_packets = counters.tx_bytes = 0;
+  both->counters += counters;
 }
 
 // Nobody outside finds the way to a visible network by itself: the routes, by each uplink's own address.
@@ -123,6 +137,7 @@ Result<NetworkDetails> Host::show(const std::string& name) {
     VNET_ASSIGN(auto uplinks, state_->context.records.uplinks());
     for (const auto& uplink : uplinks)
       if (is_uplink_of(uplink, active->network)) details.uplinks.push_back(uplink.interface);
+    if (active->network.mode == Mode::Direct) details.uplinks = active->network.devices;
     VNET_ASSIGN(details.routes, routes_to(state_->context, active->network, details.uplinks));
   } else {
     VNET_ASSIGN(auto definition, state_->definition(name));
@@ -208,6 +223,8 @@ Result<Stats> Host::stats(const std::optional<std::string>& network, const std::
   if (!network && !port) {
     VNET_ASSIGN(auto uplinks, state_->context.records.uplinks());
     for (const auto& uplink : uplinks) stats.uplinks.push_back({uplink.interface, counters(uplink.slot)});
+    VNET_ASSIGN(auto parents, state_->context.records.parents());
+    for (const auto& parent : parents) add_parent(stats.uplinks, parent.interface, counters(parent.slot));
   }
   std::ranges::sort(stats.ports, {}, &PortStats::interface);
   return stats;

@@ -7,10 +7,10 @@ namespace vnet {
 
 const std::vector<const char*>& SharedMaps::names() {
   static const std::vector<const char*> all{
-      "sessions",  "reverse",  "fragments", "ports",    "fdb",          "networks",
-      "devices",   "subnets",  "forwards",  "traffic",  "drops",        "usage",
-      "probes",    "settings", "untimed",   "monitors", "monitor_lost", "monitor_rings",
-      "addresses", "claims",   "isolated",  "started",  "allows",       "allow_sources", "shortcuts", "stations"};
+      "sessions", "reverse",  "fragments",     "ports",         "fdb",       "networks", "devices",
+      "subnets",  "forwards", "traffic",       "drops",         "usage",     "probes",   "settings",
+      "untimed",  "monitors", "monitor_lost",  "monitor_rings", "addresses", "claims",   "isolated",
+      "started",  "allows",   "allow_sources", "shortcuts",     "stations",  "members"};
   return all;
 }
 
@@ -62,6 +62,7 @@ void visit_all(auto& maps, auto visit) {
   visit(maps.allow_sources);
   visit(maps.shortcuts);
   visit(maps.stations);
+  visit(maps.members);
 }
 
 }  // namespace

@@ -152,6 +152,7 @@ struct SharedMaps {
   Map<vnet_allow_source, __u32> allow_sources;
   Map<vnet_shortcut_key, vnet_shortcut> shortcuts;
   Map<vnet_fdb_key, __u32> stations;
+  Map<vnet_member_key, __u32> members;
 
   static const std::vector<const char*>& names();
   std::vector<int> fds() const;                 // in the order of names()

@@ -25,6 +25,9 @@
 /* Inbound (bpf/inbound.h); neither: everything is accepted. */
 #define VNET_PORT_F_ESTABLISHED 0x4000
 #define VNET_PORT_F_SHUT 0x8000
+/* Direct attachment (bpf/direct.bpf.c); neither: bridge mode. */
+#define VNET_PORT_F_VEPA 0x10000
+#define VNET_PORT_F_PRIVATE 0x20000
 
 #define VNET_PORT_F_FILTERS                                                                  \
   (VNET_PORT_F_NO_IP_SPOOFING | VNET_PORT_F_NO_ARP_SPOOFING | VNET_PORT_F_NO_IPV6_SPOOFING | \
@@ -108,5 +111,12 @@ struct vnet_allow_source {
 VNET_SIZE(struct vnet_allow_source, 28);
 
 #define VNET_ALLOWS_MAX (1 << 16)
+
+/* Direct attachment: the ports of a parent, numbered without gaps; the value is the port's ifindex. */
+struct vnet_member_key {
+  __u32 parent; /* ifindex */
+  __u32 index;
+};
+VNET_SIZE(struct vnet_member_key, 8);
 
 #endif

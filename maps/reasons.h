@@ -37,7 +37,11 @@
   X(ROUTER, "router", "clean-traffic: a router advertisement or redirect from a guest")                   \
   X(HIDDEN, "hidden", "clean-traffic: an IPv6 header chain that does not show what it carries")           \
   X(INBOUND, "inbound", "the port's --inbound does not let it in")                                        \
-  X(ISOLATED_PORT, "isolated-port", "from one isolated port to another")
+  X(ISOLATED_PORT, "isolated-port", "from one isolated port to another")                                  \
+  X(PRIVATE, "private", "direct attachment, private: to or from another guest, or the host")              \
+  X(REFLECTED, "reflected", "direct attachment: back where it came from, or delivered here already")      \
+  X(TOO_BIG, "too-big", "direct attachment: larger than the physical interface's MTU")                    \
+  X(NO_PARENT, "no-parent", "direct attachment: the physical interface is gone")
 
 #define VNET_REASON_ENUM(name, word, meaning) VNET_DROP_##name,
 enum vnet_reason { VNET_DROP_NONE = 0, VNET_REASONS(VNET_REASON_ENUM) VNET_DROP_MAX };

@@ -24,8 +24,9 @@ namespace {
 constexpr unsigned link_type_tcx = 11;  // newer than the headers of Debian 12's libbpf
 
 bool is_ours(const std::string& name) {
-  constexpr std::array names{"port_ingress",   "port_egress",    "gateway_ingress",
-                             "gateway_egress", "uplink_ingress", "uplink_egress"};
+  constexpr std::array names{"port_ingress",   "port_egress",   "gateway_ingress", "gateway_egress",
+                             "uplink_ingress", "uplink_egress", "parent_ingress",  "parent_egress",
+                             "member_ingress", "member_egress"};
   // The kernel cuts names to 15 characters.
   return std::ranges::any_of(names,
                              [&](const char* ours) { return name == std::string(ours).substr(0, 15); });
@@ -90,7 +91,7 @@ void add_clsact(nl_sock* socket, const LinkInfo& link, Hook hook, std::vector<Fo
   for (nl_object* object = nl_cache_get_first(raw); object; object = nl_cache_get_next(object)) {
     auto* filter = reinterpret_cast<rtnl_cls*>(object);
     unsigned priority = rtnl_cls_get_prio(filter);
-    if (priority == our_filter_priority || std::ranges::find(seen, priority) != seen.end()) continue;
+    if (is_our_priority(priority) || std::ranges::find(seen, priority) != seen.end()) continue;
     seen.push_back(priority);
     const char* kind = rtnl_tc_get_kind(TC_CAST(filter));
     const char* word = hook == Hook::Ingress ? "ingress" : "egress";

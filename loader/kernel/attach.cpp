@@ -21,6 +21,7 @@ namespace {
 // Newer than the headers of Debian 12's libbpf.
 constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);
 constexpr auto tcx_egress = static_cast<bpf_attach_type>(47);
+constexpr unsigned before_all = 1U << 3;  // BPF_F_BEFORE without anybody named
 
 // How our clsact filters are told from others'.
 constexpr unsigned filter_handle = 0x766e;
@@ -35,6 +36,10 @@ std::string describe(const AttachPoint& point) {
 bool tcx_wanted() {
   const char* how = std::getenv("VNET_BPF_ATTACH");
   return !how || std::strcmp(how, "clsact") != 0;
+}
+
+unsigned priority_of(const AttachPoint& point) {
+  return filter_priority + static_cast<unsigned>(point.clsact_order);
 }
 
 bpf_tc_hook clsact_hook(const AttachPoint& point) {
@@ -53,7 +58,7 @@ Result<void> attach_clsact(const AttachPoint& point, int program) {
   options.sz = sizeof(options);
   options.prog_fd = program;
   options.handle = filter_handle;
-  options.priority = filter_priority;
+  options.priority = priority_of(point);
   options.flags = BPF_TC_F_REPLACE;
   if (int error = bpf_tc_attach(&hook, &options)) return system_error(describe(point), -error);
   return {};
@@ -77,7 +82,7 @@ void detach_clsact(const AttachPoint& point) {
   bpf_tc_opts options{};
   options.sz = sizeof(options);
   options.handle = filter_handle;
-  options.priority = filter_priority;
+  options.priority = priority_of(point);
   if (bpf_tc_detach(&hook, &options)) return;  // not there
   // The qdisc was made for filters; without any it goes, too.
   if (clsact_empty(point.ifindex)) {
@@ -115,8 +120,9 @@ Result<void> attach_program(const AttachPoint& point, int program) {
     if (errno != ENOLINK) return system_error(describe(point));
   }
   if (::unlink(point.link_pin.c_str()) && errno != ENOENT) return system_error(describe(point));
+  DECLARE_LIBBPF_OPTS(bpf_link_create_opts, options, .flags = point.first ? before_all : 0);
   Fd link(bpf_link_create(program, point.ifindex, point.hook == Hook::Ingress ? tcx_ingress : tcx_egress,
-                          nullptr));
+                          &options));
   if (!link && errno == EINVAL) return attach_clsact(point, program);  // a kernel without tcx
   if (!link) return system_error(describe(point));
   if (bpf_obj_pin(link.get(), point.link_pin.c_str())) return system_error(describe(point));
@@ -144,7 +150,7 @@ Result<Fd> attached_program(const AttachPoint& point) {
     bpf_tc_opts options{};
     options.sz = sizeof(options);
     options.handle = filter_handle;
-    options.priority = filter_priority;
+    options.priority = priority_of(point);
     if (!bpf_tc_query(&hook, &options)) id = options.prog_id;
   }
   if (!id) return Fd();

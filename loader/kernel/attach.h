@@ -16,12 +16,19 @@ enum class Hook { Ingress, Egress };
 
 // The priority of our clsact filters, by which they are told from others'.
 constexpr unsigned our_filter_priority = 0x766e;
+constexpr bool is_our_priority(unsigned priority) {  // see AttachPoint::clsact_order
+  return priority + 1 >= our_filter_priority && priority <= our_filter_priority + 1;
+}
 
 struct AttachPoint {
   int ifindex = 0;
   std::string interface;  // for messages
   Hook hook = Hook::Ingress;
   std::filesystem::path link_pin;  // where the tcx link is pinned
+  // Two programs of ours at one hook: the order matters to them. tcx takes them as they come, unless one is
+  // to be first; clsact goes by priorities, the lower first.
+  bool first = false;
+  int clsact_order = 0;
 };
 
 // Idempotent; a program of ours that is there already is replaced without a gap. A pinned link whose

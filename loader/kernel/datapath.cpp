@@ -11,6 +11,7 @@
 #include <cstring>
 #include <memory>
 
+#include "direct.skel.h"
 #include "network.skel.h"
 #include "uplink.skel.h"
 
@@ -37,9 +38,11 @@ bpf_object_open_opts open_options() {
 struct Destroy {
   void operator()(network_bpf* skeleton) const { network_bpf::destroy(skeleton); }
   void operator()(uplink_bpf* skeleton) const { uplink_bpf::destroy(skeleton); }
+  void operator()(direct_bpf* skeleton) const { direct_bpf::destroy(skeleton); }
 };
 using NetworkSkeleton = std::unique_ptr<network_bpf, Destroy>;
 using UplinkSkeleton = std::unique_ptr<uplink_bpf, Destroy>;
+using DirectSkeleton = std::unique_ptr<direct_bpf, Destroy>;
 
 Result<void> make_folders(const fs::path& path) {
   std::error_code error;
@@ -208,8 +211,45 @@ void Datapath::unload_uplink(const std::string& interface) {
   remove_folder(pins_ / "uplinks" / pin_name(interface));
 }
 
-fs::path Datapath::link_pin(const std::string& interface, Hook hook) const {
-  return pins_ / "links" / (pin_name(interface) + (hook == Hook::Ingress ? "-ingress" : "-egress"));
+Result<void> Datapath::load_parent(const std::string& interface, const ParentPrograms& config) {
+  DirectSkeleton skeleton(direct_bpf::open());
+  if (!skeleton) return system_error("reading the BPF object");
+  auto settings = maps_.settings.get(0);
+  if (!settings) return failed("the settings map is empty");
+  auto* rodata = skeleton->rodata;
+  rodata->secret = settings->secret;
+  rodata->network_slot = config.slot;
+  rodata->gateway_ifindex = static_cast<__u32>(config.ifindex);
+  std::memcpy(const_cast<__u8*>(rodata->gateway_mac), config.mac.bytes.data(), 6);
+  rodata->passthrough = config.passthrough;
+  VNET_TRY(use_shared_maps(skeleton->obj, pins_));
+  if (int error = direct_bpf::load(skeleton.get())) return load_failed("the parent's programs", error);
+  return pin_programs(skeleton->obj, pins_ / "parents" / pin_name(interface));
+}
+
+void Datapath::unload_parent(const std::string& interface) {
+  remove_folder(pins_ / "parents" / pin_name(interface));
+}
+
+AttachPoint Datapath::point(Hook hook, const std::string& interface, int ifindex) const {
+  AttachPoint point{.ifindex = ifindex, .interface = interface, .hook = hook};
+  point.link_pin = pins_ / "links" / (pin_name(interface) + (hook == Hook::Ingress ? "-ingress" : "-egress"));
+  // What the parent's program delivers to a guest must have been masqueraded by the uplink's.
+  std::error_code ignored;
+  point.first = hook == Hook::Egress && fs::exists(parent_point(hook, interface, ifindex).link_pin, ignored);
+  return point;
+}
+
+// What comes for a guest is none of the uplink's affairs; what leaves, the uplink's programs have seen first.
+AttachPoint Datapath::parent_point(Hook hook, const std::string& interface, int ifindex) const {
+  bool ingress = hook == Hook::Ingress;
+  return {
+      .ifindex = ifindex,
+      .interface = interface,
+      .hook = hook,
+      .link_pin = pins_ / "links" / (pin_name(interface) + (ingress ? "%parent-ingress" : "%parent-egress")),
+      .first = ingress,
+      .clsact_order = ingress ? -1 : 1};
 }
 
 Result<void> Datapath::attach(const fs::path& programs, const char* ingress, const char* egress,
@@ -220,7 +260,7 @@ Result<void> Datapath::attach(const fs::path& programs, const char* ingress, con
     Fd program(bpf_obj_get((programs / name).c_str()));
     if (!program)
       return system_error(fmt::format("opening the pinned program {}", (programs / name).string()));
-    VNET_TRY(attach_program({ifindex, interface, hook, link_pin(interface, hook)}, program.get()));
+    VNET_TRY(attach_program(point(hook, interface, ifindex), program.get()));
   }
   return {};
 }
@@ -243,13 +283,34 @@ Result<void> Datapath::attach_member(const std::string& network, const std::stri
 }
 
 Result<void> Datapath::detach(const std::string& interface, int ifindex) {
-  for (Hook hook : {Hook::Ingress, Hook::Egress})
-    VNET_TRY(detach_program({ifindex, interface, hook, link_pin(interface, hook)}));
+  for (Hook hook : {Hook::Ingress, Hook::Egress}) VNET_TRY(detach_program(point(hook, interface, ifindex)));
   return {};
 }
 
 Result<Fd> Datapath::attached(const std::string& interface, int ifindex, Hook hook) const {
-  return attached_program({ifindex, interface, hook, link_pin(interface, hook)});
+  return attached_program(point(hook, interface, ifindex));
+}
+
+Result<void> Datapath::attach_direct_port(const std::string& parent, const std::string& interface,
+                                          int ifindex) {
+  return attach(pins_ / "parents" / pin_name(parent), "port_ingress", "port_egress", interface, ifindex);
+}
+
+Result<void> Datapath::attach_parent(const std::string& interface, int ifindex) {
+  VNET_TRY(make_folders(pins_ / "links"));
+  for (auto [hook, name] : {std::pair{Hook::Egress, "parent_egress"}, {Hook::Ingress, "parent_ingress"}}) {
+    auto path = pins_ / "parents" / pin_name(interface) / name;
+    Fd program(bpf_obj_get(path.c_str()));
+    if (!program) return system_error(fmt::format("opening the pinned program {}", path.string()));
+    VNET_TRY(attach_program(parent_point(hook, interface, ifindex), program.get()));
+  }
+  return {};
+}
+
+Result<void> Datapath::detach_parent(const std::string& interface, int ifindex) {
+  for (Hook hook : {Hook::Ingress, Hook::Egress})
+    VNET_TRY(detach_program(parent_point(hook, interface, ifindex)));
+  return {};
 }
 
 void Datapath::remove_all_pins() {

@@ -4,6 +4,7 @@
 //   PINS/maps/NAME               shared maps
 //   PINS/networks/NET/PROGRAM    the programs of a network
 //   PINS/uplinks/IFACE/PROGRAM   the two of an uplink
+//   PINS/parents/IFACE/PROGRAM   direct attachment: a physical interface's and its ports'
 //   PINS/links/IFACE-ingress     tcx links
 #pragma once
 
@@ -34,6 +35,14 @@ struct UplinkPrograms {
   bool ethernet = true;
 };
 
+// Direct attachment: a physical interface that guests hang on.
+struct ParentPrograms {
+  std::uint16_t slot = 0;
+  int ifindex = 0;
+  Mac mac;
+  bool passthrough = false;
+};
+
 class Datapath {
  public:
   // Opens the pinned maps, or makes and pins them.
@@ -47,6 +56,8 @@ class Datapath {
   Result<void> load_uplink(const std::string& interface, const UplinkPrograms& config);
   void unload_network(const std::string& network);
   void unload_uplink(const std::string& interface);
+  Result<void> load_parent(const std::string& interface, const ParentPrograms& config);
+  void unload_parent(const std::string& interface);
 
   // The two hooks of a port, the gateway, an uplink, or the uplink member of a bridged network's bridge. All
   // idempotent.
@@ -57,6 +68,10 @@ class Datapath {
   Result<void> detach(const std::string& interface, int ifindex);
   // Ours at that hook of any interface; without a value: none.
   Result<Fd> attached(const std::string& interface, int ifindex, Hook hook) const;
+  // A parent may be an uplink as well: it has hooks of its own.
+  Result<void> attach_direct_port(const std::string& parent, const std::string& interface, int ifindex);
+  Result<void> attach_parent(const std::string& interface, int ifindex);
+  Result<void> detach_parent(const std::string& interface, int ifindex);
 
   // When the last network has stopped: every pin of ours goes.
   void remove_all_pins();
@@ -65,7 +80,8 @@ class Datapath {
   Datapath(std::filesystem::path pins, SharedMaps maps) : pins_(std::move(pins)), maps_(std::move(maps)) {}
   Result<void> attach(const std::filesystem::path& programs, const char* ingress, const char* egress,
                       const std::string& interface, int ifindex);
-  std::filesystem::path link_pin(const std::string& interface, Hook hook) const;
+  AttachPoint point(Hook hook, const std::string& interface, int ifindex) const;
+  AttachPoint parent_point(Hook hook, const std::string& interface, int ifindex) const;
 
   std::filesystem::path pins_;
   SharedMaps maps_;

@@ -59,6 +59,7 @@ std::optional<LinkInfo> parse_link(nlmsghdr* header) {
   link.mtu = attributes.u32(IFLA_MTU);
   link.up = (info->ifi_flags & IFF_UP) != 0;
   link.carrier = (info->ifi_flags & IFF_LOWER_UP) != 0;
+  link.promiscuous = (info->ifi_flags & IFF_PROMISC) != 0;
   link.master = static_cast<int>(attributes.u32(IFLA_MASTER));
   link.link = static_cast<int>(attributes.u32(IFLA_LINK));
   if (attributes[IFLA_LINK_NETNSID]) link.peer_netns_id = static_cast<int>(attributes.u32(IFLA_LINK_NETNSID));
@@ -182,6 +183,11 @@ Result<void> Netlink::set_up(int ifindex) {
 }
 Result<void> Netlink::set_down(int ifindex) {
   return change_flags(ifindex, 0, IFF_UP, "taking down");
+}
+
+Result<void> Netlink::set_promiscuous(int ifindex, bool on) {
+  return change_flags(ifindex, on ? IFF_PROMISC : 0, IFF_PROMISC,
+                      on ? "setting promiscuous:" : "setting no longer promiscuous:");
 }
 
 Result<void> Netlink::set_master(int port, int bridge) {

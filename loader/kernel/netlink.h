@@ -41,6 +41,7 @@ struct LinkInfo {
   unsigned mtu = 0;  // bytes
   bool up = false;   // administratively: IFF_UP
   bool carrier = false;              // IFF_LOWER_UP
+  bool promiscuous = false;          // asked for by the administrator (or us), not by a bridge or a sniffer
   int master = 0;                    // ifindex of the bridge or bond it is enslaved to; 0: none
   int link = 0;                      // IFLA_LINK: a veth's peer, a macvtap's lower device; 0: none
   std::optional<int> peer_netns_id;  // set: `link` is an ifindex in the namespace of this id
@@ -132,6 +133,7 @@ class Netlink {
   Result<void> clear_master(int port);  // idempotent
   Result<void> set_mtu(int ifindex, unsigned mtu);
   Result<void> set_mac(int ifindex, const Mac& mac);
+  Result<void> set_promiscuous(int ifindex, bool on);
 
   // Bridge ports. Failed when `port` is not enslaved to a bridge.
   Result<PortFlags> port_flags(int port);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Starting and stopping a network: what all modes share. The mode's own steps are in gateway_plan.cpp and
-// bridge_plan.cpp.
+// Starting and stopping a network: what all modes share. The mode's own steps are in gateway_plan.cpp,
+// bridge_plan.cpp and direct_plan.cpp.
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "loader/config/network_xml.h"
+#include "loader/plan/direct.h"
 #include "loader/plan/modes.h"
 #include "loader/plan/port_guard.h"
 
@@ -17,7 +18,6 @@ Result<void> check_supported(const Network& network) {
   auto missing = [&](const std::string& what) {
     return invalid(fmt::format("network {}: {} is not in this build yet", network.name, what));
   };
-  if (network.mode == Mode::Direct) return missing(fmt::format("mode {}", mode_name(network.mode)));
   if (network.settings.xdp == XdpMode::Filter || network.settings.xdp == XdpMode::Forward)
     return missing("<vnet:xdp mode='filter'> or 'forward'");
   if (network.bandwidth) return missing("<bandwidth>");
@@ -39,12 +39,14 @@ Result<std::vector<ActiveNetwork>> other_networks(Context& context, const std::s
 Result<Plan> plan_mode_up(Context& context, const Network& network, std::uint16_t slot,
                           const std::vector<ActiveNetwork>& others) {
   if (network.mode == Mode::Bridge) return plan_bridged_up(context, network, slot);
+  if (network.mode == Mode::Direct) return plan_direct_up(context, network, slot, others);
   return plan_gateway_up(context, network, slot, others);
 }
 
 Result<Plan> plan_mode_down(Context& context, const Network& network, std::uint16_t slot,
                             const std::vector<ActiveNetwork>& others) {
   if (network.mode == Mode::Bridge) return plan_bridged_down(context, network, slot);
+  if (network.mode == Mode::Direct) return plan_direct_down(context, network, slot, others);
   return plan_gateway_down(context, network, slot, others);
 }
 
@@ -64,6 +66,8 @@ Result<Plan> plan_start(Context& context, const Network& network) {
   VNET_ASSIGN(auto record, context.records.network(network.name));
   if (network.mode == Mode::Bridge) {
     VNET_TRY(check_bridged(context, network));
+  } else if (network.mode == Mode::Direct) {
+    VNET_TRY(check_direct(context, network));
   } else {
     VNET_TRY(check_gateway(context, network, record.has_value()));
   }

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "loader/model/port_rules.h"
+#include "loader/plan/direct.h"
 #include "loader/plan/modes.h"
 #include "loader/plan/port_guard.h"
 
@@ -44,17 +45,18 @@ Result<void> write_port(Context& context, const PortRecord& record, const LinkIn
                         const ActiveNetwork& active) {
   VNET_ASSIGN(Datapath * datapath, context.need_datapath());
   auto& maps = datapath->maps();
-  std::uint16_t network = active.record.slot;
+  VNET_ASSIGN(auto segment, segment_of(context, record, active.record.slot));
   bool peer = reaches_other_namespace(link);
-  vnet_port port{.slot = record.slot, .network = network};
+  vnet_port port{.slot = record.slot, .network = active.record.slot};
   VNET_ASSIGN(port.flags, guard_flags(record, active.network));
+  port.flags |= direct_flags(active.network);
   if (peer) port.flags |= VNET_PORT_F_PEER;
   if (!record.plugged) port.flags |= VNET_PORT_F_DOWN;
   if (record.mac) {
     port.flags |= VNET_PORT_F_MAC;
     std::memcpy(port.mac, record.mac->bytes.data(), sizeof(port.mac));
     VNET_TRY(
-        maps.fdb.set(fdb_key(network, *record.mac), {.ifindex = static_cast<__u32>(link.ifindex),
+        maps.fdb.set(fdb_key(segment, *record.mac), {.ifindex = static_cast<__u32>(link.ifindex),
                                                      .slot = record.slot,
                                                      .flags = static_cast<__u8>(peer ? VNET_HOP_F_PEER : 0),
                                                      .is_static = 1}));
@@ -67,6 +69,7 @@ Result<void> write_port(Context& context, const PortRecord& record, const LinkIn
 // The bridge must agree: the fixed MAC is where we say, nothing else is learned there, and what it floods
 // does not cross from one isolated port to another.
 Result<void> write_bridge_entries(Netlink& netlink, const PortRecord& record, const Network& network) {
+  if (!record.parent.empty()) return {};
   VNET_TRY(netlink.set_port_flags(record.ifindex,
                                   {.learning = !record.mac, .isolated = is_isolated(record, network)}));
   return record.mac ? netlink.add_fdb(record.ifindex, *record.mac) : Result<void>{};
@@ -76,7 +79,8 @@ Result<void> check_mac_free(Context& context, const PortRecord& record) {
   if (!record.mac) return {};
   VNET_ASSIGN(auto ports, context.records.ports());
   for (const auto& other : ports)
-    if (other.interface != record.interface && other.network == record.network && other.mac == record.mac)
+    if (other.interface != record.interface && other.mac == record.mac &&
+        (other.network == record.network || (!record.parent.empty() && other.parent == record.parent)))
       return failed(fmt::format("{} has the MAC {} already", other.interface, record.mac->text()));
   return {};
 }
@@ -123,7 +127,9 @@ Result<void> check_attachable(Context& context, const LinkInfo& link, const Netw
     return invalid(fmt::format("{} is a {}, not a guest's interface", link.name,
                                link.kind == "bridge" ? "bridge" : "loopback"));
   VNET_ASSIGN(auto uplink, context.records.uplink(link.name));
-  if (uplink) return invalid(fmt::format("{} is an uplink of the host, not a guest's interface", link.name));
+  VNET_ASSIGN(auto parent, context.records.parent(link.name));
+  if (uplink || parent)
+    return invalid(fmt::format("{} is an uplink of the host, not a guest's interface", link.name));
   if (link.master) {
     VNET_ASSIGN(auto master, context.netlink.find_link(link.master));
     if (master && master->name != network.bridge)
@@ -143,10 +149,12 @@ Result<void> change_port(Context& context, const PortRecord& before, PortRecord 
   VNET_TRY(context.records.save(after));
   VNET_TRY(write_port(context, after, link, *active));
   if (before.mac != after.mac && before.mac) {
-    (void)datapath->maps().fdb.erase(fdb_key(active->record.slot, *before.mac));
-    VNET_TRY(context.netlink.delete_fdb(link.ifindex, *before.mac));
+    VNET_ASSIGN(auto segment, segment_of(context, after, active->record.slot));
+    (void)datapath->maps().fdb.erase(fdb_key(segment, *before.mac));
+    if (after.parent.empty()) VNET_TRY(context.netlink.delete_fdb(link.ifindex, *before.mac));
   }
   VNET_TRY(write_bridge_entries(context.netlink, after, active->network));
+  if (after.mac) VNET_TRY(lend_mac(context, after.parent, after.mac));
   // As a cable: the other end of a veth loses its carrier.
   if (before.plugged != after.plugged)
     VNET_TRY(after.plugged ? context.netlink.set_up(link.ifindex) : context.netlink.set_down(link.ifindex));
@@ -160,6 +168,10 @@ Result<Plan> plan_change(Context& context, const PortRecord& before, const PortR
   PortRecord after = before;
   apply_request(after, request);
   VNET_TRY(check_mac_free(context, after));
+  if (!after.parent.empty()) {
+    VNET_ASSIGN(auto active, active_network(context, after.network));
+    if (active) VNET_TRY(check_direct_port(context, active->network, after));
+  }
   Plan plan;
   plan.done = done;
   if (after == before && before.settled) return plan;
@@ -187,8 +199,9 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
   std::string done = fmt::format("Interface {} attached to network {}", request.interface, request.network);
   // Attached and in place: change what is asked for. A record of an interface that has been made anew (or of
   // an interrupted attach) is gone through again from the start.
-  bool in_place = before && before->settled && before->ifindex == link->ifindex && link->master &&
-                  context.datapath && context.datapath->maps().ports.get(static_cast<__u32>(link->ifindex));
+  bool in_place = before && before->settled && before->ifindex == link->ifindex &&
+                  (link->master || active->network.mode == Mode::Direct) && context.datapath &&
+                  context.datapath->maps().ports.get(static_cast<__u32>(link->ifindex));
   if (in_place) return plan_change(context, *before, request, done);
   VNET_TRY(check_attachable(context, *link, active->network));
 
@@ -202,6 +215,10 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
   }
   apply_request(record, request);
   record.settled = false;
+  if (active->network.mode == Mode::Direct) {
+    VNET_ASSIGN(record.parent, choose_parent(context, active->network, record));
+    VNET_TRY(check_direct_port(context, active->network, record));
+  }
   VNET_TRY(check_mac_free(context, record));
 
   const Network& network = active->network;
@@ -214,6 +231,8 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
         VNET_TRY(context.records.save(record));
         if (fresh) VNET_TRY(clear_slot(datapath->maps(), record.slot));
         VNET_TRY(write_port(context, record, link, active));
+        if (!record.parent.empty())
+          return datapath->attach_direct_port(record.parent, record.interface, record.ifindex);
         return datapath->attach_port(record.network, record.interface, record.ifindex);
       },
       [&context, record] {
@@ -224,6 +243,10 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
         forget_guard(context.datapath->maps(), record.slot);
         (void)context.records.remove_port(record.interface);
       });
+  if (network.mode == Mode::Direct) {
+    plan_plug_direct(plan, context, network, record, *link);
+    return plan;
+  }
   auto mtu = network.mtu;
   if (network.mode == Mode::Bridge) {  // as libvirt: a smaller one would make the bridge's smaller, too
     VNET_ASSIGN(auto bridge, context.netlink.link(network.bridge));
@@ -273,6 +296,7 @@ Result<Plan> plan_detach(Context& context, const PortRecord& record) {
                }
                return context.netlink.clear_master(record.ifindex);
              });
+  if (!record.parent.empty()) plan_unplug_direct(plan, context, record);
   plan.add(fmt::format("take the guard off {}", record.interface), [&context, record]() -> Result<void> {
     if (context.datapath) {
       auto& maps = context.datapath->maps();

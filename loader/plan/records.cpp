@@ -49,7 +49,8 @@ void write(json& j, const PortRecord& r) {
        {"allow", r.allow},
        {"inbound", r.inbound ? json(inbound_name(*r.inbound)) : json()},
        {"isolated", r.isolated ? json(*r.isolated) : json()},
-       {"settled", r.settled}};
+       {"settled", r.settled},
+       {"parent", r.parent}};
 }
 void read(const json& j, PortRecord& r) {
   r.interface = j.at("interface");
@@ -68,6 +69,7 @@ void read(const json& j, PortRecord& r) {
   if (const auto& text = j.at("inbound"); !text.is_null()) r.inbound = inbound_of(text.get<std::string>());
   if (const auto& flag = j.at("isolated"); !flag.is_null()) r.isolated = flag.get<bool>();
   r.settled = j.at("settled");
+  r.parent = j.at("parent");
 }
 
 void write(json& j, const UplinkRecord& r) {
@@ -78,6 +80,27 @@ void read(const json& j, UplinkRecord& r) {
   r.interface = j.at("interface");
   r.ifindex = j.at("ifindex");
   r.slot = j.at("slot");
+}
+
+void write(json& j, const ParentRecord& r) {
+  j = {{"interface", r.interface},
+       {"ifindex", r.ifindex},
+       {"slot", r.slot},
+       {"mac", r.mac.text()},
+       {"passthrough", r.passthrough},
+       {"was_promiscuous", r.was_promiscuous},
+       {"was_up", r.was_up},
+       {"own_mac", r.own_mac ? r.own_mac->text() : ""}};
+}
+void read(const json& j, ParentRecord& r) {
+  r.interface = j.at("interface");
+  r.ifindex = j.at("ifindex");
+  r.slot = j.at("slot");
+  r.mac = Mac::parse(j.at("mac").get<std::string>()).value_or(Mac{});
+  r.passthrough = j.at("passthrough");
+  r.was_promiscuous = j.at("was_promiscuous");
+  r.was_up = j.at("was_up");
+  r.own_mac = Mac::parse(j.at("own_mac").get<std::string>());
 }
 
 // nlohmann speaks in exceptions; they stay here.
@@ -167,6 +190,9 @@ Result<std::vector<PortRecord>> Records::ports() const {
 Result<std::vector<UplinkRecord>> Records::uplinks() const {
   return load_all<UplinkRecord>(dirs_->runtime() / "uplinks");
 }
+Result<std::vector<ParentRecord>> Records::parents() const {
+  return load_all<ParentRecord>(dirs_->runtime() / "parents");
+}
 Result<std::optional<NetworkRecord>> Records::network(const std::string& name) const {
   return load<NetworkRecord>(dirs_->runtime() / "networks" / (name + ".json"));
 }
@@ -175,6 +201,9 @@ Result<std::optional<PortRecord>> Records::port(const std::string& interface) co
 }
 Result<std::optional<UplinkRecord>> Records::uplink(const std::string& interface) const {
   return load<UplinkRecord>(dirs_->runtime() / "uplinks" / (interface + ".json"));
+}
+Result<std::optional<ParentRecord>> Records::parent(const std::string& interface) const {
+  return load<ParentRecord>(dirs_->runtime() / "parents" / (interface + ".json"));
 }
 
 Result<std::map<std::string, std::string>> Records::sysctls() const {
@@ -199,6 +228,9 @@ Result<void> Records::save(const PortRecord& record) const {
 Result<void> Records::save(const UplinkRecord& record) const {
   return store(dirs_->runtime() / "uplinks", record.interface, record);
 }
+Result<void> Records::save(const ParentRecord& record) const {
+  return store(dirs_->runtime() / "parents", record.interface, record);
+}
 Result<void> Records::save_sysctls(const std::map<std::string, std::string>& previous) const {
   auto path = dirs_->runtime() / "sysctls.json";
   if (previous.empty()) return remove_file(path);
@@ -213,9 +245,12 @@ Result<void> Records::remove_port(const std::string& interface) const {
 Result<void> Records::remove_uplink(const std::string& interface) const {
   return remove_file(dirs_->runtime() / "uplinks" / (interface + ".json"));
 }
+Result<void> Records::remove_parent(const std::string& interface) const {
+  return remove_file(dirs_->runtime() / "parents" / (interface + ".json"));
+}
 
 void Records::sweep() const {
-  for (const char* folder : {"networks", "ports", "uplinks", "dnsmasq", ""})
+  for (const char* folder : {"networks", "ports", "uplinks", "parents", "dnsmasq", ""})
     remove_unfinished_files(dirs_->runtime() / folder);
   remove_unfinished_files(dirs_->definitions());
 }
@@ -225,6 +260,8 @@ Result<std::uint16_t> Records::free_slot(const std::set<std::uint16_t>& also_tak
   VNET_ASSIGN(auto all_networks, networks());
   VNET_ASSIGN(auto all_ports, ports());
   VNET_ASSIGN(auto all_uplinks, uplinks());
+  VNET_ASSIGN(auto all_parents, parents());
+  for (const auto& r : all_parents) taken.insert(r.slot);
   for (const auto& r : all_networks) taken.insert(r.slot);
   for (const auto& r : all_ports) taken.insert(r.slot);
   for (const auto& r : all_uplinks) taken.insert(r.slot);

@@ -37,6 +37,7 @@ struct PortRecord {
   std::optional<Inbound> inbound;  // nullopt: the network's default
   std::optional<bool> isolated;    // nullopt: the network's <port isolated>
   bool settled = false;            // false: an attach or set was interrupted
+  std::string parent;              // direct attachment: the physical interface
   bool operator==(const PortRecord&) const = default;
 };
 
@@ -47,6 +48,17 @@ struct UplinkRecord {
   std::uint16_t slot = 0;
 };
 
+// A physical interface of direct attachment, with what we changed of it.
+struct ParentRecord {
+  std::string interface;
+  int ifindex = 0;
+  std::uint16_t slot = 0;  // counters, and the guests' MACs
+  Mac mac;                 // the host's; what its programs were loaded with
+  bool passthrough = false;
+  bool was_promiscuous = false, was_up = true;
+  std::optional<Mac> own_mac;  // while it has its guest's (passthrough)
+};
+
 class Records {
  public:
   explicit Records(const StateDir& dirs) : dirs_(&dirs) {}
@@ -54,19 +66,23 @@ class Records {
   Result<std::vector<NetworkRecord>> networks() const;
   Result<std::vector<PortRecord>> ports() const;
   Result<std::vector<UplinkRecord>> uplinks() const;
+  Result<std::vector<ParentRecord>> parents() const;
   Result<std::optional<NetworkRecord>> network(const std::string& name) const;
   Result<std::optional<PortRecord>> port(const std::string& interface) const;
   Result<std::optional<UplinkRecord>> uplink(const std::string& interface) const;
+  Result<std::optional<ParentRecord>> parent(const std::string& interface) const;
   // Sysctls that we changed, with their values before.
   Result<std::map<std::string, std::string>> sysctls() const;
 
   Result<void> save(const NetworkRecord& record) const;
   Result<void> save(const PortRecord& record) const;
   Result<void> save(const UplinkRecord& record) const;
+  Result<void> save(const ParentRecord& record) const;
   Result<void> save_sysctls(const std::map<std::string, std::string>& previous) const;
   Result<void> remove_network(const std::string& name) const;
   Result<void> remove_port(const std::string& interface) const;
   Result<void> remove_uplink(const std::string& interface) const;
+  Result<void> remove_parent(const std::string& interface) const;
 
   // What an interrupted write has left; only with the lock held.
   void sweep() const;

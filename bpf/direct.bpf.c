@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Direct attachment: guests on a physical interface (their parent) without a Linux bridge. The programs of
+ * one parent and of the ports on it; ports of several networks may share a parent, each in the mode of its
+ * network, as macvlan has them:
+ *
+ *  bridge: to each other and to the host here, to everybody else by the wire;
+ *  vepa: to everybody by the wire, also where the switch must send the frame back;
+ *  private: by the wire, and never to another guest;
+ *  passthrough: the parent is its one guest's alone.
+ *
+ * network.h says gateway where the parent is meant: its MAC is the host's, which no guest may use, and
+ * network_slot keys the guests' MACs of the parent.
+ */
+#include "bpf/deliver.h"
+#include "bpf/dhcp.h"
+#include "bpf/flood.h"
+#include "bpf/guard.h"
+
+const volatile __u8 passthrough;
+
+/* 01:80:c2:00:00:0x is between bridges (802.1D): the host's and the switch's, never a guest's. */
+static __always_inline int is_link_protocol(const u8 *mac)
+{
+	return mac[0] == 0x01 && mac[1] == 0x80 && mac[2] == 0xc2 && !mac[3] && !mac[4] && mac[5] < 0x10;
+}
+
+static __always_inline struct vnet_fdb_entry *guest_of(const u8 *mac)
+{
+	struct vnet_fdb_key key = {.network = network_slot};
+
+	__builtin_memcpy(key.mac, mac, 6);
+	return bpf_map_lookup_elem(&fdb, &key);
+}
+
+/* 0: no port any more. */
+static __always_inline u32 mode_at(u32 ifindex)
+{
+	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+
+	return port ? mode_of(port) : 0;
+}
+
+/* The parent's egress program must not take it for the host's, and turn it round to a guest. */
+#define MARK_WIRE 1
+
+static __always_inline int to_wire(struct __sk_buff *skb)
+{
+	u32 mtu = 0;
+	int fits = bpf_check_mtu(skb, gateway_ifindex, &mtu, 0, BPF_MTU_CHK_SEGS);
+
+	if (fits > 0)
+		return DROP(TOO_BIG);
+	if (fits == -ENODEV)
+		return DROP(NO_PARENT);
+	mark_done(skb);
+	skb->cb[2] = MARK_WIRE;
+	skb->tc_index = 0;
+	return bpf_redirect(gateway_ifindex, 0);
+}
+
+static __always_inline int group_from_guest(struct __sk_buff *skb, u32 mode)
+{
+	if (mode == MODE_BRIDGE) {
+		flood(skb, skb->ifindex, MODE_BRIDGE);
+		mark_done(skb); /* behind the flood, whose clones the ports shall judge */
+		bpf_clone_redirect(skb, gateway_ifindex, BPF_F_INGRESS);
+	}
+	return to_wire(skb);
+}
+
+static __always_inline int unicast_from_guest(struct __sk_buff *skb, const u8 *to, u32 mode)
+{
+	struct vnet_fdb_entry *target;
+	u32 other;
+
+	if (is_gateway_mac(to)) {
+		if (mode == MODE_PRIVATE)
+			return DROP(PRIVATE);
+		mark_done(skb);
+		return bpf_redirect(gateway_ifindex, BPF_F_INGRESS);
+	}
+	target = guest_of(to);
+	if (!target)
+		return to_wire(skb);
+	if (target->ifindex == skb->ifindex)
+		return DROP(REFLECTED);
+	other = mode_at(target->ifindex);
+	if ((mode | other) & MODE_PRIVATE)
+		return DROP(PRIVATE);
+	if (other == MODE_VEPA)
+		return to_wire(skb);
+	return deliver(skb, target->ifindex, target->slot, target->flags, 1);
+}
+
+static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *port)
+{
+	struct packet *p = packet_room();
+	u32 mode = mode_of(port);
+	u8 macs[12] __attribute__((aligned(4)));
+	int err;
+
+	if (!p || read_bytes(skb, 0, macs, sizeof(macs)))
+		return DROP(MALFORMED);
+	err = guard(port, macs + 6, skb->ifindex);
+	if (err)
+		return err;
+	skb->tc_index = port->slot;
+	if (port->flags & VNET_PORT_F_VET) {
+		err = vet(skb, port, p);
+		if (err)
+			return err;
+	}
+	if (is_link_protocol(macs))
+		return DROP(BPDU);
+	if (passthrough || mode == MODE_VEPA)
+		return to_wire(skb);
+	return macs[0] & 1 ? group_from_guest(skb, mode) : unicast_from_guest(skb, macs, mode);
+}
+
+SEC("tc")
+int port_ingress(struct __sk_buff *skb)
+{
+	u32 ifindex = skb->ifindex;
+	u32 bytes = skb->len;
+	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+
+	if (!port)
+		return leave(skb, VNET_HOOK_PORT_INGRESS, DROP(UNATTACHED), network_slot, COUNT_NOTHING,
+			     bytes);
+	return leave(skb, VNET_HOOK_PORT_INGRESS, from_guest(skb, port), port->slot, COUNT_TX, bytes);
+}
+
+SEC("tc")
+int port_egress(struct __sk_buff *skb)
+{
+	u32 ifindex = skb->ifindex;
+	u32 bytes = skb->len;
+	struct vnet_port *port;
+
+	if (is_done(skb))
+		return PASS;
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (!port)
+		return leave(skb, VNET_HOOK_PORT_EGRESS, DROP(UNATTACHED), network_slot, COUNT_NOTHING,
+			     bytes);
+	return leave(skb, VNET_HOOK_PORT_EGRESS, may_receive(skb, port), port->slot, COUNT_RX, bytes);
+}
+
+/* The wire is where a direct network's DHCP server is: it is believed. */
+static __always_inline void snoop_wire(struct __sk_buff *skb)
+{
+	struct packet *p = packet_room();
+
+	if (p && !parse(skb, p, ETH_HLEN))
+		snoop(skb, p, network_slot);
+}
+
+/*
+ * source, mode: of a sender that is a guest of ours, or (without source) the host, which is as one in bridge
+ * mode. The switch has sent its frame back, or somebody claims to be it.
+ */
+static __always_inline int group_from_wire(struct __sk_buff *skb, struct vnet_fdb_entry *source, u32 mode)
+{
+	if (!mode) {
+		snoop_wire(skb);
+		flood(skb, 0, MODE_BRIDGE | MODE_VEPA | MODE_PRIVATE);
+		return TC_ACT_OK;
+	}
+	/* Whoever is in bridge mode has had it from a sender in bridge mode already. */
+	flood(skb, source ? source->ifindex : 0, mode == MODE_BRIDGE ? MODE_VEPA : MODE_VEPA | MODE_BRIDGE);
+	return source && mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
+}
+
+static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to,
+					     struct vnet_fdb_entry *source, u32 mode)
+{
+	struct vnet_fdb_entry *target = guest_of(to);
+	struct vnet_port *port;
+	u32 ifindex;
+
+	if (!target)
+		return source && mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
+	ifindex = target->ifindex;
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (!port)
+		return TC_ACT_OK;
+	if (mode) {
+		if ((source && source->ifindex == ifindex) ||
+		    (mode == MODE_BRIDGE && mode_of(port) == MODE_BRIDGE))
+			return DROP(REFLECTED);
+		if (mode_of(port) == MODE_PRIVATE)
+			return DROP(PRIVATE);
+	} else if (port->flags & VNET_PORT_F_FILTERS) {
+		snoop_wire(skb);
+	}
+	return deliver(skb, ifindex, target->slot, target->flags, 1);
+}
+
+/* The parent is the guest's alone. */
+static __always_inline int to_only_guest(struct __sk_buff *skb)
+{
+	struct vnet_member_key key = {.parent = gateway_ifindex};
+	u32 *member = bpf_map_lookup_elem(&members, &key);
+	struct vnet_port *port;
+	u32 ifindex;
+
+	if (!member)
+		return TC_ACT_OK;
+	ifindex = *member;
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (!port)
+		return TC_ACT_OK;
+	if (port->flags & VNET_PORT_F_FILTERS)
+		snoop_wire(skb);
+	return deliver(skb, ifindex, port->slot, port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0, 1);
+}
+
+static __always_inline int from_wire(struct __sk_buff *skb)
+{
+	struct vnet_fdb_entry *source;
+	u8 macs[12] __attribute__((aligned(4)));
+	u32 mode;
+
+	skb->tc_index = 0;
+	if (read_bytes(skb, 0, macs, sizeof(macs)) || is_link_protocol(macs))
+		return TC_ACT_OK;
+	if (passthrough)
+		return to_only_guest(skb);
+	source = guest_of(macs + 6);
+	mode = source ? mode_at(source->ifindex) : is_gateway_mac(macs + 6) ? MODE_BRIDGE : 0;
+	if (mode == MODE_PRIVATE)
+		return DROP(PRIVATE);
+	if (source)
+		skb->tc_index = source->slot; /* isolated ports stay apart by way of the switch, too */
+	return macs[0] & 1 ? group_from_wire(skb, source, mode) : unicast_from_wire(skb, macs, source, mode);
+}
+
+/* Counted is what guests have of the parent: the host's own traffic is its own affair. */
+SEC("tc")
+int parent_ingress(struct __sk_buff *skb)
+{
+	u32 bytes = skb->len;
+	int verdict;
+
+	if (is_done(skb)) { /* a guest's frame for the host */
+		skb->tc_index = 0;
+		return PASS;
+	}
+	verdict = from_wire(skb);
+	return leave(skb, VNET_HOOK_PARENT_INGRESS, verdict, network_slot,
+		     verdict == TC_ACT_OK ? COUNT_NOTHING : COUNT_RX, bytes);
+}
+
+/* There is no network card between the host and its guests that would complete the checksum. */
+static __always_inline void repair_dhcp(struct __sk_buff *skb)
+{
+	struct packet *p = packet_room();
+
+	if (p && !parse(skb, p, ETH_HLEN) && is_dhcp_reply(p))
+		repair_dhcp_reply(skb);
+}
+
+static __always_inline int from_host(struct __sk_buff *skb)
+{
+	struct vnet_fdb_entry *target;
+	u32 ifindex, slot, flags;
+	u8 to[6] __attribute__((aligned(4)));
+
+	if (passthrough || read_bytes(skb, 0, to, sizeof(to)) || is_link_protocol(to))
+		return TC_ACT_OK;
+	if (to[0] & 1) {
+		repair_dhcp(skb);
+		flood(skb, 0, MODE_BRIDGE);
+		return TC_ACT_OK;
+	}
+	target = guest_of(to);
+	if (!target || mode_at(target->ifindex) != MODE_BRIDGE)
+		return TC_ACT_OK;
+	ifindex = target->ifindex;
+	slot = target->slot;
+	flags = target->flags;
+	repair_dhcp(skb);
+	return deliver(skb, ifindex, slot, flags, 0);
+}
+
+SEC("tc")
+int parent_egress(struct __sk_buff *skb)
+{
+	u32 bytes = skb->len;
+
+	/* What other programs of ours have redirected here (a masqueraded flow) may be for a guest. */
+	if (is_done(skb) && skb->cb[2] == MARK_WIRE)
+		return leave(skb, VNET_HOOK_PARENT_EGRESS, TC_ACT_OK, network_slot, COUNT_TX, bytes);
+	return leave(skb, VNET_HOOK_PARENT_EGRESS, from_host(skb), network_slot, COUNT_NOTHING, bytes);
+}
+
+char LICENSE[] SEC("license") = "GPL";
