@@ -100,7 +100,8 @@ static __always_inline int from_bridge(struct __sk_buff *skb, struct packet *p)
 		return host_access(skb, p);
 	source = packet_source(p);
 	subnet = subnet_of(source);
-	if (!(network_flags & VNET_NETWORK_F_OPEN) && (!subnet || subnet->network != network_slot)) {
+	/* Another network's addresses are nobody's to use, an open one's guests included. */
+	if (subnet ? subnet->network != network_slot : !(network_flags & VNET_NETWORK_F_OPEN)) {
 		if (is_unspecified(source) ||
 		    (p->family == 6 && (bpf_ntohl(source->word_be[0]) & 0xffc00000) == 0xfe800000))
 			return host_access(skb, p); /* the stack does not forward these */

@@ -208,6 +208,37 @@ TEST_F(Bridged, AMovedGuestIsFollowed) {
   EXPECT_TRUE(guest("g2").pings("203.0.113.11"));
 }
 
+// The bridge's way out is a bond, which is found without being named.
+TEST_F(Bridged, OverABond) {
+  if (!host().sh("ip link add bond0 type bond mode active-backup miimon 100").ok())
+    GTEST_SKIP() << "the kernel has no bonding driver";
+  host().must(
+      "ip link set eth0 nomaster; ip link set eth0 down; ip link set eth0 master bond0; ip link set bond0 "
+      "up; "
+      "ip link set bond0 master br0");
+  auto lan = [&] {
+    return ground().vnet({"up", file("bond.xml",
+                                     "<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/>"
+                                     "</network>")});
+  };
+  Output up = lan();
+  ASSERT_EQ(0, up.status) << up.err;
+  plug_lan("g1", 11);
+  plug_lan("g2", 12);
+  everybody_reaches_everybody();
+  EXPECT_EQ(10, answers(guest("g1"), "203.0.113.1"));
+  auto stats = ground().vnet_json({"stats"});
+  EXPECT_EQ("bond0", stats["uplinks"][0]["interface"]);
+  vnet({"stop", "lan"});
+  for (const char* mode : {"balance-rr", "broadcast", "balance-tlb", "balance-alb"}) {
+    host().must(std::string("ip link add bad0 type bond mode ") + mode + "; ip link set bad0 master br0");
+    Output refused = lan();
+    EXPECT_EQ(1, refused.status) << mode;
+    EXPECT_THAT(refused.err, HasSubstr(std::string("bond bad0 has mode ") + mode));
+    host().must("ip link del bad0");
+  }
+}
+
 TEST_F(Bridged, RefusalsSayWhatIsMissing) {
   auto start = [&](const std::string& bridge, const std::string& uplink = "") {
     return ground().vnet(

@@ -148,6 +148,9 @@ TEST_P(Modes, RoutedSourcesMustBeTheNetworks) {
   set_flags(flag::open);
   expect_same(Program::GatewayIngress, from_guest1 / ip(at.remote, at.remote2) / l4(L4::Udp, family(), 1, 2),
               Ok);
+  expect_drop(Program::GatewayIngress,
+              from_guest1 / ip(at.other_guest, at.remote2) / l4(L4::Udp, family(), 1, 2), slot::network,
+              "spoofed-source");
 }
 
 TEST_P(Modes, TheOutsideReachesRoutedGuests) {
