@@ -229,6 +229,24 @@ TEST_P(Inbound, HoldsForForwardedPorts) {
   EXPECT_EQ(Redirect, run(Program::UplinkIngress, frame).verdict);
 }
 
+// An outsider cannot use up the share of a guest that it may not reach.
+TEST_P(Inbound, WhatIsRefusedMakesNoSession) {
+  set_flags(flag::route);
+  establish("g1", slot::g1);
+  Packet frame = to_guest1 / ip(at.remote, at.guest1, 60) / l4(L4::Tcp, family(), 2000, 22);
+  RunContext outside{.ingress_ifindex = ifindex("eth0")};
+  expect_drop(Program::GatewayEgress, frame, slot::network, "inbound", outside);
+  EXPECT_EQ(0U, session_count());
+  allow(slot::g1, IPPROTO_TCP, 22);
+  expect_same(Program::GatewayEgress, frame, Redirect, outside);
+  EXPECT_EQ(1U, session_count());
+  // Its rule taken back, the connection ends, by the fast way as well.
+  ASSERT_TRUE(maps().allows.erase(rule(slot::g1, IPPROTO_TCP, 22)));
+  expect_drop(Program::UplinkIngress,
+              into_host / ip(at.remote, at.guest1, 60) / l4(L4::Tcp, family(), 2000, 22, "A"), slot::uplink,
+              "inbound");
+}
+
 // --- isolated ports
 
 TEST_P(Inbound, IsolatedPortsDoNotReachEachOther) {
