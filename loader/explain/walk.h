@@ -36,7 +36,7 @@ class Walk {
                               const std::optional<Mac>& mac);
   std::optional<Mac> port_mac(const PortRecord& port) const;
   Result<std::optional<Mac>> mac_of(const ActiveNetwork& network, const Address& address);
-  Result<void> send(FrameSpec spec, const Question& question);
+  Result<void> send(const FrameSpec& spec, const Question& question);
 
   // walk.cpp: the places that it passes.
   Result<void> at_port_ingress(const ActiveNetwork& network, const PortRecord& port);

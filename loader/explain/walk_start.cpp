@@ -100,7 +100,7 @@ Result<Explanation> Walk::explain(const Question& question) {
 }
 
 // Shows the packet as it is sent, on state copied this moment.
-Result<void> Walk::send(FrameSpec spec, const Question& question) {
+Result<void> Walk::send(const FrameSpec& spec, const Question& question) {
   if (spec.source.family != spec.destination.family)
     return invalid(
         fmt::format("{} and {} are not of the same family", spec.source.text(), spec.destination.text()));
