@@ -41,17 +41,52 @@ constexpr Quote quotes[] = {
      "more ports, or more addresses in <nat>, make room"},
     {VNET_DROP_SESSION_LIMIT, "vnet:sessions", "the default <vnet:sessions max> holds", "raise max"},
     {VNET_DROP_PORT_QUOTA, "vnet:sessions", "the default <vnet:sessions perPort> holds", "raise perPort"},
+    {VNET_DROP_ISOLATED, "forward", "it has no <forward>: isolated", "another mode lets its guests out"},
+    {VNET_DROP_HOST_CLOSED, "vnet:host", "the default <vnet:host access> holds",
+     "access='all' opens the host"},
 };
+
+const char* inbound_word(Inbound inbound) {
+  return inbound == Inbound::Drop ? "drop" : inbound == Inbound::Established ? "established" : "accept";
+}
+
+// The options of attach or set that are behind it.
+std::string port_options(unsigned reason, const PortRecord& port) {
+  std::string options;
+  switch (reason) {
+    case VNET_DROP_LINK_DOWN:
+      return " --link down";
+    case VNET_DROP_SPOOFED_MAC:
+      return port.mac ? " --mac " + port.mac->text() : "";
+    case VNET_DROP_INBOUND:
+      if (port.inbound) options = fmt::format(" --inbound {}", inbound_word(*port.inbound));
+      for (const auto& allowed : port.allow) options += " --allow " + allowed;
+      return options;
+    case VNET_DROP_ISOLATED_PORT:
+      return port.isolated ? " --isolated" : "";
+    case VNET_DROP_SPOOFED_SOURCE:
+    case VNET_DROP_SPOOFED_ARP:
+    case VNET_DROP_SPOOFED_ND:
+    case VNET_DROP_VLAN_TAGGED:
+    case VNET_DROP_ETHERTYPE:
+    case VNET_DROP_IP_MULTICAST:
+    case VNET_DROP_DHCP_SERVER:
+    case VNET_DROP_ROUTER:
+    case VNET_DROP_HIDDEN:
+      for (const auto& filter : port.filters) options += " --filter " + filter;
+      for (const auto& ip : port.ips) options += " --ip " + ip.text();
+      return port.filters.empty() ? "" : options;
+    default:
+      return "";
+  }
+}
 
 }  // namespace
 
 std::string cause_of(unsigned reason, const CauseFacts& facts) {
-  if (facts.port) {
-    const PortRecord& port = *facts.port;
-    if (reason == VNET_DROP_LINK_DOWN) return fmt::format("vnet-bpf set {} --link down", port.interface);
-    if (reason == VNET_DROP_SPOOFED_MAC && port.mac)
-      return fmt::format("vnet-bpf attach {} --mac {}", port.interface, port.mac->text());
-  }
+  if (facts.port)
+    if (std::string options = port_options(reason, *facts.port); !options.empty())
+      return fmt::format("vnet-bpf set {}{}", facts.port->interface, options);
   if (!facts.network) return "";
   for (const Quote& quote : quotes) {
     if (quote.reason != reason) continue;

@@ -161,7 +161,7 @@ Result<std::optional<ShadowRun>> Shadow::run(const std::string& interface, Hook 
   }
   for (const vnet_drop_key& key : maps_.drops.keys()) VNET_TRY(maps_.drops.erase(key));
   VNET_ASSIGN(auto ran, runner_.run(programs_.at(live.id).fd, input));
-  ShadowRun result{.verdict = ran.verdict, .packet = std::move(ran.packet)};
+  ShadowRun result{.verdict = ran.verdict, .packet = std::move(ran.packet), .cb = ran.cb};
   for (const vnet_drop_key& key : maps_.drops.keys()) result.drop = DropSeen{key.slot, key.reason};
   return result;
 }

@@ -3,6 +3,7 @@
 // same constants, on copies of the maps. Whatever it does to sessions and counters happens to the copies.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,6 +28,7 @@ struct DropSeen {
 struct ShadowRun {
   int verdict = 0;  // TC_ACT_*
   std::vector<std::uint8_t> packet;
+  std::array<std::uint32_t, 5> cb{};
   std::optional<DropSeen> drop;  // dropped, or refused with an answer
 };
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "loader/explain/cause.h"
 #include "loader/kernel/sysctl.h"
@@ -103,7 +104,9 @@ void Walk::dropped(const DropSeen& drop, bool answered) {
   end(answered ? Fate::Refused : Fate::Dropped, last().interface);
 }
 
-Result<Walk::Passed> Walk::pass(unsigned hook, const std::string& interface, const RunInput& input) {
+Result<Walk::Passed> Walk::pass(unsigned hook, const std::string& interface, RunInput input) {
+  input.packet = frame_;
+  input.cb = std::exchange(cb_, {});
   step(hook_word(hook), interface);
   bool ingress =
       hook == VNET_HOOK_PORT_INGRESS || hook == VNET_HOOK_GATEWAY_INGRESS || hook == VNET_HOOK_UPLINK_INGRESS;
@@ -128,25 +131,30 @@ Result<Walk::Passed> Walk::pass(unsigned hook, const std::string& interface, con
     last().details.push_back(fmt::format("belongs to a session ({}): {}", state_word_of(known->value),
                                          session_text(now->key, now->value)));
   frame_ = std::move(ran->packet);
+  if (ran->verdict == TC_ACT_REDIRECT) cb_ = ran->cb;
   tell_rewrites(before, view(), last().details);
   return Passed{.redirected = ran->verdict == TC_ACT_REDIRECT};
 }
 
 Result<void> Walk::at_port_ingress(const ActiveNetwork& network, const PortRecord& port) {
   VNET_ASSIGN(auto passed, pass(VNET_HOOK_PORT_INGRESS, port.interface,
-                                {.packet = frame_, .ifindex = static_cast<std::uint32_t>(port.ifindex)}));
+                                {.ifindex = static_cast<std::uint32_t>(port.ifindex)}));
   if (passed.ends) return {};
   tc_index_ = port.slot;
   if (!passed.redirected) return at_bridge(network, port.ifindex);
   // Out of the uplink for a known session, else to the port of the destination's MAC.
   auto session = session_of(told_.sent);
-  if (session && session->value.leg[VNET_OUT].packets && session->value.network == network.record.slot) {
-    std::string uplink = link_name(static_cast<int>(session->value.leg[VNET_OUT].hop.ifindex));
-    last().details.push_back("leaves by " + uplink);
-    end(Fate::Outside, uplink);
-    return {};
+  if (!session || !session->value.leg[VNET_OUT].packets || session->value.network != network.record.slot)
+    return deliver(network.record.slot);
+  int out = static_cast<int>(session->value.leg[VNET_OUT].hop.ifindex);
+  last().details.push_back("leaves by " + link_name(out));
+  if (const ActiveNetwork* other = network_behind(out)) {
+    // The neighbour may not be known: then the kernel asks, and writes the MACs.
+    if (view().destination_mac == network.network.mac) return at_gateway_egress(*other, port.ifindex);
+    return enter_network(*other, port.ifindex, true);
   }
-  return deliver(network.record.slot);
+  end(Fate::Outside, link_name(out));
+  return {};
 }
 
 Result<void> Walk::deliver(std::uint16_t network) {
@@ -194,10 +202,9 @@ Result<void> Walk::at_bridge(const ActiveNetwork& network, int from) {
 }
 
 Result<void> Walk::at_port_egress(const PortRecord& port) {
-  VNET_ASSIGN(
-      auto passed,
-      pass(VNET_HOOK_PORT_EGRESS, port.interface,
-           {.packet = frame_, .ifindex = static_cast<std::uint32_t>(port.ifindex), .tc_index = tc_index_}));
+  VNET_ASSIGN(auto passed,
+              pass(VNET_HOOK_PORT_EGRESS, port.interface,
+                   {.ifindex = static_cast<std::uint32_t>(port.ifindex), .tc_index = tc_index_}));
   if (!passed.ends) end(Fate::Guest, port.interface);
   return {};
 }
@@ -206,10 +213,8 @@ Result<void> Walk::at_gateway_ingress(const ActiveNetwork& network) {
   VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
   auto ifindex = static_cast<std::uint32_t>(link.ifindex);
   auto destination = view().destination;
-  VNET_ASSIGN(
-      auto passed,
-      pass(VNET_HOOK_GATEWAY_INGRESS, link.name,
-           {.packet = frame_, .ifindex = ifindex, .ingress_ifindex = ifindex, .tc_index = tc_index_}));
+  VNET_ASSIGN(auto passed, pass(VNET_HOOK_GATEWAY_INGRESS, link.name,
+                                {.ifindex = ifindex, .ingress_ifindex = ifindex, .tc_index = tc_index_}));
   if (passed.ends) return {};
   // An answer to a network whose addresses had been translated: the program lets it in there.
   if (destination && view().destination->address != destination->address) tc_index_ = VNET_TC_INDEX_ADMITTED;
@@ -277,15 +282,20 @@ Result<void> Walk::at_gateway_egress(const ActiveNetwork& network, int iif) {
   ethernet_ = true;
   // Also for whom the host does not know: who may not enter is refused before anybody is asked.
   set_macs(frame_, link.mac, mac.value_or(Mac{{2, 0, 0, 0, 0, 1}}));
+  return enter_network(network, iif, mac.has_value());
+}
+
+// known: the frame has the MAC of its target.
+Result<void> Walk::enter_network(const ActiveNetwork& network, int iif, bool known) {
+  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
   VNET_ASSIGN(auto passed, pass(VNET_HOOK_GATEWAY_EGRESS, link.name,
-                                {.packet = frame_,
-                                 .ifindex = static_cast<std::uint32_t>(link.ifindex),
+                                {.ifindex = static_cast<std::uint32_t>(link.ifindex),
                                  .ingress_ifindex = static_cast<std::uint32_t>(iif),
                                  .tc_index = tc_index_}));
   if (passed.ends) return {};
-  if (!mac) {
-    last().details.push_back(
-        fmt::format("nobody is known to have {}: the host asks for it first (ARP, ND)", to.text()));
+  if (!known) {
+    last().details.push_back(fmt::format("nobody is known to have {}: the host asks for it first (ARP, ND)",
+                                         view().destination->address.text()));
     end(Fate::Nowhere, link.name);
     return {};
   }
@@ -296,7 +306,7 @@ Result<void> Walk::at_uplink_ingress(const UplinkRecord& uplink) {
   PacketView sent = view();
   auto ifindex = static_cast<std::uint32_t>(uplink.ifindex);
   VNET_ASSIGN(auto passed, pass(VNET_HOOK_UPLINK_INGRESS, uplink.interface,
-                                {.packet = frame_, .ifindex = ifindex, .ingress_ifindex = ifindex}));
+                                {.ifindex = ifindex, .ingress_ifindex = ifindex}));
   if (passed.ends) return {};
   auto session = session_of(sent);
   if (passed.redirected) return deliver(session ? session->value.network : std::uint16_t{0});
@@ -322,8 +332,7 @@ Result<void> Walk::at_uplink_egress(const UplinkRecord& uplink, int iif, const s
     ethernet_ = false;
   }
   VNET_ASSIGN(auto passed, pass(VNET_HOOK_UPLINK_EGRESS, uplink.interface,
-                                {.packet = frame_,
-                                 .ifindex = static_cast<std::uint32_t>(uplink.ifindex),
+                                {.ifindex = static_cast<std::uint32_t>(uplink.ifindex),
                                  .ingress_ifindex = static_cast<std::uint32_t>(iif),
                                  .tc_index = tc_index_}));
   if (!passed.ends) end(Fate::Outside, uplink.interface);

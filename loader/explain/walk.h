@@ -34,8 +34,9 @@ class Walk {
   Result<void> from_host(const Question& question, const ActiveNetwork& network);
   Result<Address> own_address(const Question& question, const ActiveNetwork& network, const PortRecord& port,
                               const std::optional<Mac>& mac);
+  std::optional<Mac> port_mac(const PortRecord& port) const;
   Result<std::optional<Mac>> mac_of(const ActiveNetwork& network, const Address& address);
-  Result<void> send(FrameSpec spec, const Question& question);
+  Result<void> send(const FrameSpec& spec, const Question& question);
 
   // walk.cpp: the places that it passes.
   Result<void> at_port_ingress(const ActiveNetwork& network, const PortRecord& port);
@@ -43,13 +44,14 @@ class Walk {
   Result<void> at_bridge(const ActiveNetwork& network, int from);
   Result<void> at_gateway_ingress(const ActiveNetwork& network);
   Result<void> at_gateway_egress(const ActiveNetwork& network, int iif);
+  Result<void> enter_network(const ActiveNetwork& network, int iif, bool known);
   Result<void> at_uplink_ingress(const UplinkRecord& uplink);
   Result<void> at_uplink_egress(const UplinkRecord& uplink, int iif, const std::optional<Address>& hop);
   Result<void> at_host(int iif);
   Result<void> forward(int iif, const RouteAnswer& route);
   Result<void> deliver(std::uint16_t network);
 
-  Result<Passed> pass(unsigned hook, const std::string& interface, const RunInput& input);
+  Result<Passed> pass(unsigned hook, const std::string& interface, RunInput input);
   void dropped(const DropSeen& drop, bool answered);
   void end(Fate fate, const std::string& interface = "");
   ExplainStep& step(const std::string& where, const std::string& interface, const std::string& verdict = "");
@@ -74,7 +76,8 @@ class Walk {
   Explanation told_;
   Frame frame_;
   bool ethernet_ = true;
-  std::uint16_t tc_index_ = 0;  // as it rides through the host's stack
+  std::array<std::uint32_t, 5> cb_{};  // survives a redirect, but not the host's stack
+  std::uint16_t tc_index_ = 0;         // as it rides through the host's stack
 };
 
 }  // namespace vnet

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "loader/explain/cause.h"
 #include "loader/explain/walk.h"
 #include "loader/kernel/files.h"
 #include "loader/services/leases.h"
@@ -99,7 +100,7 @@ Result<Explanation> Walk::explain(const Question& question) {
 }
 
 // Shows the packet as it is sent, on state copied this moment.
-Result<void> Walk::send(FrameSpec spec, const Question& question) {
+Result<void> Walk::send(const FrameSpec& spec, const Question& question) {
   if (spec.source.family != spec.destination.family)
     return invalid(
         fmt::format("{} and {} are not of the same family", spec.source.text(), spec.destination.text()));
@@ -112,17 +113,28 @@ Result<void> Walk::send(FrameSpec spec, const Question& question) {
   return shadow_->copy_state({spec.source, spec.destination});
 }
 
-// As ARP or neighbour discovery would find it, without asking: known neighbours, then what ports have been
-// given, then leases.
+// The fixed one, else the one that is learned.
+std::optional<Mac> Walk::port_mac(const PortRecord& port) const {
+  std::optional<Mac> mac = port.mac;
+  context_->datapath->maps().fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
+    if (mac || entry.ifindex != static_cast<__u32>(port.ifindex)) return;
+    mac.emplace();
+    std::copy(std::begin(key.mac), std::end(key.mac), mac->bytes.begin());
+  });
+  return mac;
+}
+
+// As ARP or neighbour discovery would find it, without asking: known neighbours, then whose address it is
+// according to the datapath, then leases.
 Result<std::optional<Mac>> Walk::mac_of(const ActiveNetwork& network, const Address& address) {
   VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
   VNET_ASSIGN(auto neighbours, context_->netlink.neighbours(link.ifindex));
   for (const auto& each : neighbours)
     if (each.address == address) return each.mac;
-  for (const auto& port : ports_)
-    if (port.network == network.record.name && port.mac &&
-        std::ranges::find(port.ips, address) != port.ips.end())
-      return *port.mac;
+  auto known =
+      context_->datapath->maps().addresses.get({.addr = from_address(address), .slot = network.record.slot});
+  if (known)
+    if (const PortRecord* port = port_of(known->port)) return port_mac(*port);
   VNET_ASSIGN(auto text, read_file(context_->dirs.leases() / (network.record.name + ".leases")));
   if (text)
     for (const auto& lease : parse_leases(*text, network.network))
@@ -136,6 +148,14 @@ Result<Address> Walk::own_address(const Question& question, const ActiveNetwork&
   Family family = question.to.family;
   for (const auto& ip : port.ips)
     if (ip.family == family) return ip;
+  std::optional<Address> noted;
+  context_->datapath->maps().addresses.for_each([&](const vnet_address_key& key, const vnet_address& entry) {
+    Address address = to_address(key.addr);
+    if (key.slot == port.slot && entry.port == port.slot && address.family == family &&
+        !address.is_link_local())
+      noted = address;
+  });
+  if (noted) return *noted;
   VNET_ASSIGN(auto text, read_file(context_->dirs.leases() / (network.record.name + ".leases")));
   if (text && mac)
     for (const auto& lease : parse_leases(*text, network.network))
@@ -156,12 +176,7 @@ Result<void> Walk::from_guest(const Question& question, const PortRecord& port) 
   if (network->network.mode == Mode::Bridge || network->network.mode == Mode::Direct)
     return failed(
         fmt::format("explain does not know networks of mode {} yet", mode_name(network->network.mode)));
-  std::optional<Mac> mac = port.mac;
-  context_->datapath->maps().fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
-    if (mac || entry.ifindex != static_cast<__u32>(port.ifindex)) return;
-    mac.emplace();
-    std::copy(std::begin(key.mac), std::end(key.mac), mac->bytes.begin());
-  });
+  std::optional<Mac> mac = port_mac(port);
   VNET_ASSIGN(auto from, own_address(question, *network, port, mac));
   FrameSpec spec = spec_of(question, from);
   if (!mac) told_.notes.emplace_back("the guest has sent nothing yet: its MAC is made up");
@@ -184,6 +199,14 @@ Result<void> Walk::from_guest(const Question& question, const PortRecord& port) 
   }
   spec.destination_mac = target.value_or(Mac{});
   VNET_TRY(send(spec, question));
+  VNET_ASSIGN(auto link, context_->netlink.find_link(port.ifindex));
+  if (!link || !link->up) {
+    step(hook_word(VNET_HOOK_PORT_INGRESS), port.interface, "lost");
+    last().details.emplace_back("the interface is down: nothing is received");
+    told_.cause = port.plugged ? "" : cause_of(VNET_DROP_LINK_DOWN, {&network->record, &port});
+    end(Fate::Nowhere, port.interface);
+    return {};
+  }
   if (!target) {
     step(hook_word(VNET_HOOK_PORT_INGRESS), port.interface, "nothing to send");
     last().details.push_back(fmt::format(

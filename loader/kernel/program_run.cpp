@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <linux/pkt_cls.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <iterator>
@@ -48,17 +49,20 @@ Result<RunOutput> ProgramRunner::run(int program, const RunInput& input) {
   __sk_buff context{};
   context.ifindex = input.ifindex;
   context.ingress_ifindex = input.ingress_ifindex;
+  std::ranges::copy(input.cb, context.cb);
+  __sk_buff after{};
   RunOutput output;
   output.packet.resize(input.packet.size() + 512);  // an ICMP error may be longer than what it answers
-  DECLARE_LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = input.packet.data(),
-                      .data_out = output.packet.data(),
-                      .data_size_in = static_cast<__u32>(input.packet.size()),
-                      .data_size_out = static_cast<__u32>(output.packet.size()), .ctx_in = &context,
-                      .ctx_size_in = sizeof(context), .repeat = 1);
+  DECLARE_LIBBPF_OPTS(
+      bpf_test_run_opts, options, .data_in = input.packet.data(), .data_out = output.packet.data(),
+      .data_size_in = static_cast<__u32>(input.packet.size()),
+      .data_size_out = static_cast<__u32>(output.packet.size()), .ctx_in = &context, .ctx_out = &after,
+      .ctx_size_in = sizeof(context), .ctx_size_out = sizeof(after), .repeat = 1);
   if (int error = bpf_prog_test_run_opts(program, &options); error < 0)
     return system_error("running a program on a packet (BPF_PROG_TEST_RUN)", -error);
   output.verdict = static_cast<int>(options.retval);
   output.packet.resize(options.data_size_out);
+  std::ranges::copy(after.cb, output.cb.begin());
   return output;
 }
 

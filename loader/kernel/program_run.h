@@ -2,6 +2,7 @@
 // A loaded tc program run on one packet (BPF_PROG_TEST_RUN): nothing leaves the machine.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -15,11 +16,13 @@ struct RunInput {
   std::uint32_t ifindex = 0;          // of the current network namespace
   std::uint32_t ingress_ifindex = 0;  // 0: the host's own packet
   std::uint16_t tc_index = 0;
+  std::array<std::uint32_t, 5> cb{};  // as the program before it has left it
 };
 
 struct RunOutput {
   int verdict = 0;  // TC_ACT_*
   std::vector<std::uint8_t> packet;
+  std::array<std::uint32_t, 5> cb{};
 };
 
 // Runs programs one after the other; one that finds a tc_index is reached by a tail call, because the kernel

@@ -64,7 +64,7 @@ void view_ipv4(Cursor ip, PacketView& view) {
   view.ttl = ip.u8(8);
   view.later_fragment = ip.u16(6) & 0x1fff;
   std::uint8_t protocol = ip.u8(9);
-  ip.skip((ip.u8(0) & 0xfU) * 4U);
+  ip.skip(std::size_t{ip.u8(0) & 0xfU} * 4);
   view_transport(ip, protocol, view);
 }
 
@@ -83,7 +83,7 @@ void view_ipv6(Cursor ip, PacketView& view) {
       if (view.later_fragment) break;
     } else if (protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING || protocol == IPPROTO_DSTOPTS) {
       protocol = ip.u8(0);
-      ip.skip(8U + ip.u8(1) * 8U);
+      ip.skip(8 + std::size_t{ip.u8(1)} * 8);
     } else {
       break;
     }
