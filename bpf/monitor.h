@@ -105,8 +105,10 @@ static __noinline int monitor_show(struct __sk_buff *skb, u32 at, struct vnet_ev
 	e->head.time = bpf_ktime_get_ns();
 	if (there > sizeof(e->bytes))
 		there = sizeof(e->bytes);
-	asm volatile("" : "+r"(there)); /* the verifier shall see the bounds on the register that is used */
-	if (there < 1 || there > sizeof(e->bytes) || bpf_skb_load_bytes(skb, 0, e->bytes, there))
+	/* 1 to 256 in arithmetic that every verifier follows; 0 becomes 256, which is not there. */
+	asm volatile("" : "+r"(there));
+	there = ((there - 1) & (sizeof(e->bytes) - 1)) + 1;
+	if (bpf_skb_load_bytes(skb, 0, e->bytes, there))
 		there = 0;
 	e->head.captured = there;
 	bpf_ringbuf_submit(e, 0);
