@@ -105,15 +105,11 @@ static __noinline int monitor_show(struct __sk_buff *skb, u32 at, struct vnet_ev
 	e->head.time = bpf_ktime_get_ns();
 	if (there > sizeof(e->bytes))
 		there = sizeof(e->bytes);
-	/* The verifier shall see both bounds on the register that is used, one after the other: put together
-	 * to one comparison, kernels before 6.18 lose the lower one.
-	 */
+	/* 1 to 256 in arithmetic that every verifier follows; 0 becomes 256, which is not there. */
 	asm volatile("" : "+r"(there));
-	if (there >= 1) {
-		asm volatile("" : "+r"(there));
-		if (there > sizeof(e->bytes) || bpf_skb_load_bytes(skb, 0, e->bytes, there))
-			there = 0;
-	}
+	there = ((there - 1) & (sizeof(e->bytes) - 1)) + 1;
+	if (bpf_skb_load_bytes(skb, 0, e->bytes, there))
+		there = 0;
 	e->head.captured = there;
 	bpf_ringbuf_submit(e, 0);
 	return 0;
