@@ -12,6 +12,9 @@
 #include "bpf/maps.h"
 #include "maps/hooks.h"
 
+/* Defined where a network's programs are (bpf/network.h); 0 in the others. */
+const volatile __u16 network_slot;
+
 _Static_assert(VNET_DROP_MAX <= 64, "a monitor's filter of reasons is a mask of 64 bits");
 
 static __always_inline struct vnet_monitors *monitors_of(void)
@@ -57,12 +60,23 @@ static __always_inline u32 network_of(struct __sk_buff *skb, u32 hook, u32 slot)
 	u32 ifindex = skb->ifindex;
 	struct vnet_port *port;
 
-	if (hook == VNET_HOOK_UPLINK_INGRESS || hook == VNET_HOOK_UPLINK_EGRESS)
-		return network_at_uplink(skb, hook == VNET_HOOK_UPLINK_INGRESS);
-	if (hook != VNET_HOOK_PORT_INGRESS && hook != VNET_HOOK_PORT_EGRESS)
+	switch (hook) {
+	case VNET_HOOK_PORT_INGRESS:
+	case VNET_HOOK_PORT_EGRESS:
+		port = bpf_map_lookup_elem(&ports, &ifindex);
+		return port ? port->network : slot;
+	case VNET_HOOK_GATEWAY_INGRESS:
+	case VNET_HOOK_GATEWAY_EGRESS:
 		return slot;
-	port = bpf_map_lookup_elem(&ports, &ifindex);
-	return port ? port->network : slot;
+	case VNET_HOOK_MEMBER_INGRESS:
+	case VNET_HOOK_MEMBER_EGRESS:
+		return network_slot;
+	case VNET_HOOK_UPLINK_INGRESS:
+	case VNET_HOOK_UPLINK_EGRESS:
+		return network_at_uplink(skb, hook == VNET_HOOK_UPLINK_INGRESS);
+	default:
+		return 0;
+	}
 }
 
 /* Behind the port's own hooks a guest's packet carries its port's slot. */
@@ -70,11 +84,17 @@ static __always_inline u32 port_of(struct __sk_buff *skb, u32 hook, u32 slot)
 {
 	u32 ifindex = skb->ifindex;
 
-	if (hook == VNET_HOOK_PORT_INGRESS || hook == VNET_HOOK_PORT_EGRESS)
+	switch (hook) {
+	case VNET_HOOK_PORT_INGRESS:
+	case VNET_HOOK_PORT_EGRESS:
 		return bpf_map_lookup_elem(&ports, &ifindex) ? slot : 0;
-	if (hook == VNET_HOOK_UPLINK_INGRESS || skb->tc_index >= VNET_SLOTS)
+	case VNET_HOOK_UPLINK_INGRESS:
+	case VNET_HOOK_MEMBER_INGRESS:
+	case VNET_HOOK_PARENT_INGRESS:
 		return 0;
-	return skb->tc_index;
+	default:
+		return skb->tc_index < VNET_SLOTS ? skb->tc_index : 0;
+	}
 }
 
 /* One of this window's events? Races lend a few more: harmless. */
@@ -115,11 +135,36 @@ static __noinline int monitor_show(struct __sk_buff *skb, u32 at, struct vnet_ev
 	return 0;
 }
 
+/* Whose packet it is: looked up for a filter, or for an event that is shown, and for nothing else. */
+static __noinline int monitor_identify(struct __sk_buff *skb, struct vnet_event_head *head)
+{
+	if (!head)
+		return 0;
+	head->network = network_of(skb, head->hook, head->slot);
+	head->port = port_of(skb, head->hook, head->slot);
+	return 0;
+}
+
+static __noinline int monitor_describe(struct __sk_buff *skb, struct vnet_event_head *head, u32 bytes)
+{
+	if (!head)
+		return 0;
+	head->ifindex = skb->ifindex;
+	head->length = bytes;
+	head->protocol_be = skb->protocol;
+	if (skb->vlan_present) {
+		head->vlan_proto_be = skb->vlan_proto;
+		head->vlan_tci = skb->vlan_tci;
+	}
+	return 0;
+}
+
 __noinline int monitor_drop(struct __sk_buff *skb, u32 hook, u32 slot, u32 reason, u32 bytes)
 {
 	struct vnet_monitors *all = monitors_of();
 	u64 now = bpf_ktime_get_coarse_ns();
-	struct vnet_event_head head = {};
+	struct vnet_event_head head = {.hook = hook, .slot = slot, .reason = reason};
+	u32 identified = 0;
 	u64 until;
 
 	if (!all)
@@ -136,24 +181,21 @@ __noinline int monitor_drop(struct __sk_buff *skb, u32 hook, u32 slot, u32 reaso
 
 		if (now >= m->until || (m->reasons && !(m->reasons >> (reason & 63) & 1)))
 			continue;
-		if (!head.hook) {
-			head.hook = hook;
-			head.reason = reason;
-			head.slot = slot;
-			head.network = network_of(skb, hook, slot);
-			head.port = port_of(skb, hook, slot);
-			head.ifindex = skb->ifindex;
-			head.length = bytes;
-			head.protocol_be = skb->protocol;
-			if (skb->vlan_present) {
-				head.vlan_proto_be = skb->vlan_proto;
-				head.vlan_tci = skb->vlan_tci;
-			}
+		if (m->network || m->port) {
+			if (!identified)
+				monitor_identify(skb, &head);
+			identified = 1;
+			if ((m->network && m->network != head.network) || (m->port && m->port != head.port))
+				continue;
 		}
-		if ((m->network && m->network != head.network) || (m->port && m->port != head.port))
-			continue;
-		if (may_show(m, now >> VNET_MONITOR_WINDOW_SHIFT) && !monitor_show(skb, at, &head))
-			continue;
+		if (may_show(m, now >> VNET_MONITOR_WINDOW_SHIFT)) {
+			if (!identified)
+				monitor_identify(skb, &head);
+			identified = 1;
+			monitor_describe(skb, &head, bytes);
+			if (!monitor_show(skb, at, &head))
+				continue;
+		}
 		lost = bpf_map_lookup_elem(&monitor_lost, &key);
 		if (lost)
 			(*lost)++;

@@ -9,6 +9,7 @@
 #include <span>
 #include <string_view>
 
+#include "direct.skel.h"
 #include "loader/explain/copy_map.h"
 #include "loader/observe/sessions.h"
 #include "network.skel.h"
@@ -18,13 +19,13 @@ namespace vnet {
 namespace {
 
 // A bpf_object of its own from what the skeletons carry: only the parts that do not depend on the programs.
-bpf_object* open_embedded(const std::function<const void*(std::size_t*)>& bytes) {
+bpf_object* open_embedded(const EmbeddedObject& bytes) {
   std::size_t size = 0;
   const void* data = bytes(&size);
   return bpf_object__open_mem(data, size, nullptr);
 }
 
-const std::function<const void*(std::size_t*)> embedded[] = {network_bpf__elf_bytes, uplink_bpf__elf_bytes};
+const EmbeddedObject embedded[] = {network_bpf__elf_bytes, uplink_bpf__elf_bytes, direct_bpf__elf_bytes};
 
 Result<bpf_prog_info> info_of(int program) {
   bpf_prog_info info{};
@@ -117,38 +118,50 @@ Result<void> Shadow::copy_state(const std::set<Address>& addresses) {
   return {};
 }
 
-// The object that has a program of that name, with only this one to be loaded.
+// The program of that name in one of our objects, with the constants of the live one. Without an object: it
+// has no such program, or others constants.
+Result<Shadow::Loaded> Shadow::load_from(const EmbeddedObject& bytes, const char* name,
+                                         const std::vector<char>& constants) {
+  Loaded loaded{.object = Object(open_embedded(bytes))};
+  if (!loaded.object) return system_error("reading the BPF object");
+  bpf_program* wanted = nullptr;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, loaded.object.get()) {
+    bool same = std::string_view(bpf_program__name(program)).substr(0, BPF_OBJ_NAME_LEN - 1) == name;
+    bpf_program__set_autoload(program, same);
+    if (same) wanted = program;
+  }
+  bpf_map* rodata = rodata_map(loaded.object.get());
+  if (!wanted || (rodata && bpf_map__set_initial_value(rodata, constants.data(), constants.size())))
+    return Loaded{};
+  for (const char* each : SharedMaps::names()) {
+    bpf_map* map = bpf_object__find_map_by_name(loaded.object.get(), each);
+    bpf_map* ours = bpf_object__find_map_by_name(templates_.get(), each);
+    if (map && ours && bpf_map__reuse_fd(map, bpf_map__fd(ours))) return system_error("using a copied map");
+  }
+  if (int error = bpf_object__load(loaded.object.get()))
+    return system_error(fmt::format("loading {} a second time", name), -error);
+  loaded.fd = bpf_program__fd(wanted);
+  return loaded;
+}
+
+// Two objects may have a program of one name. The tag, the kernel's digest of the instructions, tells which
+// it is.
 Result<Shadow::Loaded> Shadow::load(int live_program) {
   VNET_ASSIGN(auto live, info_of(live_program));
   VNET_ASSIGN(auto constants, rodata_of(live_program));
+  Loaded similar;
   for (const auto& bytes : embedded) {
-    Loaded loaded{.object = Object(open_embedded(bytes))};
-    if (!loaded.object) return system_error("reading the BPF object");
-    bpf_program* wanted = nullptr;
-    bpf_program* program = nullptr;
-    bpf_object__for_each_program(program, loaded.object.get()) {
-      bool same = std::string_view(bpf_program__name(program)).substr(0, BPF_OBJ_NAME_LEN - 1) == live.name;
-      bpf_program__set_autoload(program, same);
-      if (same) wanted = program;
-    }
-    if (!wanted) continue;
-    bpf_map* rodata = rodata_map(loaded.object.get());
-    if (rodata && bpf_map__set_initial_value(rodata, constants.data(), constants.size()))
-      return failed("the attached programs are another version's: start the network anew, then ask again");
-    for (const char* name : SharedMaps::names()) {
-      bpf_map* map = bpf_object__find_map_by_name(loaded.object.get(), name);
-      bpf_map* ours = bpf_object__find_map_by_name(templates_.get(), name);
-      if (map && ours && bpf_map__reuse_fd(map, bpf_map__fd(ours))) return system_error("using a copied map");
-    }
-    if (int error = bpf_object__load(loaded.object.get()))
-      return system_error(fmt::format("loading {} a second time", live.name), -error);
-    loaded.fd = bpf_program__fd(wanted);
+    VNET_ASSIGN(auto loaded, load_from(bytes, live.name, constants));
+    if (!loaded.object) continue;
     VNET_ASSIGN(auto copied, info_of(loaded.fd));
-    // The tag is the kernel's digest of the instructions.
-    same_program_ = same_program_ && std::memcmp(copied.tag, live.tag, sizeof(live.tag)) == 0;
-    return loaded;
+    if (std::memcmp(copied.tag, live.tag, sizeof(live.tag)) == 0) return loaded;
+    similar = std::move(loaded);
   }
-  return failed(fmt::format("this version has no program {}", live.name));
+  if (!similar.object)
+    return failed("the attached programs are another version's: start the network anew, then ask again");
+  same_program_ = false;
+  return similar;
 }
 
 Result<std::optional<ShadowRun>> Shadow::run(const std::string& interface, Hook hook, const RunInput& input) {

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "loader/kernel/datapath.h"
 #include "loader/kernel/program_run.h"
@@ -31,6 +32,8 @@ struct ShadowRun {
   std::array<std::uint32_t, 5> cb{};
   std::optional<DropSeen> drop;  // dropped, or refused with an answer
 };
+
+using EmbeddedObject = std::function<const void*(std::size_t* size)>;
 
 class Shadow {
  public:
@@ -62,6 +65,7 @@ class Shadow {
   explicit Shadow(Datapath& live) : live_(&live) {}
   Result<void> make_maps();
   Result<Loaded> load(int live_program);
+  Result<Loaded> load_from(const EmbeddedObject& bytes, const char* name, const std::vector<char>& constants);
 
   Datapath* live_;
   Object templates_;  // whose maps are the shared ones

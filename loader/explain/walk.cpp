@@ -141,7 +141,9 @@ Result<void> Walk::at_port_ingress(const ActiveNetwork& network, const PortRecor
                                 {.ifindex = static_cast<std::uint32_t>(port.ifindex)}));
   if (passed.ends) return {};
   tc_index_ = port.slot;
+  if (network.network.mode == Mode::Direct) return at_parent(port);
   if (!passed.redirected) return at_bridge(network, port.ifindex);
+  if (network.network.mode == Mode::Bridge) return take_shortcut(port.ifindex);
   // Out of the uplink for a known session, else to the port of the destination's MAC.
   auto session = session_of(told_.sent);
   if (!session || !session->value.leg[VNET_OUT].packets || session->value.network != network.record.slot)
@@ -154,58 +156,6 @@ Result<void> Walk::at_port_ingress(const ActiveNetwork& network, const PortRecor
     return enter_network(*other, port.ifindex, true);
   }
   end(Fate::Outside, link_name(out));
-  return {};
-}
-
-Result<void> Walk::deliver(std::uint16_t network) {
-  auto mac = view().destination_mac;
-  vnet_fdb_key key{.network = network};
-  if (mac) std::ranges::copy(mac->bytes, key.mac);
-  auto entry = shadow_->maps().fdb.get(key);
-  std::string port = entry ? link_name(static_cast<int>(entry->ifindex)) : "";
-  last().details.push_back(port.empty() ? "leaves by a redirect" : "straight to " + port);
-  end(Fate::Guest, port);
-  return {};
-}
-
-Result<void> Walk::at_bridge(const ActiveNetwork& network, int from) {
-  Mac mac = view().destination_mac.value_or(Mac{});
-  if (!mac.is_multicast() && network.network.mac == mac) {
-    step("bridge", network.network.bridge, "passed")
-        .details.emplace_back("to the gateway's MAC: up to the host");
-    return at_gateway_ingress(network);
-  }
-  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
-  VNET_ASSIGN(auto fdb, context_->netlink.fdb(link.ifindex));
-  auto known =
-      std::ranges::find_if(fdb, [&](const FdbEntry& entry) { return entry.mac == mac && !entry.permanent; });
-  auto& here = step("bridge", network.network.bridge, "passed");
-  if (mac.is_multicast() || known == fdb.end()) {
-    here.verdict = "flooded";
-    here.details.push_back(mac.is_multicast()
-                               ? "a group address: to every port"
-                               : fmt::format("{} has not been heard of: to every port", mac.text()));
-    end(Fate::Flooded, network.network.bridge);
-    return {};
-  }
-  const PortRecord* port = port_at(known->port);
-  here.details.push_back(fmt::format("{} is behind {}", mac.text(), link_name(known->port)));
-  if (known->port == from) {
-    here.verdict = "dropped";
-    here.details.emplace_back("which it came from");
-    end(Fate::Nowhere, network.network.bridge);
-    return {};
-  }
-  if (port) return at_port_egress(*port);
-  end(Fate::Guest, link_name(known->port));
-  return {};
-}
-
-Result<void> Walk::at_port_egress(const PortRecord& port) {
-  VNET_ASSIGN(auto passed,
-              pass(VNET_HOOK_PORT_EGRESS, port.interface,
-                   {.ifindex = static_cast<std::uint32_t>(port.ifindex), .tc_index = tc_index_}));
-  if (!passed.ends) end(Fate::Guest, port.interface);
   return {};
 }
 

@@ -31,15 +31,24 @@ class Walk {
   Result<void> read_facts();
   Result<void> from_guest(const Question& question, const PortRecord& port);
   Result<void> from_outside(const Question& question, const UplinkRecord& uplink);
+  Result<void> from_member(const Question& question, const UplinkRecord& member);
   Result<void> from_host(const Question& question, const ActiveNetwork& network);
   Result<Address> own_address(const Question& question, const ActiveNetwork& network, const PortRecord& port,
                               const std::optional<Mac>& mac);
   std::optional<Mac> port_mac(const PortRecord& port) const;
   Result<std::optional<Mac>> mac_of(const ActiveNetwork& network, const Address& address);
+  Result<std::optional<Mac>> mac_towards(const ActiveNetwork& network, const PortRecord& port,
+                                         const Address& to);
+  Result<std::optional<Mac>> neighbour_mac(int ifindex, const Address& address);
   Result<void> send(const FrameSpec& spec, const Question& question);
 
-  // walk.cpp: the places that it passes.
+  // walk.cpp, walk_link.cpp: the places that it passes.
   Result<void> at_port_ingress(const ActiveNetwork& network, const PortRecord& port);
+  Result<void> at_host_of_bridge(const ActiveNetwork& network);
+  Result<void> take_shortcut(int from);
+  Result<void> at_member_ingress(const ActiveNetwork& network, const UplinkRecord& member);
+  Result<void> at_member_egress(const UplinkRecord& member);
+  Result<void> at_parent(const PortRecord& port);
   Result<void> at_port_egress(const PortRecord& port);
   Result<void> at_bridge(const ActiveNetwork& network, int from);
   Result<void> at_gateway_ingress(const ActiveNetwork& network);

@@ -70,6 +70,7 @@ Result<void> Walk::read_facts() {
   VNET_ASSIGN(uplinks_, context_->records.uplinks());
   // The bridge's own MAC, where the definition leaves it to the kernel.
   for (auto& [record, network] : networks_) {
+    if (network.bridge.empty()) continue;
     VNET_ASSIGN(auto bridge, context_->netlink.find_link(network.bridge));
     if (bridge) network.mac = bridge->mac;
   }
@@ -83,12 +84,13 @@ Result<Explanation> Walk::explain(const Question& question) {
   VNET_TRY(read_facts());
   auto port = std::ranges::find(ports_, question.interface, &PortRecord::interface);
   auto uplink = std::ranges::find(uplinks_, question.interface, &UplinkRecord::interface);
-  auto gateway = std::ranges::find_if(
-      networks_, [&](const ActiveNetwork& each) { return each.network.bridge == question.interface; });
+  auto gateway = std::ranges::find_if(networks_, [&](const ActiveNetwork& each) {
+    return each.network.mode != Mode::Bridge && each.network.bridge == question.interface;
+  });
   if (port != ports_.end())
     VNET_TRY(from_guest(question, *port));
   else if (uplink != uplinks_.end())
-    VNET_TRY(from_outside(question, *uplink));
+    VNET_TRY(uplink->network.empty() ? from_outside(question, *uplink) : from_member(question, *uplink));
   else if (gateway != networks_.end())
     VNET_TRY(from_host(question, *gateway));
   else
@@ -124,13 +126,21 @@ std::optional<Mac> Walk::port_mac(const PortRecord& port) const {
   return mac;
 }
 
+Result<std::optional<Mac>> Walk::neighbour_mac(int ifindex, const Address& address) {
+  VNET_ASSIGN(auto neighbours, context_->netlink.neighbours(ifindex));
+  for (const auto& each : neighbours)
+    if (each.address == address) return each.mac;
+  return std::nullopt;
+}
+
 // As ARP or neighbour discovery would find it, without asking: known neighbours, then whose address it is
 // according to the datapath, then leases.
 Result<std::optional<Mac>> Walk::mac_of(const ActiveNetwork& network, const Address& address) {
-  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
-  VNET_ASSIGN(auto neighbours, context_->netlink.neighbours(link.ifindex));
-  for (const auto& each : neighbours)
-    if (each.address == address) return each.mac;
+  if (!network.network.bridge.empty()) {
+    VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+    VNET_ASSIGN(auto mac, neighbour_mac(link.ifindex, address));
+    if (mac) return mac;
+  }
   auto known =
       context_->datapath->maps().addresses.get({.addr = from_address(address), .slot = network.record.slot});
   if (known)
@@ -140,6 +150,33 @@ Result<std::optional<Mac>> Walk::mac_of(const ActiveNetwork& network, const Addr
     for (const auto& lease : parse_leases(*text, network.network))
       if (lease.ip == address && lease.mac) return *lease.mac;
   return std::nullopt;
+}
+
+// The MAC that a guest sends to. Its own subnets it asks for directly, the rest goes to the gateway; where
+// that is not ours (bridged, direct) it is taken to be the host's.
+Result<std::optional<Mac>> Walk::mac_towards(const ActiveNetwork& network, const PortRecord& port,
+                                             const Address& to) {
+  const Network& config = network.network;
+  bool is_broadcast = to == *Address::parse("255.255.255.255"), own = false, gateway = false;
+  for (const IpConfig& ip : config.ips) {
+    own |= ip.gateway.contains(to);
+    gateway |= ip.gateway.address == to;
+    is_broadcast |=
+        to.family == Family::V4 && ip.gateway.address.family == Family::V4 && ip.gateway.broadcast() == to;
+  }
+  if (to.is_multicast() || is_broadcast) return group_mac(to);
+  if (config.mode != Mode::Bridge && config.mode != Mode::Direct) {
+    if (own && !gateway) return mac_of(network, to);
+    return config.mac;
+  }
+  VNET_ASSIGN(auto mac, mac_of(network, to));
+  VNET_ASSIGN(auto link, context_->netlink.link(port.parent.empty() ? config.bridge : port.parent));
+  if (mac) return mac;
+  VNET_ASSIGN(mac, neighbour_mac(link.ifindex, to));
+  if (mac) return mac;
+  VNET_ASSIGN(auto route, context_->netlink.route_of({{to.family, {}}, to, 0}));
+  if (!route.error && route.type == RTN_LOCAL) return link.mac;
+  return route.gateway ? neighbour_mac(link.ifindex, *route.gateway) : std::optional<Mac>();
 }
 
 Result<Address> Walk::own_address(const Question& question, const ActiveNetwork& network,
@@ -160,7 +197,7 @@ Result<Address> Walk::own_address(const Question& question, const ActiveNetwork&
   if (text && mac)
     for (const auto& lease : parse_leases(*text, network.network))
       if (lease.mac == mac && lease.ip.family == family) return lease.ip;
-  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+  VNET_ASSIGN(auto link, context_->netlink.link(port.parent.empty() ? network.network.bridge : port.parent));
   VNET_ASSIGN(auto neighbours, context_->netlink.neighbours(link.ifindex));
   for (const auto& each : neighbours)
     if (mac && each.mac == *mac && each.address.family == family && !each.address.is_link_local())
@@ -173,30 +210,12 @@ Result<void> Walk::from_guest(const Question& question, const PortRecord& port) 
   for (const auto& each : networks_)
     if (each.record.name == port.network) network = &each;
   if (!network) return failed(fmt::format("network {} of {} is not active", port.network, port.interface));
-  if (network->network.mode == Mode::Bridge || network->network.mode == Mode::Direct)
-    return failed(
-        fmt::format("explain does not know networks of mode {} yet", mode_name(network->network.mode)));
   std::optional<Mac> mac = port_mac(port);
   VNET_ASSIGN(auto from, own_address(question, *network, port, mac));
   FrameSpec spec = spec_of(question, from);
   if (!mac) told_.notes.emplace_back("the guest has sent nothing yet: its MAC is made up");
   spec.source_mac = mac.value_or(Mac{{0x52, 0x54, 0, 0, 0, 1}});
-  // Its own subnets the guest asks for directly, the rest it sends to the gateway.
-  const Network& config = network->network;
-  bool own =
-      std::ranges::any_of(config.ips, [&](const IpConfig& ip) { return ip.gateway.contains(question.to); });
-  bool gateway =
-      std::ranges::any_of(config.ips, [&](const IpConfig& ip) { return ip.gateway.address == question.to; });
-  bool broadcast = std::ranges::any_of(config.ips, [&](const IpConfig& ip) {
-    return question.to.family == Family::V4 && ip.gateway.address.family == Family::V4 &&
-           ip.gateway.broadcast() == question.to;
-  });
-  std::optional<Mac> target = config.mac;
-  if (question.to.is_multicast() || broadcast || question.to == *Address::parse("255.255.255.255")) {
-    target = group_mac(question.to);
-  } else if (own && !gateway) {
-    VNET_ASSIGN(target, mac_of(*network, question.to));
-  }
+  VNET_ASSIGN(auto target, mac_towards(*network, port, question.to));
   spec.destination_mac = target.value_or(Mac{});
   VNET_TRY(send(spec, question));
   VNET_ASSIGN(auto link, context_->netlink.find_link(port.ifindex));
@@ -215,7 +234,33 @@ Result<void> Walk::from_guest(const Question& question, const PortRecord& port) 
     end(Fate::Nowhere, port.interface);
     return {};
   }
+  // The program would send copies of it, really: BPF_PROG_TEST_RUN does not hold those back.
+  if (network->network.mode == Mode::Direct && target->is_multicast()) {
+    step(hook_word(VNET_HOOK_PORT_INGRESS), port.interface, "not run");
+    last().details.emplace_back(
+        "a group address: to the wire and to the parent's other guests, as their mode has it");
+    end(Fate::Flooded, port.parent);
+    return {};
+  }
   return at_port_ingress(*network, port);
+}
+
+// Into a host's bridge from outside.
+Result<void> Walk::from_member(const Question& question, const UplinkRecord& member) {
+  if (!question.from)
+    return invalid(fmt::format("--from: name who sends it, {} leading outside", member.interface));
+  auto network =
+      std::ranges::find_if(networks_, [&](const auto& each) { return each.record.name == member.network; });
+  if (network == networks_.end())
+    return failed(fmt::format("network {} of {} is not active", member.network, member.interface));
+  FrameSpec spec = spec_of(question, *question.from);
+  VNET_ASSIGN(auto mac, mac_of(*network, question.to));
+  spec.source_mac = Mac{{2, 0, 0, 0, 0, 1}};
+  spec.destination_mac = mac.value_or(network->network.mac.value_or(Mac{}));
+  if (!mac)
+    told_.notes.push_back(question.to.text() + " is nobody's that is known: sent to the bridge's own MAC");
+  VNET_TRY(send(spec, question));
+  return at_member_ingress(*network, member);
 }
 
 Result<void> Walk::from_outside(const Question& question, const UplinkRecord& uplink) {

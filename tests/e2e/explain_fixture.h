@@ -120,6 +120,7 @@ class ExplainFixture : public NetworkTest {
 
   std::string destination_mac(const Case& about) {
     const Party& sender = parties_.at(about.interface);
+    if (auto found = on_one_link_.find(about.to); found != on_one_link_.end()) return found->second;
     if (sender.bridge.empty()) return host_mac_;
     for (const auto& [name, party] : parties_)
       if (party.bridge == sender.bridge && std::ranges::count(party.addresses, about.to)) return party.mac;
@@ -251,6 +252,7 @@ class ExplainFixture : public NetworkTest {
   std::map<std::string, Party> parties_;
   std::map<std::string, std::string> gateways_;  // MACs
   std::string host_mac_;
+  std::map<std::string, std::string> on_one_link_;  // MACs by address, where everybody asks for everybody
   std::unique_ptr<vnet::Host> explainer_;
   std::unique_ptr<SharedMaps> maps_;
   std::optional<Monitor> monitor_;

@@ -125,5 +125,92 @@ TEST_F(ExplainModes, AgreesWithThePortsRules) {
     EXPECT_GE(fates_[fate], 6) << fate << testing::PrintToString(fates_);
 }
 
+// Guests on the outside's own link: behind a bridge of the host's, or directly on its eth0.
+class ExplainLink : public ExplainFixture {
+ protected:
+  static std::string address(bool v6, int number) {
+    return fmt::format("{}{}", v6 ? "2001:db8:113::" : "203.0.113.", number);
+  }
+  void plug_guest(const std::string& name, int number, const std::string& bridge) {
+    ground().add_guest(name);
+    guest(name).must(fmt::format("ip addr add {}/24 dev eth0; ip addr add {}/64 dev eth0 nodad",
+                                 address(false, number), address(true, number)));
+    vnet({"attach", name, "--network", "lan", "--mac", mac(guest(name), "eth0"), "--ip",
+          address(false, number), "--ip", address(true, number)});
+    parties_.emplace(name, Party{bridge,
+                                 {address(false, number), address(true, number)},
+                                 mac(guest(name), "eth0"),
+                                 RawPort(guest(name), "eth0")});
+  }
+  // host: the interface with the host's addresses.
+  void know_everybody(const std::string& host_interface) {
+    add_party("eth0", "", {});
+    host().must("sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0");
+    for (bool v6 : {false, true}) {
+      on_one_link_[address(v6, 1)] = mac(outside(), "eth0");
+      on_one_link_[address(v6, 2)] = mac(host(), host_interface);
+      on_one_link_[address(v6, 11)] = parties_.at("g1").mac;
+      on_one_link_[address(v6, 12)] = parties_.at("g2").mac;
+      ASSERT_TRUE(host().pings(address(v6, 1)));
+    }
+  }
+  void compare_all(bool from_outside) {
+    inside([&] {
+      std::uint16_t port = 2000;
+      for (bool v6 : {false, true})
+        for (const char* protocol : {"tcp", "udp", "icmp"})
+          for (int to : {1, 2, 11, 12}) {
+            for (auto [name, number] : {std::pair{"g1", 11}, {"g2", 12}, {"eth0", 1}}) {
+              if (to == number || (std::string(name) == "eth0" && !from_outside)) continue;
+              Case about{name, address(v6, number), address(v6, to), protocol, ++port, 7};
+              compare(about);
+              compare(about);
+            }
+          }
+    });
+  }
+};
+
+TEST_F(ExplainLink, AgreesOnTheHostsOwnBridge) {
+  host().must(
+      "ip addr flush dev eth0 scope global; ip link add br0 type bridge; ip link set eth0 master br0; "
+      "ip link set br0 up; ip addr add 203.0.113.2/24 dev br0; ip addr add 2001:db8:113::2/64 dev br0 nodad; "
+      "ip route replace default via 203.0.113.1");
+  vnet(
+      {"up", file("lan.xml",
+                  "<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/><metadata>"
+                  "<vnet:network xmlns:vnet='urn:vnet-bpf:network:1'><vnet:uplink dev='eth0'/></vnet:network>"
+                  "</metadata></network>")});
+  plug_guest("g1", 11, "br0");
+  plug_guest("g2", 12, "br0");
+  for (const char* name : {"g1", "g2"})
+    for (bool v6 : {false, true}) ASSERT_TRUE(guest(name).pings(address(v6, 1)));
+  know_everybody("br0");
+  compare_all(true);
+  EXPECT_GE(compared_, 100);
+  for (const char* fate : {"outside", "guest", "host"})
+    EXPECT_GE(fates_[fate], 10) << fate << testing::PrintToString(fates_);
+}
+
+TEST_F(ExplainLink, AgreesWithDirectAttachment) {
+  for (const char* mode : {"bridge", "vepa", "private"}) {
+    vnet({"up",
+          file("lan.xml", fmt::format("<network><name>lan</name><forward mode='{}'><interface dev='eth0'/>"
+                                      "</forward></network>",
+                                      mode))});
+    plug_guest("g1", 11, "eth0");
+    plug_guest("g2", 12, "eth0");
+    know_everybody("eth0");
+    compare_all(false);
+    parties_.clear();
+    vnet({"stop", "lan"});
+    vnet({"undefine", "lan"});
+    host().must("ip link del g1; ip link del g2");
+  }
+  EXPECT_GE(compared_, 120);
+  for (const char* fate : {"outside", "guest", "host", "dropped private"})
+    EXPECT_GE(fates_[fate], 10) << fate << testing::PrintToString(fates_);
+}
+
 }  // namespace
 }  // namespace vnet::test

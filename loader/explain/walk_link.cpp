@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What does not go through the host's routing: bridges, ports, the members of a host's bridge, parents.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "loader/explain/walk.h"
+
+namespace vnet {
+
+Result<void> Walk::deliver(std::uint16_t network) {
+  auto mac = view().destination_mac;
+  vnet_fdb_key key{.network = network};
+  if (mac) std::ranges::copy(mac->bytes, key.mac);
+  auto entry = shadow_->maps().fdb.get(key);
+  std::string port = entry ? link_name(static_cast<int>(entry->ifindex)) : "";
+  last().details.push_back(port.empty() ? "leaves by a redirect" : "straight to " + port);
+  end(Fate::Guest, port);
+  return {};
+}
+
+Result<void> Walk::at_bridge(const ActiveNetwork& network, int from) {
+  Mac mac = view().destination_mac.value_or(Mac{});
+  bool bridged = network.network.mode == Mode::Bridge;
+  if (bridged && network.network.mac == mac) return at_host_of_bridge(network);
+  if (!mac.is_multicast() && network.network.mac == mac) {
+    step("bridge", network.network.bridge, "passed")
+        .details.emplace_back("to the gateway's MAC: up to the host");
+    return at_gateway_ingress(network);
+  }
+  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+  VNET_ASSIGN(auto fdb, context_->netlink.fdb(link.ifindex));
+  auto known =
+      std::ranges::find_if(fdb, [&](const FdbEntry& entry) { return entry.mac == mac && !entry.permanent; });
+  auto& here = step("bridge", network.network.bridge, "passed");
+  if (mac.is_multicast() || known == fdb.end()) {
+    here.verdict = "flooded";
+    here.details.push_back(mac.is_multicast()
+                               ? "a group address: to every port"
+                               : fmt::format("{} has not been heard of: to every port", mac.text()));
+    end(Fate::Flooded, network.network.bridge);
+    return {};
+  }
+  const PortRecord* port = port_at(known->port);
+  here.details.push_back(fmt::format("{} is behind {}", mac.text(), link_name(known->port)));
+  if (known->port == from) {
+    here.verdict = "dropped";
+    here.details.emplace_back("which it came from");
+    end(Fate::Nowhere, network.network.bridge);
+    return {};
+  }
+  if (port) return at_port_egress(*port);
+  if (const UplinkRecord* member = uplink_at(known->port); bridged && member)
+    return at_member_egress(*member);
+  end(Fate::Guest, link_name(known->port));
+  return {};
+}
+
+Result<void> Walk::at_port_egress(const PortRecord& port) {
+  VNET_ASSIGN(auto passed,
+              pass(VNET_HOOK_PORT_EGRESS, port.interface,
+                   {.ifindex = static_cast<std::uint32_t>(port.ifindex), .tc_index = tc_index_}));
+  if (!passed.ends) end(Fate::Guest, port.interface);
+  return {};
+}
+
+// Bridged mode: up to whoever owns the bridge.
+Result<void> Walk::at_host_of_bridge(const ActiveNetwork& network) {
+  step("host", network.network.bridge, "delivered");
+  last().details.emplace_back("to the bridge's own MAC: the host takes it, or routes it on as its rules say");
+  end(Fate::Host);
+  return {};
+}
+
+// The way that the bridge has shown for this MAC; only the shadow's copy of the map knows what was taken.
+Result<void> Walk::take_shortcut(int from) {
+  vnet_shortcut_key key{.ifindex = static_cast<__u32>(from)};
+  if (auto mac = view().destination_mac) std::ranges::copy(mac->bytes, key.mac);
+  auto way = shadow_->maps().shortcuts.get(key);
+  std::string to = way ? link_name(static_cast<int>(way->ifindex)) : "";
+  last().details.push_back("past the bridge, as it went a moment ago: to " + to);
+  end(way && way->slot ? Fate::Guest : Fate::Outside, to);
+  return {};
+}
+
+Result<void> Walk::at_member_ingress(const ActiveNetwork& network, const UplinkRecord& member) {
+  VNET_ASSIGN(auto passed, pass(VNET_HOOK_MEMBER_INGRESS, member.interface,
+                                {.ifindex = static_cast<std::uint32_t>(member.ifindex)}));
+  if (passed.ends) return {};
+  tc_index_ = member.slot;
+  return passed.redirected ? take_shortcut(member.ifindex) : at_bridge(network, member.ifindex);
+}
+
+Result<void> Walk::at_member_egress(const UplinkRecord& member) {
+  VNET_ASSIGN(auto passed,
+              pass(VNET_HOOK_MEMBER_EGRESS, member.interface,
+                   {.ifindex = static_cast<std::uint32_t>(member.ifindex), .tc_index = tc_index_}));
+  if (!passed.ends) end(Fate::Outside, member.interface);
+  return {};
+}
+
+// Direct attachment: the port's program has redirected to another guest of the parent, to the host, or out.
+Result<void> Walk::at_parent(const PortRecord& port) {
+  constexpr std::uint32_t to_wire = 1;  // MARK_WIRE of bpf/direct.bpf.c
+  VNET_ASSIGN(auto parent, context_->netlink.link(port.parent));
+  auto mac = view().destination_mac;
+  std::optional<__u32> guest;
+  shadow_->maps().fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
+    const PortRecord* other = port_at(static_cast<int>(entry.ifindex));
+    if (mac && std::ranges::equal(key.mac, mac->bytes) && other && other->parent == port.parent)
+      guest = entry.ifindex;
+  });
+  if (cb_[2] != to_wire && guest) {
+    std::string to = link_name(static_cast<int>(*guest));
+    last().details.push_back("straight to " + to);
+    end(Fate::Guest, to);
+  } else if (cb_[2] != to_wire && mac == parent.mac) {
+    last().details.emplace_back("to the parent's MAC: up to the host");
+    end(Fate::Host);
+  } else {
+    last().details.push_back("out by " + port.parent);
+    end(Fate::Outside, port.parent);
+  }
+  return {};
+}
+
+}  // namespace vnet
