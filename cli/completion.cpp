@@ -45,6 +45,8 @@ _vnet_bpf() {
     --reason) COMPREPLY=($(compgen -W ")sh" +
          reasons + R"sh(" -- "$current")); return ;;
     --proto) COMPREPLY=($(compgen -W "tcp udp icmp" -- "$current")); return ;;
+    --state) COMPREPLY=($(compgen -W "new established closing closed" -- "$current")); return ;;
+    --textfile) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --pcap) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --link) COMPREPLY=($(compgen -W "up down" -- "$current")); return ;;
     --state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;

@@ -21,7 +21,15 @@ std::vector<std::string> interfaces_in_use(const HostFacts& facts) {
   std::vector<std::string> names = facts.uplinks;
   for (const auto& checked : facts.networks) {
     names.insert(names.end(), checked.ports.begin(), checked.ports.end());
-    if (checked.active) names.push_back(checked.network.bridge);
+    const LinkFacts* bridge = facts.link(checked.network.bridge);
+    if (!bridge || (!checked.active && has_gateway(checked.network))) continue;
+    names.push_back(checked.network.bridge);
+    if (checked.network.mode != Mode::Bridge) continue;
+    // The host's own bridge: its way out is one of its ports.
+    for (const auto& facts_of : facts.links)
+      if (facts_of.link.master == bridge->link.ifindex &&
+          std::ranges::find(names, facts_of.link.name) == names.end())
+        names.push_back(facts_of.link.name);
   }
   return names;
 }

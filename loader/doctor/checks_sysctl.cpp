@@ -78,9 +78,13 @@ void check_br_netfilter(const HostFacts& facts, Findings& findings) {
     // Would frames from one guest to another of the same bridge get through?
     bool dropped = std::ranges::any_of(facts.networks, [&](const CheckedNetwork& checked) {
       const Network& network = checked.network;
+      auto drops = [&](const Address& source) {
+        return facts.ruleset.dropped({network.bridge, network.bridge, source, "", 0}, "forward").has_value();
+      };
+      if (network.mode == Mode::Bridge)
+        return drops({.family = family});  // whatever the guests' addresses are
       return std::ranges::any_of(network.ips, [&](const IpConfig& ip) {
-        return ip.gateway.address.family == family &&
-               facts.ruleset.dropped({network.bridge, network.bridge, ip.gateway.address, "", 0}, "forward");
+        return ip.gateway.address.family == family && drops(ip.gateway.address);
       });
     });
     findings.push_back(

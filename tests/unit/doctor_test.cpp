@@ -155,6 +155,26 @@ TEST(Doctor, BridgedFramesInTheFirewall) {
   expect_one(facts, "br-netfilter");
 }
 
+// The host's own bridge, with a bond as its way out.
+TEST(Doctor, BridgeMode) {
+  auto facts = healthy();
+  Network& network = facts.networks[0].network;
+  network.mode = Mode::Bridge;
+  network.bridge = "br0";
+  network.ips.clear();
+  facts.links.push_back(link(7, "br0", "bridge"));
+  facts.links.push_back(link(8, "bond0", "bond"));
+  facts.links.back().link.master = 7;
+  auto findings = examine(facts);
+  EXPECT_TRUE(findings.empty()) << cli::doctor_text(findings);
+  facts.links.back().bond_mode = 6;
+  EXPECT_THAT(expect_one(facts, "bonding").what, HasSubstr("bond0"));
+  facts.links.back().bond_mode = 4;
+  facts.sysctls["net.bridge.bridge-nf-call-iptables"] = "1";
+  facts.ruleset = rules(base_chain("filter", "FORWARD", "forward", "drop"));
+  expect_one(facts, "br-netfilter");
+}
+
 TEST(Doctor, PortRange) {
   auto facts = healthy();
   facts.ephemeral = {1024, 65535};
