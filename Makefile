@@ -18,7 +18,7 @@ check: deps build  ## all tests
 bench: deps build  ## against a bridge with libvirt's nftables rules, in namespaces; under 10 minutes
 	@tests/bench/bench $(BENCH)
 
-vmtest: deps build   ## the tests on other kernels in QEMU [KERNEL=6.1|6.12|all|running] [TESTS=regex] [RECORD=1]
+vmtest: deps build   ## the tests on other kernels in QEMU [KERNEL=6.1|6.12|all|running|guests] [TESTS=regex] [RECORD=1]
 	@vmtest/vmtest run $(or $(KERNEL),all) $(if $(TESTS),--tests '$(TESTS)') $(if $(RECORD),--record)
 
 lint:        ## clang-format and clang-tidy, as in CI

@@ -26,6 +26,8 @@ def listed(program):
         word = line.split("#")[0].rstrip()
         if word.endswith(".") and not word.startswith(" "):
             suite = word
+        elif ".DISABLED_" in suite + word.strip() or word.strip().startswith("DISABLED_"):
+            continue
         elif word.startswith("  "):
             names.append(suite + word.strip())
     return names
@@ -37,11 +39,20 @@ def left_out(kernel):
     return {test: why for where, test, why in entries if where in (kernel, "all")}
 
 
+def matching(program, regex):
+    return [test for test in listed(program) if re.search(regex, test)]
+
+
+def guest_script(build, mode, tests):
+    return (f"VNET_GUEST_MODE={mode} {build / 'guest_tests'} --gtest_color=no --gtest_output=xml:$RESULTS/guest_tests.xml "
+            f"--gtest_filter={shlex.quote(':'.join(tests))}")
+
+
 def chosen(kernel, build, regex):
     """{program: [tests]}: those that match and are not left out."""
     out = left_out(kernel)
-    return {program: [test for test in listed(build / program)
-                      if re.search(regex, test) and not any(fnmatch.fnmatchcase(test, pattern) for pattern in out)]
+    return {program: [test for test in matching(build / program, regex)
+                      if not any(fnmatch.fnmatchcase(test, pattern) for pattern in out)]
             for program in PROGRAMS}
 
 

@@ -37,6 +37,10 @@ struct Variant {
 constexpr Variant variants[] = {
     {"nat", VNET_NETWORK_F_MASQUERADE4 | VNET_NETWORK_F_MASQUERADE6},
     {"nat-bypass", VNET_NETWORK_F_MASQUERADE4 | VNET_NETWORK_F_MASQUERADE6 | VNET_NETWORK_F_BYPASS},
+    {"route", VNET_NETWORK_F_VISIBLE},
+    {"open", VNET_NETWORK_F_VISIBLE | VNET_NETWORK_F_OPEN},
+    {"isolated", VNET_NETWORK_F_ISOLATED | VNET_NETWORK_F_HOST_SERVICES},
+    {"bridge", VNET_NETWORK_F_BRIDGED},
 };
 
 struct Helper {

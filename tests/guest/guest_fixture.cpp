@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/guest/guest_fixture.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace vnet::test {
+namespace {
+
+using std::chrono::seconds;
+
+std::string network_xml(const std::string& mode) {
+  const std::string bridge = "<bridge name='virbr0'";
+  if (mode == "bridge") return "<network><name>lab</name><forward mode='bridge'/>" + bridge + "/></network>";
+  std::string forward = "<forward mode='" + mode + "'/>";
+  if (mode == "nat") forward = "<forward mode='nat'><nat ipv6='yes'/></forward>";
+  if (mode == "isolated") forward = "";
+  return "<network><name>lab</name>" + forward + bridge +
+         " stp='off'/><domain name='lab.test'/>"
+         "<ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.100' "
+         "end='192.168.122.200'/></dhcp></ip><ip family='ipv6' address='fd00:122::1' prefix='64'/></network>";
+}
+
+}  // namespace
+
+std::string GuestTest::missing_, GuestTest::mode_, GuestTest::served_sum_;
+std::unique_ptr<Playground> GuestTest::ground_;
+std::unique_ptr<VirtualMachine> GuestTest::g1_, GuestTest::g2_;
+std::vector<Background> GuestTest::services_;
+
+void GuestTest::SetUpTestSuite() {
+  if (geteuid() != 0) {
+    missing_ = "needs root";
+    return;
+  }
+  auto image = machine_image();
+  if (!image) {
+    missing_ = image.error();
+    return;
+  }
+  const char* wanted = std::getenv("VNET_GUEST_MODE");
+  mode_ = wanted ? wanted : "nat";
+  ground_ = std::make_unique<Playground>();
+  start_network();
+  serve_file();
+  g1_ = boot(*image, "g1", 1, 1);
+  g2_ = boot(*image, "g2", 2, 2);
+  EXPECT_TRUE(g1_->wait_up()) << g1_->console();
+  EXPECT_TRUE(g2_->wait_up()) << g2_->console();
+}
+
+void GuestTest::TearDownTestSuite() {
+  services_.clear();
+  g1_.reset();
+  g2_.reset();
+  ground_.reset();
+}
+
+void GuestTest::SetUp() {
+  if (!missing_.empty()) GTEST_SKIP() << missing_;
+}
+
+Output GuestTest::vnet(const Argv& arguments) {
+  Output output = ground_->vnet(arguments);
+  EXPECT_TRUE(output.ok()) << testing::PrintToString(arguments) << " exit " << output.status << "\n"
+                           << output.out << output.err;
+  return output;
+}
+
+// A bridge of the host's own, as vnet-bpf finds it: with an address and somebody's DHCP.
+void GuestTest::make_bridge_with_dhcp() {
+  host().must(
+      "ip link add virbr0 type bridge; ip link set virbr0 up; ip addr add 192.168.122.1/24 dev virbr0; "
+      "ip addr add fd00:122::1/64 dev virbr0 nodad");
+  auto folder = ground_->state_dir();
+  services_.push_back(host().background(
+      {"dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-hosts", "--no-resolv",
+       "--interface=virbr0", "--bind-dynamic", "--except-interface=lo", "--no-ping", "--domain=lab.test",
+       "--dhcp-authoritative", "--dhcp-range=192.168.122.100,192.168.122.200", "--enable-ra",
+       "--dhcp-range=fd00:122::,ra-only", "--user=root", "--pid-file=" + (folder / "dhcp.pid").string(),
+       "--dhcp-leasefile=" + (folder / "dhcp.leases").string()}));
+}
+
+void GuestTest::start_network() {
+  if (mode_ == "bridge") make_bridge_with_dhcp();
+  // Without masquerading, outside has to know the way back.
+  if (mode_ == "route" || mode_ == "open")
+    ground_->outside().must(
+        "ip route add 192.168.122.0/24 via 203.0.113.2; ip -6 route add fd00:122::/64 via 2001:db8:113::2");
+  auto file = ground_->state_dir() / "lab.xml";
+  std::ofstream(file) << network_xml(mode_);
+  vnet({"up", file});
+}
+
+void GuestTest::serve_file() {
+  std::string file = ground_->state_dir() / "file";
+  server().must("head -c 3000000 /dev/urandom > " + file);
+  served_sum_ = server().sh("sha1sum < " + file).out;
+  services_.push_back(server().background(
+      {"socat", "-U", "TCP6-LISTEN:8080,fork,reuseaddr,ipv6only=0", "OPEN:" + file + ",rdonly"}));
+}
+
+std::unique_ptr<VirtualMachine> GuestTest::boot(const MachineImage& image, const std::string& name,
+                                                int number, int queues) {
+  host().must(fmt::format("ip tuntap add dev {0} mode tap vnet_hdr {1}; ip link set {0} up", name,
+                          queues > 1 ? "multi_queue" : ""));
+  std::string mac = fmt::format("52:54:00:00:00:{:02x}", number);
+  vnet({"attach", name, "--network", "lab", "--mac", mac});
+  return std::make_unique<VirtualMachine>(
+      host(), ground_->state_dir(), image,
+      MachineOptions{.name = name, .tap = name, .mac = mac, .queues = queues});
+}
+
+std::string GuestTest::address(VirtualMachine& guest, const std::string& start) {
+  std::string found;
+  wait_until(
+      [&] {
+        found = guest.sh("ip addr show dev eth0 | grep -o '" + start + "[^/]*' | head -n 1").out;
+        found.erase(found.find_last_not_of('\n') + 1);
+        return !found.empty();
+      },
+      seconds(30));
+  return found;
+}
+
+void GuestTest::expect_soon(VirtualMachine& guest, const std::string& command) {
+  Output output;
+  EXPECT_TRUE(wait_until([&] { return (output = guest.sh(command)).ok(); }, seconds(20)))
+      << command << " -> " << output.status << "\n"
+      << output.out << ground_->vnet({"stats"}).out;
+}
+
+}  // namespace vnet::test

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Two real guests on a network, booted once for all tests of the program: g1 with one queue, g2 with two.
+// Outside is 203.0.113.1 and 2001:db8:113::1, and serves a file. The network's mode is $VNET_GUEST_MODE
+// (nat).
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/playground.h"
+#include "tests/support/virtual_machine.h"
+
+namespace vnet::test {
+
+class GuestTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite();
+  static void TearDownTestSuite();
+  void SetUp() override;
+
+  static Playground& ground() { return *ground_; }
+  static Namespace& host() { return ground_->host(); }
+  static const std::string& mode() { return mode_; }
+  static Namespace& server() { return leads_outside() ? ground_->outside() : ground_->host(); }
+  static std::string server4() { return leads_outside() ? "203.0.113.1" : "192.168.122.1"; }
+  static std::string server6() { return leads_outside() ? "2001:db8:113::1" : "fd00:122::1"; }
+  static VirtualMachine& g1() { return *g1_; }
+  static VirtualMachine& g2() { return *g2_; }
+
+  // Must succeed; what the program says is shown when it does not.
+  static Output vnet(const Argv& arguments);
+
+  // The guest's first global address of a family that starts so; "" when there is none in time.
+  static std::string address(VirtualMachine& guest, const std::string& start);
+  // Succeeds within a few seconds. A test failure with what was said otherwise.
+  static void expect_soon(VirtualMachine& guest, const std::string& command);
+  static std::string sum_of_served_file() { return served_sum_; }
+
+ private:
+  static bool leads_outside() { return mode_ != "isolated" && mode_ != "bridge"; }
+  static void make_bridge_with_dhcp();
+  static void start_network();
+  static void serve_file();
+  static std::unique_ptr<VirtualMachine> boot(const MachineImage& image, const std::string& name, int number,
+                                              int queues);
+
+  static std::string missing_, mode_, served_sum_;
+  static std::unique_ptr<Playground> ground_;
+  static std::unique_ptr<VirtualMachine> g1_, g2_;
+  static std::vector<Background> services_;
+};
+
+}  // namespace vnet::test
