@@ -128,6 +128,7 @@ class Host {
   int program(Program which, std::uint32_t flags) {
     if (which == Program::UplinkIngress || which == Program::UplinkEgress)
       return uplink_[which == Program::UplinkEgress].get();
+    if (which >= Program::DirectIngress) return direct(which);
     auto& set = network_[flags];
     if (set.empty()) load(flags, set);
     return set.at(which).get();
@@ -168,6 +169,18 @@ class Host {
     fs::remove(folder_, ignored);
   }
 
+  int direct(Program which) {
+    if (direct_.empty()) {
+      must(datapath_->load_parent("eth0", {.slot = slot::parent,
+                                           .ifindex = static_cast<int>(if_nametoindex("eth0")),
+                                           .mac = mac_bytes(mac::uplink)}));
+      direct_[Program::DirectIngress] = open("parents/eth0/port_ingress");
+      direct_[Program::ParentIngress] = open("parents/eth0/parent_ingress");
+      direct_[Program::ParentEgress] = open("parents/eth0/parent_egress");
+    }
+    return direct_.at(which).get();
+  }
+
   // The network's programs as loaded for one mode.
   void load(std::uint32_t flags, std::map<Program, Fd>& set) {
     std::string name = fmt::format("flags{}", flags);
@@ -196,6 +209,7 @@ class Host {
   std::optional<Datapath> datapath_;
   std::map<std::uint32_t, std::map<Program, Fd>> network_;
   std::array<Fd, 2> uplink_;
+  std::map<Program, Fd> direct_;
   Trampoline trampoline_;
 };
 
@@ -310,7 +324,7 @@ std::uint32_t DatapathTest::ifindex(const std::string& interface) {
 void DatapathTest::SetUp() {
   SharedMaps& all = maps();
   empty(all.sessions), empty(all.reverse), empty(all.fragments), empty(all.ports), empty(all.fdb);
-  empty(all.shortcuts), empty(all.stations);
+  empty(all.shortcuts), empty(all.stations), empty(all.members);
   empty(all.devices), empty(all.subnets), empty(all.forwards), empty(all.drops);
   empty(all.addresses), empty(all.claims), empty(all.isolated), empty(all.started);
   empty(all.allows), empty(all.allow_sources);
@@ -351,9 +365,11 @@ void DatapathTest::SetUp() {
 }
 
 Ran DatapathTest::run(Program which, const Bytes& frame, RunContext context, std::uint16_t tc_index) {
-  bool port = which == Program::PortIngress || which == Program::PortEgress;
-  bool uplink = which == Program::UplinkIngress || which == Program::UplinkEgress ||
-                which == Program::MemberIngress || which == Program::MemberEgress;
+  bool port =
+      which == Program::PortIngress || which == Program::PortEgress || which == Program::DirectIngress;
+  bool uplink = which >= Program::ParentIngress || which == Program::UplinkIngress ||
+                which == Program::UplinkEgress || which == Program::MemberIngress ||
+                which == Program::MemberEgress;
   if (!context.ifindex) context.ifindex = ifindex(port ? "g1" : uplink ? "eth0" : "virbr0");
   int fd = Host::get().program(which, flags_);
   if (tc_index) fd = Host::get().trampoline().to(fd, tc_index);

@@ -35,7 +35,11 @@ enum class Program {
   UplinkIngress,
   UplinkEgress,
   MemberIngress,
-  MemberEgress
+  MemberEgress,
+  // Direct attachment, on eth0.
+  DirectIngress,
+  ParentIngress,
+  ParentEgress,
 };
 inline constexpr Program all_programs[] = {Program::PortIngress,    Program::PortEgress,
                                            Program::GatewayIngress, Program::GatewayEgress,
@@ -45,7 +49,7 @@ enum Verdict { Ok = -1, Shot = 2, Redirect = 7 };  // Ok: TC_ACT_UNSPEC, "next"
 
 // What is counted under which slot.
 namespace slot {
-inline constexpr std::uint16_t network = 1, other = 2, uplink = 3, g1 = 4, g2 = 5;
+inline constexpr std::uint16_t network = 1, other = 2, uplink = 3, g1 = 4, g2 = 5, parent = 6;
 }
 
 // What the loader writes for each mode (loader/plan/network_plan.cpp).
