@@ -60,9 +60,10 @@ class Arrangement:
     serial = 0
     default_route = True
 
-    def __init__(self, networks=1):
+    def __init__(self, networks=1, mode="nat"):
         Arrangement.serial += 1
         self.networks = networks
+        self.mode = mode
         self.prefix = f"vb-{os.getpid()}-{Arrangement.serial}"
         self.namespaces = []
         self.background = []
@@ -152,6 +153,7 @@ class Arrangement:
             "guest-guest": Path(places[g1], places[g2], self.address(g1), self.address(g2), macs[g1], macs[g2]),
             "outbound": Path(places[g1], places["outside"], self.address(g1), OUTSIDE, macs[g1], gateway_mac),
             "answers": Path(places["outside"], places[g1], OUTSIDE, UPLINK, outside_mac, uplink_mac),
+            "routed": Path(places["outside"], places[g2], OUTSIDE, self.address(g2), outside_mac, uplink_mac),
             "inbound": Path(places["outside"], "", OUTSIDE, self.address(g2), outside_mac, uplink_mac),
         }
 
@@ -199,9 +201,12 @@ class Libvirt(Arrangement):
         for n in range(self.networks):
             bridge, net = f"vb{n}", f"10.20.{n}.0/24"
             cross.append(f"iif {bridge} oif {bridge} counter accept")
-            inward += [f"oif {bridge} ip daddr {net} ct state related,established counter accept",
+            state = "ct state related,established " if self.mode == "nat" else ""
+            inward += [f"oif {bridge} ip daddr {net} {state}counter accept",
                        f"oif {bridge} counter reject"]
             outward += [f"ip saddr {net} iif {bridge} counter accept", f"iif {bridge} counter reject"]
+            if self.mode != "nat":
+                continue
             nat += [f"ip saddr {net} ip daddr 224.0.0.0/24 counter return",
                     f"ip saddr {net} ip daddr 255.255.255.255/32 counter return",
                     f"meta l4proto tcp ip saddr {net} ip daddr != {net} counter masquerade to :1024-65535",
@@ -228,9 +233,8 @@ class Vnet(Arrangement):
     """(b), (c) vnet-bpf."""
 
     def __init__(self, networks=1, firewall="honor", mode="nat"):
-        super().__init__(networks)
+        super().__init__(networks, mode)
         self.firewall = firewall
-        self.mode = mode
         self.label = f"vnet-bpf {firewall}"
         self.state = None
         self.start_seconds = []
