@@ -17,7 +17,7 @@ TEST_P(Demo, ShowsItsRowOfTheTable) {
   EXPECT_EQ(0, output.status) << output.out << output.err;
   EXPECT_THAT(output.out, testing::HasSubstr("nothing is left"));
 }
-INSTANTIATE_TEST_SUITE_P(Mode, Demo, testing::Values("isolated", "route", "open", "bridge"),
+INSTANTIATE_TEST_SUITE_P(Mode, Demo, testing::Values("isolated", "route", "open", "bridge", "direct"),
                          [](const auto& mode) { return std::string(mode.param); });
 
 }  // namespace

@@ -81,13 +81,13 @@ TEST_F(Lifecycle, ExitCodesAndMessages) {
   EXPECT_EQ(1, ground().vnet({"start", "default"}).status);  // active already
 }
 
-TEST_F(Lifecycle, ModesOfLaterIssuesAreRefusedByName) {
-  vnet({"define",
-        file("lan.xml",
-             "<network><name>lan</name><forward mode='vepa'><interface dev='eth0'/></forward></network>")});
-  Output start = ground().vnet({"start", "lan"});
+TEST_F(Lifecycle, WhatIsNotBuiltIsRefusedByName) {
+  vnet({"define", file("slow.xml",
+                       "<network><name>slow</name><forward mode='nat'/><bandwidth><inbound average='1000'/>"
+                       "</bandwidth><ip address='192.168.9.1' netmask='255.255.255.0'/></network>")});
+  Output start = ground().vnet({"start", "slow"});
   EXPECT_EQ(2, start.status);
-  EXPECT_THAT(start.err, HasSubstr("mode direct is not in this build yet"));
+  EXPECT_THAT(start.err, HasSubstr("<bandwidth> is not in this build yet"));
 }
 
 TEST_F(Lifecycle, ASubnetInUseIsRefusedWithTheInterface) {

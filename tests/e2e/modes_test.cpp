@@ -139,25 +139,10 @@ TEST_F(ModesTest, IsolatedHoldsOnAForwardingHost) {
   EXPECT_GE(dropped("not-visible"), 2U);
 }
 
-// Two networks of every pair of kinds, both families and directions. The host's way out is a bridge with a
-// bridged network on it: to the others that is a part of the outside.
+// Two networks of every pair of kinds, both families and directions.
 class BetweenNetworks : public ModesTest {
  protected:
-  void SetUp() override {
-    ModesTest::SetUp();
-    if (IsSkipped()) return;
-    host().must(
-        "ip addr flush dev eth0 scope global; ip link add br0 type bridge; ip link set eth0 master br0; "
-        "ip link set br0 up; ip addr add 203.0.113.2/24 dev br0; "
-        "ip addr add 2001:db8:113::2/64 dev br0 nodad; "
-        "ip route replace default via 203.0.113.1; ip -6 route replace default via 2001:db8:113::1");
-    vnet({"up", file("lan.xml",
-                     "<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/></network>")});
-    ground().add_guest("lan-1");
-    guest("lan-1").must(
-        "ip addr add 203.0.113.11/24 dev eth0; ip addr add 2001:db8:113::11/64 dev eth0 nodad; "
-        "ip route add default via 203.0.113.2; ip -6 route add default via 2001:db8:113::2");
-    vnet({"attach", "lan-1", "--network", "lan"});
+  void start_all() {
     for (const Kind& kind : kinds) {
       start_kind(kind);
       plug_kind(kind);
@@ -177,6 +162,7 @@ class BetweenNetworks : public ModesTest {
 };
 
 TEST_F(BetweenNetworks, EveryPair) {
+  start_all();
   for (const Kind& from : kinds)
     for (const Kind& to : kinds) {
       if (from.number == to.number) continue;
@@ -197,7 +183,30 @@ TEST_F(BetweenNetworks, EveryPair) {
     }
 }
 
-TEST_F(BetweenNetworks, ABridgedNetworkIsOutside) {
+// To the others a bridged or a direct network is a part of the outside, by which the host itself goes out.
+class LanAndOthers : public BetweenNetworks, public testing::WithParamInterface<const char*> {
+ protected:
+  void start_lan(bool bridged) {
+    if (bridged)
+      host().must(
+          "ip addr flush dev eth0 scope global; ip link add br0 type bridge; ip link set eth0 master br0; "
+          "ip link set br0 up; ip addr add 203.0.113.2/24 dev br0; "
+          "ip addr add 2001:db8:113::2/64 dev br0 nodad; "
+          "ip route replace default via 203.0.113.1; ip -6 route replace default via 2001:db8:113::1");
+    std::string where = bridged ? "<forward mode='bridge'/><bridge name='br0'/>"
+                                : "<forward mode='bridge'><interface dev='eth0'/></forward>";
+    vnet({"up", file("lan.xml", "<network><name>lan</name>" + where + "</network>")});
+    ground().add_guest("lan-1");
+    guest("lan-1").must(
+        "ip addr add 203.0.113.11/24 dev eth0; ip addr add 2001:db8:113::11/64 dev eth0 nodad; "
+        "ip route add default via 203.0.113.2; ip -6 route add default via 2001:db8:113::2");
+    vnet({"attach", "lan-1", "--network", "lan"});
+  }
+};
+
+TEST_P(LanAndOthers, ALanIsOutside) {
+  start_lan(std::string(GetParam()) == "bridge");
+  start_all();
   Namespace& lan = guest("lan-1");
   for (const Kind& kind : kinds)
     for (bool is_v6 : {false, true}) {
@@ -216,6 +225,9 @@ TEST_F(BetweenNetworks, ABridgedNetworkIsOutside) {
         EXPECT_THAT(seen, HasSubstr(written(kind.number, 11, false, is_v6)));
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(Mode, LanAndOthers, testing::Values("bridge", "direct"),
+                         [](const auto& mode) { return std::string(mode.param); });
 
 TEST_F(ModesTest, IsolatedDhcpGivesNoWayOut) {
   const Kind& kind = kinds[3];
