@@ -21,7 +21,7 @@ struct SessionInfo {
   std::string protocol;  // tcp udp icmp icmp6, else the number
   std::string state;     // new established closing closed
   std::string network;
-  std::string interface;  // the guest's port; "": detached since
+  std::string interface;                 // the guest's port; "": detached since
   Endpoint inside, outside, translated;  // translated: as the outside sees the inside
   bool inbound = false;                  // opened from outside
   std::uint64_t age_seconds = 0, idle_seconds = 0;
