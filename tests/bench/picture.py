@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Small SVG pictures of the results."""
+import math
 from html import escape
 
-COLOURS = ["#c0392b", "#1f6fb2", "#3a9d5d", "#7f8c8d", "#8e44ad", "#d68910"]
+COLOURS = ["#c0392b", "#1f6fb2", "#3a9d5d", "#7f8c8d", "#8e44ad", "#d68910", "#16818f"]
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 760, 380, 70, 46, 78
 
 
@@ -28,14 +29,17 @@ class Picture:
             out.write("\n".join([*self.parts, "</svg>\n"]))
 
     def axis(self, top, unit):
-        """Horizontal lines from 0 to top; returns where a value lies."""
+        """Horizontal lines from 0 to top, at round values; returns where a value lies."""
         floor = HEIGHT - BOTTOM
+        magnitude = 10 ** math.floor(math.log10(top / 4))
+        distance = next(magnitude * n for n in (1, 2, 2.5, 5, 10) if magnitude * n * 4 >= top * 0.9)
+        top = max(top, distance * 4)
 
         def y_of(value):
             return floor - (floor - TOP) * value / top
 
         for step in range(5):
-            value = top * step / 4
+            value = distance * step
             self.line(LEFT, y_of(value), WIDTH - 190, y_of(value))
             self.text(LEFT - 8, y_of(value) + 4, f"{value:.3g}", "end")
         self.text(LEFT - 8, TOP - 10, unit, "end")
