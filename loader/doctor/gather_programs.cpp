@@ -69,7 +69,8 @@ void add_tcx(const LinkInfo& link, Hook hook, std::vector<ForeignProgram>& into)
   DECLARE_LIBBPF_OPTS(bpf_prog_query_opts, options);
   options.prog_ids = ids.data();
   options.prog_cnt = ids.size();
-  if (bpf_prog_query_opts(link.ifindex, static_cast<bpf_attach_type>(type), &options)) return;
+  const auto at = static_cast<bpf_attach_type>(type);  // NOLINT(*EnumCastOutOfRange): newer than the headers
+  if (bpf_prog_query_opts(link.ifindex, at, &options)) return;
   for (__u32 i = 0; i < options.prog_cnt && i < ids.size(); ++i) {
     std::string name = program_name(ids[i]);
     if (is_ours(name)) continue;

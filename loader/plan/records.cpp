@@ -131,9 +131,9 @@ class Cache {
  public:
   static std::optional<std::vector<Record>> find(const std::filesystem::path& folder,
                                                  const timespec& changed) {
-    std::scoped_lock lock(mutex_);
-    auto entry = all_.find(folder);
-    if (entry == all_.end() || entry->second.changed.tv_sec != changed.tv_sec ||
+    std::scoped_lock lock(mutex);
+    auto entry = all.find(folder);
+    if (entry == all.end() || entry->second.changed.tv_sec != changed.tv_sec ||
         entry->second.changed.tv_nsec != changed.tv_nsec)
       return std::nullopt;
     return entry->second.records;
@@ -143,8 +143,8 @@ class Cache {
     // The clock of file times ticks slowly: another change may share a time that has just been.
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
-    std::scoped_lock lock(mutex_);
-    if (now.tv_sec - changed.tv_sec >= 2) all_[folder] = {changed, records};
+    std::scoped_lock lock(mutex);
+    if (now.tv_sec - changed.tv_sec >= 2) all[folder] = {changed, records};
   }
 
  private:
@@ -152,8 +152,8 @@ class Cache {
     timespec changed{};
     std::vector<Record> records;
   };
-  static inline std::mutex mutex_;
-  static inline std::map<std::filesystem::path, Entry> all_;
+  static inline std::mutex mutex;
+  static inline std::map<std::filesystem::path, Entry> all;
 };
 
 template <typename Record>
