@@ -212,7 +212,8 @@ void Datapath::unload_uplink(const std::string& interface) {
 }
 
 Result<void> Datapath::load_parent(const std::string& interface, const ParentPrograms& config) {
-  DirectSkeleton skeleton(direct_bpf::open());
+  auto options = open_options();
+  DirectSkeleton skeleton(direct_bpf::open(&options));
   if (!skeleton) return system_error("reading the BPF object");
   auto settings = maps_.settings.get(0);
   if (!settings) return failed("the settings map is empty");

@@ -34,6 +34,8 @@ class Monitor {
   // Hands over what has come; waits for it, but not longer than that, nor beyond a signal. To be called at
   // least every two seconds. Fails when another reader has taken the place of one that was stopped for long.
   Result<void> poll(std::chrono::milliseconds limit, const Visit& visit);
+  // The claim on the place, for longer; poll does it. False when it has run out and is somebody else's.
+  bool renew();
   // How many that pass the filter have not been shown, since the start.
   std::uint64_t lost() const;
 
@@ -48,7 +50,6 @@ class Monitor {
 
   Monitor(const SharedMaps& maps, Table table) : maps_(&maps), table_(std::move(table)) {}
   Result<void> claim();
-  bool renew();
   std::uint64_t lost_ever() const;
 
   const SharedMaps* maps_;

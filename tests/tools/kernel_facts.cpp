@@ -124,6 +124,9 @@ nlohmann::json verify_all(const std::string& pins) {
   said.clear();
   need(datapath.load_uplink("lo", {.slot = 1, .ifindex = 1, .ethernet = true}));
   programs.update(statistics("uplink"));
+  said.clear();
+  need(datapath.load_parent("lo", {.slot = 1, .ifindex = 1, .mac = {}, .passthrough = false}));
+  programs.update(statistics("direct"));
   return programs;
 }
 
