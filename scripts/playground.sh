@@ -35,6 +35,8 @@ trap 'exit 130' INT TERM
 say "A playground: a host with an uplink, an outside machine, two guests"
 for ns in "$host" "$outside" "$id-g1" "$id-g2"; do
 	ip netns add "$ns"
+	# Addresses are usable at once: nobody else can have them here.
+	ip netns exec "$ns" sh -c 'for of in all default; do echo 0 > /proc/sys/net/ipv6/conf/$of/accept_dad; done'
 	ip -n "$ns" link set lo up
 done
 ip -n "$host" link add eth0 type veth peer name eth0 netns "$outside"
@@ -57,7 +59,7 @@ mount -t bpf bpf "$dir/bpf"
 failures=0
 reach() { # from, name of the target, target, expected
 	local got=no mark=ok
-	ip netns exec "$1" ping -c1 -W1 "$3" >/dev/null 2>&1 && got=yes
+	ip netns exec "$1" ping -c3 -i0.3 -W1 "$3" >/dev/null 2>&1 && got=yes
 	[ "$got" = "$4" ] || { mark="WRONG, expected $4"; failures=$((failures + 1)); }
 	printf '  %-8s -> %-34s %-4s %s\n' "${1#"$id-"}" "$2" "$got" "$mark"
 }
