@@ -4,7 +4,8 @@
  * more. A reader must renew its claim every few seconds, so that one that was killed does not leave this
  * on; it brings its own ring, so that several can watch, each with filters and a rate of its own.
  *
- * Under a flood the common case is "not shown": it reads shared lines only and writes a per-CPU counter.
+ * Under a flood the common case is "not shown": it reads shared lines only, writes a per-CPU counter, and
+ * asks no clock, because it is the reader that grants so many events as time goes by.
  */
 #ifndef VNET_BPF_MONITOR_H
 #define VNET_BPF_MONITOR_H
@@ -97,19 +98,6 @@ static __always_inline u32 port_of(struct __sk_buff *skb, u32 hook, u32 slot)
 	}
 }
 
-/* One of this window's events? Races lend a few more: harmless. */
-static __always_inline int may_show(struct vnet_monitor *m, u32 window)
-{
-	if (m->window != window) {
-		m->window = window;
-		m->shown = 0;
-	}
-	if (m->shown >= m->per_window)
-		return 0;
-	__sync_fetch_and_add(&m->shown, 1);
-	return 1;
-}
-
 static __noinline int monitor_show(struct __sk_buff *skb, u32 at, struct vnet_event_head *head)
 {
 	void *ring = bpf_map_lookup_elem(&monitor_rings, &at);
@@ -159,27 +147,36 @@ static __noinline int monitor_describe(struct __sk_buff *skb, struct vnet_event_
 	return 0;
 }
 
-__noinline int monitor_drop(struct __sk_buff *skb, u32 hook, u32 slot, u32 reason, u32 bytes)
+/* The last reader has gone without a word? */
+static __noinline int monitor_expire(struct vnet_monitors *all)
 {
-	struct vnet_monitors *all = monitors_of();
-	u64 now = bpf_ktime_get_coarse_ns();
-	struct vnet_event_head head = {.hook = hook, .slot = slot, .reason = reason};
-	u32 identified = 0;
 	u64 until;
 
 	if (!all)
 		return 0;
 	until = all->until;
-	if (now >= until) { /* the last reader has gone without a word */
+	if (bpf_ktime_get_coarse_ns() >= until)
 		__sync_val_compare_and_swap(&all->until, until, 0);
+	return 0;
+}
+
+/* So often the clock is looked at while nothing may be shown. */
+#define MONITOR_LOST_MASK 0xff
+
+__noinline int monitor_drop(struct __sk_buff *skb, u32 hook, u32 slot, u32 reason, u32 bytes)
+{
+	struct vnet_monitors *all = monitors_of();
+	struct vnet_event_head head = {.hook = hook, .slot = slot, .reason = reason};
+	u32 identified = 0, expire = 0;
+
+	if (!all)
 		return 0;
-	}
 	for (u32 at = 0; at < VNET_MONITORS_MAX; at++) {
 		struct vnet_monitor *m = &all->each[at];
 		u32 key = at;
 		u64 *lost;
 
-		if (now >= m->until || (m->reasons && !(m->reasons >> (reason & 63) & 1)))
+		if (!m->until || (m->reasons && !(m->reasons >> (reason & 63) & 1)))
 			continue;
 		if (m->network || m->port) {
 			if (!identified)
@@ -188,18 +185,28 @@ __noinline int monitor_drop(struct __sk_buff *skb, u32 hook, u32 slot, u32 reaso
 			if ((m->network && m->network != head.network) || (m->port && m->port != head.port))
 				continue;
 		}
-		if (may_show(m, now >> VNET_MONITOR_WINDOW_SHIFT)) {
-			if (!identified)
-				monitor_identify(skb, &head);
-			identified = 1;
-			monitor_describe(skb, &head, bytes);
-			if (!monitor_show(skb, at, &head))
-				continue;
-		}
 		lost = bpf_map_lookup_elem(&monitor_lost, &key);
-		if (lost)
-			(*lost)++;
+		if (!lost)
+			continue;
+		if (m->tokens <= 0) {
+			expire |= !(++*lost & MONITOR_LOST_MASK);
+			continue;
+		}
+		if (bpf_ktime_get_coarse_ns() >= m->until) {
+			expire = 1;
+			continue;
+		}
+		/* Races lend a few more: harmless. */
+		__sync_fetch_and_add(&m->tokens, -1);
+		if (!identified)
+			monitor_identify(skb, &head);
+		identified = 1;
+		monitor_describe(skb, &head, bytes);
+		if (monitor_show(skb, at, &head))
+			++*lost;
 	}
+	if (expire)
+		monitor_expire(all);
 	return 0;
 }
 

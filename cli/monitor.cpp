@@ -95,7 +95,7 @@ Result<void> monitor(Host& host, const Options& options) {
   VNET_ASSIGN(auto output, Output::open(options));
   Result<void> wrote;
   while (!stopping && !output.enough() && !reader_has_gone()) {
-    VNET_TRY(watch.wait(std::chrono::milliseconds(200), [&](const Drop& drop) {
+    VNET_TRY(watch.wait(std::chrono::milliseconds(100), [&](const Drop& drop) {
       if (auto result = output.show(drop); !result) wrote = std::move(result);
     }));
     VNET_TRY(wrote);

@@ -280,17 +280,15 @@ VNET_SIZE(struct vnet_usage, 16);
  * doing so for as long as it reads.
  */
 #define VNET_MONITORS_MAX 4
-#define VNET_MONITOR_RING (1 << 20)  /* bytes */
-#define VNET_MONITOR_WINDOW_SHIFT 27 /* the rate limit's window: 2^27 ns (0.13 s) */
+#define VNET_MONITOR_RING (1 << 20) /* bytes */
 
 struct vnet_monitor {
   __u64 until;   /* CLOCK_MONOTONIC, ns; past: free */
   __u64 reasons; /* a bit for each enum vnet_reason; 0: all */
   __u16 network; /* slots; 0: all */
   __u16 port;
-  __u32 per_window; /* events at most */
-  __u32 window;     /* the present one, and how many it has seen: the kernel's */
-  __u32 shown;
+  __s32 tokens; /* events that may be shown: the reader grants them as time goes by */
+  __u64 pad;
 };
 VNET_SIZE(struct vnet_monitor, 32);
 

@@ -15,6 +15,9 @@ namespace {
 constexpr __u64 claim_ns = 3'000'000'000;
 constexpr __u64 renew_ns = claim_ns - 1'000'000'000;
 
+// What may be shown at once, after a while of silence.
+constexpr __u64 burst_ns = 125'000'000;
+
 // The kernel's side compares with its coarse clock, which is at most some milliseconds behind.
 __u64 now_ns() {
   timespec now{};
@@ -57,8 +60,10 @@ Result<Monitor> Monitor::start(const SharedMaps& maps, const MonitorFilter& filt
   mine.reasons = filter.reasons;
   mine.network = filter.network;
   mine.port = filter.port;
-  __u64 window = __u64{filter.per_second} << VNET_MONITOR_WINDOW_SHIFT;
-  mine.per_window = static_cast<__u32>(std::max<__u64>(window / 1'000'000'000, 1));
+  monitor.per_second_ = filter.per_second;
+  monitor.granted_ = now_ns() - 1'000'000'000;  // the first one waits for nothing, however low the rate
+  mine.tokens = 0;
+  monitor.grant();
   monitor.lost_before_ = monitor.lost_ever();
   extend(monitor.table_->until, monitor.until_);
   return monitor;
@@ -89,11 +94,24 @@ bool Monitor::renew() {
   return true;
 }
 
+// Never more than a burst, and less than one token is not lost but earned further.
+void Monitor::grant() {
+  __u64 now = now_ns();
+  auto burst = std::max<std::int64_t>(static_cast<std::int64_t>(per_second_ * burst_ns / 1'000'000'000), 1);
+  auto earned = static_cast<std::int64_t>((now - granted_) * per_second_ / 1'000'000'000);
+  if (!earned) return;
+  std::atomic_ref<__s32> tokens(table_->each[place_].tokens);
+  std::int64_t room = burst - tokens.load();
+  if (room > 0) tokens.fetch_add(static_cast<__s32>(std::min(room, earned)));
+  granted_ = now;
+}
+
 Result<void> Monitor::poll(std::chrono::milliseconds limit, const Visit& visit) {
   if (!renew()) {
     place_ = VNET_MONITORS_MAX;
     return failed("this monitor was stopped for so long that another one has taken its place");
   }
+  grant();
   *visit_ = visit;
   int got = ring_buffer__poll(ring_.get(), static_cast<int>(limit.count()));
   if (got < 0 && got != -EINTR) return system_error("reading the ring buffer", -got);

@@ -32,7 +32,8 @@ class Monitor {
   ~Monitor();
 
   // Hands over what has come; waits for it, but not longer than that, nor beyond a signal. To be called at
-  // least every two seconds. Fails when another reader has taken the place of one that was stopped for long.
+  // least every two seconds, and ten times a second where the rate shall be reached. Fails when another
+  // reader has taken the place of one that was stopped for long.
   Result<void> poll(std::chrono::milliseconds limit, const Visit& visit);
   // The claim on the place, for longer; poll does it. False when it has run out and is somebody else's.
   bool renew();
@@ -50,12 +51,15 @@ class Monitor {
 
   Monitor(const SharedMaps& maps, Table table) : maps_(&maps), table_(std::move(table)) {}
   Result<void> claim();
+  void grant();
   std::uint64_t lost_ever() const;
 
   const SharedMaps* maps_;
   Table table_;
   __u32 place_ = VNET_MONITORS_MAX;  // none yet
   __u64 until_ = 0;
+  __u32 per_second_ = 0;
+  __u64 granted_ = 0;  // up to then
   std::uint64_t lost_before_ = 0;
   std::unique_ptr<Visit> visit_ = std::make_unique<Visit>();  // where libbpf's callback finds it
   std::unique_ptr<ring_buffer, Free> ring_;
