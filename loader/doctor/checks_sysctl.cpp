@@ -72,8 +72,9 @@ void check_rp_filter(const HostFacts& facts, Findings& findings) {
 }
 
 void check_br_netfilter(const HostFacts& facts, Findings& findings) {
-  for (const auto& [name, family] : {std::pair{"net.bridge.bridge-nf-call-iptables", Family::V4},
-                                     std::pair{"net.bridge.bridge-nf-call-ip6tables", Family::V6}}) {
+  for (Family family : {Family::V4, Family::V6}) {
+    const std::string name =
+        family == Family::V4 ? "net.bridge.bridge-nf-call-iptables" : "net.bridge.bridge-nf-call-ip6tables";
     if (facts.sysctl(name) != "1") continue;
     // Would frames from one guest to another of the same bridge get through?
     bool dropped = std::ranges::any_of(facts.networks, [&](const CheckedNetwork& checked) {

@@ -48,7 +48,8 @@ constexpr MapType map_types[] = {
 
 // Asking what hangs at the loopback's tcx hook: a kernel without tcx does not know the question.
 bool has_tcx() {
-  constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);  // NOLINT(*EnumCastOutOfRange): newer than the headers
+  constexpr auto tcx_ingress =
+      static_cast<bpf_attach_type>(46);  // NOLINT(*EnumCastOutOfRange): newer than the headers
   DECLARE_LIBBPF_OPTS(bpf_prog_query_opts, options);
   return bpf_prog_query_opts(1, tcx_ingress, &options) == 0;
 }
