@@ -195,7 +195,8 @@ Result<void> check_flows(Parsed& parsed) {
     filter.port = static_cast<std::uint16_t>(number);
   else if (port)
     return invalid(fmt::format("--port: '{}' is neither an interface nor a port from 1 to 65535", *port));
-  if (!parsed.flow_address.empty() && !(filter.address = Prefix::parse(parsed.flow_address)))
+  if (!parsed.flow_address.empty()) filter.address = Prefix::parse(parsed.flow_address);
+  if (!parsed.flow_address.empty() && !filter.address)
     return invalid(fmt::format("--address: '{}' is neither ADDR nor ADDR/LENGTH", parsed.flow_address));
   if (!parsed.flow_protocol.empty()) filter.protocol = parsed.flow_protocol;
   static const std::set<std::string> states{"new", "established", "closing", "closed"};

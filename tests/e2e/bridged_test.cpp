@@ -106,7 +106,9 @@ TEST_F(Bridged, BulkTcpBothWaysAndFamilies) {
 
 TEST_F(Bridged, TheBridgeStaysAsItWas) {
   auto look = [&] {
-    return host().sh("ip -br addr show br0; bridge link; bridge vlan; cat /proc/sys/net/ipv4/ip_forward").out;
+    return host()
+        .sh("ip -br addr show br0 | cut -c34-; bridge link; bridge vlan; cat /proc/sys/net/ipv4/ip_forward")
+        .out;
   };
   std::string before = look();
   start_bridged();
@@ -155,7 +157,7 @@ TEST_F(Bridged, TaggedUplink) {
   host().must("bridge vlan add dev eth0 vid 20");
   start_with_guests();
   host().must("bridge vlan del dev g1 vid 1; bridge vlan add dev g1 vid 20 pvid untagged");
-  Background capture = outside().background({"timeout", "5", "tcpdump", "-U", "-w",
+  Background capture = outside().background({"timeout", "60", "tcpdump", "-U", "-w",
                                              (ground().state_dir() / "wire.pcap").string(), "-c", "20", "-i",
                                              "eth0", "vlan", "20", "and", "arp"});
   std::string seen;
