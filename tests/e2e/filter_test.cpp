@@ -200,6 +200,8 @@ TEST_F(Filters, AFilterForARunningGuestKnowsItsAddresses) {
   vnet({"attach", "g1", "--network", "lab"});
   wait_until_forwarding("g1");
   ASSERT_TRUE(ground().udhcpc("g1").ok());
+  // The DHCP client's script flushed what the router's advertisement had given: ask for it anew.
+  guest("g1").must("for off in 1 0; do echo $off > /proc/sys/net/ipv6/conf/eth0/disable_ipv6; done");
   ASSERT_TRUE(wait_until([&] { return guest("g1").pings("2001:db8:113::1", 1); }, std::chrono::seconds(15)));
   set("g1", {"--filter", "clean-traffic"});
   EXPECT_TRUE(guest("g1").pings("203.0.113.1")) << all_drops("g1");
