@@ -7,7 +7,7 @@
 #define VNET_BPF_HOST_ACCESS_H
 
 #include "bpf/network.h"
-#include "bpf/packet.h"
+#include "bpf/socket.h"
 
 #define BPF_TCP_LISTEN_ 10
 
@@ -21,19 +21,8 @@ __noinline int host_asked(struct __sk_buff *skb, struct packet *p)
 
 	if (!p)
 		return 0;
-	if (p->family == 4) {
-		tuple.ipv4.saddr = p->flow.src.word_be[3];
-		tuple.ipv4.daddr = p->flow.dst.word_be[3];
-		tuple.ipv4.sport = p->flow.sport_be;
-		tuple.ipv4.dport = p->flow.dport_be;
-		size = sizeof(tuple.ipv4);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, &p->flow.src, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, &p->flow.dst, 16);
-		tuple.ipv6.sport = p->flow.sport_be;
-		tuple.ipv6.dport = p->flow.dport_be;
-		size = sizeof(tuple.ipv6);
-	}
+	size = socket_tuple(&p->flow, &tuple);
+	/* Apart, because the verifier allows an instruction one kind of socket. */
 	if (p->proto == IPPROTO_TCP) {
 		sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 		if (!sk)

@@ -11,6 +11,7 @@
 
 #include "bpf/mark.h"
 #include "bpf/session.h"
+#include "bpf/socket.h"
 
 static __always_inline u32 span_size(struct vnet_port_span span)
 {
@@ -32,20 +33,7 @@ __noinline int host_has_socket(struct __sk_buff *skb)
 
 	if (!m)
 		return 0;
-	if (m->answer.src.word_be[2] == bpf_htonl(0xffff) && !m->answer.src.word_be[0] &&
-	    !m->answer.src.word_be[1]) {
-		tuple.ipv4.saddr = m->answer.src.word_be[3];
-		tuple.ipv4.daddr = m->answer.dst.word_be[3];
-		tuple.ipv4.sport = m->answer.sport_be;
-		tuple.ipv4.dport = m->answer.dport_be;
-		size = sizeof(tuple.ipv4);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, &m->answer.src, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, &m->answer.dst, 16);
-		tuple.ipv6.sport = m->answer.sport_be;
-		tuple.ipv6.dport = m->answer.dport_be;
-		size = sizeof(tuple.ipv6);
-	}
+	size = socket_tuple(&m->answer, &tuple);
 	if (m->answer.proto == IPPROTO_TCP)
 		sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	else if (m->answer.proto == IPPROTO_UDP)
