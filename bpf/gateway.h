@@ -13,6 +13,17 @@
 #include "bpf/reject.h"
 #include "bpf/snoop.h"
 
+/*
+ * Does the stack keep it, or refuse it, for sure? Every answer that is not known to mean so means that the
+ * packet would be forwarded.
+ */
+static __always_inline int is_no_way_out(long rc)
+{
+	return rc == BPF_FIB_LKUP_RET_NOT_FWDED || rc == BPF_FIB_LKUP_RET_BLACKHOLE ||
+	       rc == BPF_FIB_LKUP_RET_UNREACHABLE || rc == BPF_FIB_LKUP_RET_PROHIBIT ||
+	       rc == BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
 /* May a packet that this network's guests sent be routed on to where the host would route it? */
 __noinline int may_leave(struct __sk_buff *skb, struct packet *p)
 {
@@ -20,6 +31,7 @@ __noinline int may_leave(struct __sk_buff *skb, struct packet *p)
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
 	struct vnet_device *device;
 	struct bpf_fib_lookup q;
+	u32 out;
 	int err;
 	long rc;
 
@@ -28,22 +40,23 @@ __noinline int may_leave(struct __sk_buff *skb, struct packet *p)
 	route_query(&q, packet_source(p), packet_target(p), p->family == 4, p->proto, gateway_ifindex);
 	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
 	/* The host itself, or no way: the stack delivers, or answers. */
-	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH &&
-	    rc != BPF_FIB_LKUP_RET_FRAG_NEEDED) {
+	if (is_no_way_out(rc)) {
 		err = host_access(skb, p);
 		return err ? reject(skb, p, gateway_ifindex, slot, err) : TC_ACT_OK;
 	}
-	if (q.ifindex == gateway_ifindex)
+	/* An encapsulating route names no interface: it leads out by one that is none of ours. */
+	out = rc == BPF_FIB_LKUP_RET_UNSUPP_LWT || rc < 0 ? 0 : q.ifindex;
+	if (out == gateway_ifindex)
 		return TC_ACT_OK;
 	if (network_flags & VNET_NETWORK_F_ISOLATED)
 		return reject(skb, p, gateway_ifindex, slot, DROP(ISOLATED));
-	device = device_of(q.ifindex);
+	device = device_of(out);
 	if (device && device->role == VNET_DEVICE_GATEWAY &&
 	    !(flags_of_network(device->slot) & VNET_NETWORK_F_VISIBLE))
 		return reject(skb, p, gateway_ifindex, slot, DROP(OTHER_NETWORK));
 	if (network_flags & VNET_NETWORK_F_OPEN)
 		return TC_ACT_OK;
-	if (!net || (net->uplink_ifindex && net->uplink_ifindex != q.ifindex))
+	if (!net || (net->uplink_ifindex && net->uplink_ifindex != out))
 		return reject(skb, p, gateway_ifindex, slot, DROP(NO_UPLINK));
 	/* What must be translated leaves only where a program of ours does it. */
 	if (!device && !(network_flags & VNET_NETWORK_F_VISIBLE))
@@ -95,8 +108,8 @@ static __always_inline int from_bridge(struct __sk_buff *skb, struct packet *p)
 		return err;
 	if (!p->family)
 		return TC_ACT_OK;
-	/* Group addresses and link-local are never routed on; whoever has no address yet asks there, too. */
-	if (is_group_or_local(p))
+	/* Whoever has no address yet asks there, too. */
+	if (stays_on_link(p))
 		return host_access(skb, p);
 	source = packet_source(p);
 	subnet = subnet_of(source);

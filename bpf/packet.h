@@ -325,17 +325,23 @@ static __always_inline int parse(struct __sk_buff *skb, struct packet *p, u32 l3
 	return 0;
 }
 
-static __always_inline int is_group_or_local(const struct packet *p)
+/* What no host routes on: groups, IPv6 link-local. Linux does route IPv4's 169.254/16. */
+static __always_inline int stays_on_link(const struct packet *p)
 {
 	const struct vnet_addr *dst = p->flags & PACKET_ERROR ? &p->outer_dst : &p->flow.dst;
 	u32 first = bpf_ntohl(dst->word_be[0]);
+	u32 v4 = bpf_ntohl(dst->word_be[3]);
 
-	if (p->family == 4) {
-		u32 v4 = bpf_ntohl(dst->word_be[3]);
-
-		return v4 >> 28 == 0xe || v4 == 0xffffffff || v4 >> 16 == 0xa9fe;
-	}
+	if (p->family == 4)
+		return v4 >> 28 == 0xe || v4 == 0xffffffff;
 	return first >> 24 == 0xff || (first & 0xffc00000) == 0xfe800000;
+}
+
+static __always_inline int is_group_or_local(const struct packet *p)
+{
+	const struct vnet_addr *dst = p->flags & PACKET_ERROR ? &p->outer_dst : &p->flow.dst;
+
+	return stays_on_link(p) || (p->family == 4 && bpf_ntohl(dst->word_be[3]) >> 16 == 0xa9fe);
 }
 
 #endif

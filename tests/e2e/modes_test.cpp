@@ -129,12 +129,22 @@ TEST_F(ModesTest, IsolatedHoldsOnAForwardingHost) {
   start_kind(kinds[3]);
   plug_kind(kinds[3]);
   route_back();
+  outside().must(
+      "ip addr add 169.254.169.254/32 dev lo; "  // a cloud's metadata service
+      "nft add table inet w; nft add chain inet w i '{ type filter hook prerouting priority -300; }'; "
+      "nft add rule inet w i ip saddr 10.88.4.0/24 counter; "
+      "nft add rule inet w i ip6 saddr fd00:88:4::/64 counter");
   Namespace& inside = guest("isolated-1");
-  for (auto [address, ours] : {std::pair{"203.0.113.1", v4(4, 11)}, {"2001:db8:113::1", v6(4, 11)}}) {
+  for (auto [address, ours] : {std::pair{"203.0.113.1", v4(4, 11)},
+                               {"169.254.169.254", v4(4, 11)},
+                               {"2001:db8:113::1", v6(4, 11)}}) {
     EXPECT_FALSE(reaches(inside, address));
     EXPECT_FALSE(reaches(outside(), ours));
   }
   EXPECT_THAT(inside.sh("ping -c1 -W1 203.0.113.1").out, HasSubstr("Destination Port Unreachable"));
+  // Not even a request gets there.
+  std::string seen = outside().sh("nft list chain inet w i | grep -o 'packets [0-9]*'").out;
+  EXPECT_EQ("packets 0\npackets 0\n", seen);
   EXPECT_GE(dropped("isolated"), 2U);
   EXPECT_GE(dropped("not-visible"), 2U);
 }

@@ -52,6 +52,8 @@ ip route add 198.51.100.0/24 via 203.0.113.1 mtu lock 1400
 ip route add 2001:db8:51::/48 via 2001:db8:113::1 mtu lock 1400
 ip route add 10.99.0.0/16 dev other0
 ip route add fd00:99::/64 dev other0
+ip route add 198.18.9.0/24 encap ip id 7 dst 203.0.113.1 dev eth0 || true
+ip route add 2001:db8:18::/64 encap ip6 id 7 dst 2001:db8:113::1 dev eth0 || true
 for guest in 192.168.122.10 fd00:122::10; do ip neigh add $guest lladdr $GUEST1 dev virbr0 nud permanent; done
 for guest in 192.168.122.11 fd00:122::11; do ip neigh add $guest lladdr $GUEST2 dev virbr0 nud permanent; done
 for guest in 192.168.123.10 fd00:123::10; do ip neigh add $guest lladdr $STRANGER dev virbr1 nud permanent; done

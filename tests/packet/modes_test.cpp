@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include "tests/packet/datapath_fixture.h"
+#include "tests/support/shell.h"
 
 namespace vnet::test {
 namespace {
@@ -50,6 +51,28 @@ TEST_P(Modes, IsolatedGuestsReachTheHostOnly) {
   }
   for (const std::string& to : {at.remote, at.next_hop, at.nowhere})
     EXPECT_EQ(one(slot::network, "isolated"), refused(Program::GatewayIngress, leaving(to)));
+}
+
+// Linux routes IPv4's link-local on: a cloud's metadata service is there.
+TEST_P(Modes, IsolatedGuestsDoNotReachLinkLocalBeyondTheHost) {
+  if (family() == 6) GTEST_SKIP() << "IPv6 link-local is never routed on";
+  set_flags(flag::isolated);
+  expect_drop(Program::GatewayIngress, leaving("169.254.169.254"), slot::network, "isolated");
+}
+
+// The FIB helper answers "unsupported" and names no interface: the stack would send it out all the same.
+TEST_P(Modes, AnEncapsulatingRouteLeadsOut) {
+  std::string there = family() == 4 ? "198.18.9.1" : "2001:db8:18::1";
+  if (sh("ip route get " + there).out.find("encap") == std::string::npos)
+    GTEST_SKIP() << "the kernel has no encapsulating routes (LWTUNNEL)";
+  set_flags(flag::isolated);
+  EXPECT_EQ(one(slot::network, "isolated"), refused(Program::GatewayIngress, leaving(there)));
+  set_flags(flag::nat);
+  EXPECT_EQ(one(slot::network, "no-uplink"), refused(Program::GatewayIngress, leaving(there)));
+  set_flags(flag::route);
+  expect_same(Program::GatewayIngress, leaving(there), Ok);
+  set_network([&](vnet_network& n) { n.uplink_ifindex = ifindex("eth0"); });
+  EXPECT_EQ(one(slot::network, "no-uplink"), refused(Program::GatewayIngress, leaving(there)));
 }
 
 TEST_P(Modes, NothingOfAnIsolatedNetworkLeavesByTheUplink) {
