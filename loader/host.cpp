@@ -10,6 +10,7 @@
 #include "loader/host_state.h"
 #include "loader/kernel/files.h"
 #include "loader/plan/direct.h"
+#include "loader/plan/modes.h"
 
 namespace vnet {
 
@@ -69,6 +70,10 @@ Result<Plan> Host::State::heal() {
     if (!record.complete || !bridge) continue;  // `start` or `stop` finish what was interrupted
     VNET_ASSIGN(auto dnsmasq, plan_dnsmasq(context, network));
     plan.append(std::move(dnsmasq));
+    if (network.mode == Mode::Bridge) {
+      VNET_ASSIGN(auto bridged, plan_bridged_heal(context, network, record.slot));
+      plan.append(std::move(bridged));
+    }
   }
   if (!networks.empty()) {
     VNET_ASSIGN(auto uplinks, plan_uplinks(context, networks));

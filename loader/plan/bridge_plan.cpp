@@ -56,15 +56,24 @@ Result<void> bring_up_member(Context& context, const Network& network, const Lin
   return datapath->attach_member(network.name, link.name, link.ifindex);
 }
 
+// Whoever filters inside the bridge must see every frame.
+Result<std::uint32_t> wanted_flags() {
+  VNET_ASSIGN(auto filters, bridge_filters());
+  return VNET_NETWORK_F_BRIDGED | (filters.empty() ? VNET_NETWORK_F_SHORTCUT : 0U);
+}
+
+bool is_attached(Context& context, const UplinkRecord& record, const LinkInfo& link) {
+  if (record.ifindex != link.ifindex || !context.datapath) return false;
+  auto device = context.datapath->maps().devices.get(static_cast<__u32>(link.ifindex));
+  return device && device->role == VNET_DEVICE_MEMBER;
+}
+
 Result<void> bring_up_programs(Context& context, const Network& network, std::uint16_t slot) {
   VNET_ASSIGN(Datapath * datapath, context.need_datapath());
   VNET_ASSIGN(auto link, context.netlink.link(network.bridge));
   vnet_network entry{};
   entry.gateway_ifindex = static_cast<__u32>(link.ifindex);
-  entry.flags = VNET_NETWORK_F_BRIDGED;
-  // Whoever filters inside the bridge must see every frame.
-  VNET_ASSIGN(auto filters, bridge_filters());
-  if (filters.empty()) entry.flags |= VNET_NETWORK_F_SHORTCUT;
+  VNET_ASSIGN(entry.flags, wanted_flags());
   entry.max_sessions = network.settings.max_sessions;
   entry.max_sessions_per_port = network.settings.max_sessions_per_port;
   VNET_TRY(datapath->maps().networks.set(slot, entry));
@@ -128,6 +137,33 @@ Result<Plan> plan_bridged_up(Context& context, const Network& network, std::uint
           if (auto record = context.records.uplink(name); record && *record)
             take_down_member(context, **record);
         });
+  return plan;
+}
+
+Result<Plan> plan_bridged_heal(Context& context, const Network& network, std::uint16_t slot) {
+  Plan plan;
+  VNET_ASSIGN(auto bridge, context.netlink.find_link(network.bridge));
+  if (!bridge || !context.datapath) return plan;
+  VNET_ASSIGN(auto members, ways_out(context, network, bridge->ifindex));
+  for (const auto& member : members) {
+    VNET_ASSIGN(auto record, context.records.uplink(member.name));
+    if (record && is_attached(context, *record, member)) continue;
+    plan.add(fmt::format("attach to {}: the way out of {}", member.name, network.bridge),
+             [&context, network, member] { return bring_up_member(context, network, member); });
+  }
+  VNET_ASSIGN(auto flags, wanted_flags());
+  auto entry = context.datapath->maps().networks.get(slot);
+  if (entry && entry->flags != flags)
+    plan.add(flags & VNET_NETWORK_F_SHORTCUT
+                 ? fmt::format("take the shortcut past {} again", network.bridge)
+                 : fmt::format("leave every frame to {}: it has filters inside", network.bridge),
+             [&context, slot, flags]() -> Result<void> {
+               auto& networks = context.datapath->maps().networks;
+               auto now = networks.get(slot);
+               if (!now) return {};
+               now->flags = flags;
+               return networks.set(slot, *now);
+             });
   return plan;
 }
 

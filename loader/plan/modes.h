@@ -23,6 +23,10 @@ Result<void> check_bridged(Context& context, const Network& network);
 Result<Plan> plan_bridged_up(Context& context, const Network& network, std::uint16_t slot);
 Result<Plan> plan_bridged_down(Context& context, const Network& network, std::uint16_t slot);
 
+// What has changed around an active bridged network: ways out that came or were made anew, filters inside the
+// bridge.
+Result<Plan> plan_bridged_heal(Context& context, const Network& network, std::uint16_t slot);
+
 // Every known way past a bridge ends now (bpf/bridge.h). A network of another mode has none.
 Result<void> void_shortcuts(Context& context, const std::string& network);
 
