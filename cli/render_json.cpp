@@ -41,6 +41,7 @@ Json show_json(const NetworkDetails& details) {
   json["domain"] = network.domain ? Json(network.domain->name) : Json();
   json["uplinks"] = details.uplinks;
   json["routes"] = details.routes;
+  json["shortcut"] = details.shortcut ? Json(*details.shortcut) : Json();
   json["dnsmasq"] = details.dnsmasq_running;
   json["host_firewall"] = network.settings.host_firewall == HostFirewall::Honor ? "honor" : "bypass";
   json["sessions"] = details.sessions;

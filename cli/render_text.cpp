@@ -70,6 +70,8 @@ std::string show_text(const NetworkDetails& details) {
   if (!details.summary.active) return out;
   line("Uplinks:", fmt::format("{}", fmt::join(details.uplinks, ", ")));
   for (const auto& route : details.routes) line("Others' route:", route);
+  if (details.shortcut)
+    line("Shortcut:", *details.shortcut ? "yes" : "no: frames are filtered in the bridge");
   line("dnsmasq:", details.dnsmasq_running ? "running" : "not running");
   line("Sessions:", fmt::format("{} of {}", details.sessions, network.settings.max_sessions));
   return out;

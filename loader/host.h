@@ -39,6 +39,7 @@ struct NetworkDetails {
   bool dnsmasq_running = false;
   std::uint32_t sessions = 0;
   std::vector<std::string> routes;  // routed and open: "PREFIX via ADDRESS", what the next routers must know
+  std::optional<bool> shortcut;     // bridged: whether known frames go past the bridge
 };
 
 // What `attach` and `set` were asked for; nullopt: leave as it is (attach: the default).

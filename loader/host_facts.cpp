@@ -139,6 +139,9 @@ Result<NetworkDetails> Host::show(const std::string& name) {
       if (is_uplink_of(uplink, active->network)) details.uplinks.push_back(uplink.interface);
     if (active->network.mode == Mode::Direct) details.uplinks = active->network.devices;
     VNET_ASSIGN(details.routes, routes_to(state_->context, active->network, details.uplinks));
+    if (active->network.mode == Mode::Bridge && datapath)
+      if (auto entry = datapath->maps().networks.get(active->record.slot))
+        details.shortcut = (entry->flags & VNET_NETWORK_F_SHORTCUT) != 0;
   } else {
     VNET_ASSIGN(auto definition, state_->definition(name));
     if (definition) details.network = *definition;

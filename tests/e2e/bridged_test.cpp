@@ -207,7 +207,9 @@ TEST_F(Bridged, ChangesAroundTheBridgeAreSeenByTheNextCommand) {
   host().must("nft add table bridge t");
   EXPECT_THAT(ground().vnet({"set", "g1", "--model", "virtio", "--dry-run"}).out,
               HasSubstr("leave every frame to br0"));
+  EXPECT_EQ(true, ground().vnet_json({"show", "lan"})["shortcut"]);
   vnet({"set", "g1", "--model", "virtio"});
+  EXPECT_EQ(false, ground().vnet_json({"show", "lan"})["shortcut"]);
   host().must("nft delete table bridge t");
   EXPECT_THAT(vnet({"set", "g1", "--model", "e1000", "--dry-run"}).out,
               HasSubstr("take the shortcut past br0"));
