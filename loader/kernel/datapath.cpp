@@ -28,21 +28,12 @@ int print(libbpf_print_level level, const char* format, va_list arguments) {
   return std::vfprintf(stderr, format, arguments);
 }
 
-bpf_object_open_opts open_options() {
-  bpf_object_open_opts options{};
-  options.sz = sizeof(options);
-  options.kernel_log_level = verifier_log_level;
-  return options;
-}
-
+template <typename Bpf>
 struct Destroy {
-  void operator()(network_bpf* skeleton) const { network_bpf::destroy(skeleton); }
-  void operator()(uplink_bpf* skeleton) const { uplink_bpf::destroy(skeleton); }
-  void operator()(direct_bpf* skeleton) const { direct_bpf::destroy(skeleton); }
+  void operator()(Bpf* skeleton) const { Bpf::destroy(skeleton); }
 };
-using NetworkSkeleton = std::unique_ptr<network_bpf, Destroy>;
-using UplinkSkeleton = std::unique_ptr<uplink_bpf, Destroy>;
-using DirectSkeleton = std::unique_ptr<direct_bpf, Destroy>;
+template <typename Bpf>
+using Skeleton = std::unique_ptr<Bpf, Destroy<Bpf>>;
 
 Result<void> make_folders(const fs::path& path) {
   std::error_code error;
@@ -114,9 +105,30 @@ void copy_address(const std::optional<Address>& from, vnet_addr& to) {
   }
 }
 
+// An object as it is before its own constants are set: only what all have in common is.
+template <typename Bpf>
+Result<Skeleton<Bpf>> open_object(const SharedMaps& maps) {
+  bpf_object_open_opts options{};
+  options.sz = sizeof(options);
+  options.kernel_log_level = verifier_log_level;
+  Skeleton<Bpf> skeleton(Bpf::open(&options));
+  if (!skeleton) return system_error("reading the BPF object");
+  auto settings = maps.settings.get(0);
+  if (!settings) return failed("the settings map is empty");
+  skeleton->rodata->secret = settings->secret;
+  return skeleton;
+}
+
+template <typename Bpf>
+Result<void> load_object(Bpf* skeleton, const char* what, const fs::path& pins, const fs::path& folder) {
+  VNET_TRY(use_shared_maps(skeleton->obj, pins));
+  if (int error = Bpf::load(skeleton)) return load_failed(what, error);
+  return pin_programs(skeleton->obj, folder);
+}
+
 // The maps of both objects are the same; the network's programs use them all, so it makes them.
 Result<void> create_maps(const fs::path& pins) {
-  NetworkSkeleton skeleton(network_bpf::open());
+  Skeleton<network_bpf> skeleton(network_bpf::open());
   if (!skeleton) return system_error("reading the BPF object");
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
@@ -166,13 +178,8 @@ Result<Datapath> Datapath::open_or_create(const fs::path& pins) {
 }
 
 Result<void> Datapath::load_network(const std::string& network, const NetworkPrograms& config) {
-  auto options = open_options();
-  NetworkSkeleton skeleton(network_bpf::open(&options));
-  if (!skeleton) return system_error("reading the BPF object");
-  auto settings = maps_.settings.get(0);
-  if (!settings) return failed("the settings map is empty");
+  VNET_ASSIGN(auto skeleton, open_object<network_bpf>(maps_));
   auto* rodata = skeleton->rodata;
-  rodata->secret = settings->secret;
   rodata->network_slot = config.slot;
   rodata->gateway_ifindex = static_cast<__u32>(config.gateway_ifindex);
   std::memcpy(const_cast<__u8*>(rodata->gateway_mac), config.gateway_mac.bytes.data(), 6);
@@ -183,25 +190,16 @@ Result<void> Datapath::load_network(const std::string& network, const NetworkPro
   address = {};
   copy_address(config.gateway6, address);
   std::memcpy(static_cast<void*>(&rodata->gateway_addr6), &address, sizeof(address));
-  VNET_TRY(use_shared_maps(skeleton->obj, pins_));
-  if (int error = network_bpf::load(skeleton.get())) return load_failed("the network's programs", error);
-  return pin_programs(skeleton->obj, pins_ / "networks" / pin_name(network));
+  return load_object(skeleton.get(), "the network's programs", pins_, pins_ / "networks" / pin_name(network));
 }
 
 Result<void> Datapath::load_uplink(const std::string& interface, const UplinkPrograms& config) {
-  auto options = open_options();
-  UplinkSkeleton skeleton(uplink_bpf::open(&options));
-  if (!skeleton) return system_error("reading the BPF object");
-  auto settings = maps_.settings.get(0);
-  if (!settings) return failed("the settings map is empty");
+  VNET_ASSIGN(auto skeleton, open_object<uplink_bpf>(maps_));
   auto* rodata = skeleton->rodata;
-  rodata->secret = settings->secret;
   rodata->uplink_slot = config.slot;
   rodata->uplink_ifindex = static_cast<__u32>(config.ifindex);
   rodata->link_header = config.ethernet ? 14 : 0;
-  VNET_TRY(use_shared_maps(skeleton->obj, pins_));
-  if (int error = uplink_bpf::load(skeleton.get())) return load_failed("the uplink's programs", error);
-  return pin_programs(skeleton->obj, pins_ / "uplinks" / pin_name(interface));
+  return load_object(skeleton.get(), "the uplink's programs", pins_, pins_ / "uplinks" / pin_name(interface));
 }
 
 void Datapath::unload_network(const std::string& network) {
@@ -212,20 +210,13 @@ void Datapath::unload_uplink(const std::string& interface) {
 }
 
 Result<void> Datapath::load_parent(const std::string& interface, const ParentPrograms& config) {
-  auto options = open_options();
-  DirectSkeleton skeleton(direct_bpf::open(&options));
-  if (!skeleton) return system_error("reading the BPF object");
-  auto settings = maps_.settings.get(0);
-  if (!settings) return failed("the settings map is empty");
+  VNET_ASSIGN(auto skeleton, open_object<direct_bpf>(maps_));
   auto* rodata = skeleton->rodata;
-  rodata->secret = settings->secret;
   rodata->network_slot = config.slot;
   rodata->gateway_ifindex = static_cast<__u32>(config.ifindex);
   std::memcpy(const_cast<__u8*>(rodata->gateway_mac), config.mac.bytes.data(), 6);
   rodata->passthrough = config.passthrough;
-  VNET_TRY(use_shared_maps(skeleton->obj, pins_));
-  if (int error = direct_bpf::load(skeleton.get())) return load_failed("the parent's programs", error);
-  return pin_programs(skeleton->obj, pins_ / "parents" / pin_name(interface));
+  return load_object(skeleton.get(), "the parent's programs", pins_, pins_ / "parents" / pin_name(interface));
 }
 
 void Datapath::unload_parent(const std::string& interface) {
