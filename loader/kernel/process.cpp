@@ -237,6 +237,17 @@ Result<void> terminate(pid_t pid, std::string_view expected, std::chrono::millis
   return failed("process " + std::to_string(pid) + " does not end");
 }
 
+Result<void> wait_if_dying(pid_t pid, std::string_view program, std::chrono::milliseconds timeout) {
+  if (pid <= 0) return {};
+  Fd process(open_pidfd(pid));  // before looking, as in open_expected
+  if (!process || !command_line(pid).empty()) return {};
+  auto name = read_file("/proc/" + std::to_string(pid) + "/comm");
+  if (!name || !*name || **name != std::string(program) + "\n") return {};
+  if (wait_end(process.get(), Clock::now() + timeout)) return {};
+  return failed("process " + std::to_string(pid) + ", an ended " + std::string(program) +
+                ", still holds its sockets");
+}
+
 Result<bool> send_signal(pid_t pid, std::string_view expected, int signal) {
   VNET_ASSIGN(Fd process, open_expected(pid, expected));
   if (!process) return false;

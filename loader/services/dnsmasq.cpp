@@ -18,6 +18,16 @@ std::string conf_argument(const std::filesystem::path& conf) {
   return "--conf-file=" + conf.string();
 }
 
+// Whoever has that pid by now; 0 without one.
+pid_t noted_pid(const std::filesystem::path& pid_file) {
+  auto content = read_file(pid_file);
+  if (!content || !*content) return 0;
+  const std::string& text = **content;
+  pid_t pid = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  return error == std::errc() ? pid : 0;
+}
+
 std::string last_line(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   return text.substr(text.rfind('\n') + 1);  // npos + 1 is 0
@@ -28,6 +38,7 @@ std::string last_line(std::string text) {
 Result<void> Dnsmasq::start() const {
   if (running()) return {};
   if (!find_program("dnsmasq")) return failed("dnsmasq is not installed; install the package dnsmasq-base");
+  VNET_TRY(wait_if_dying(noted_pid(pid_file_), "dnsmasq"));
   VNET_ASSIGN(Output output, run({"dnsmasq", conf_argument(conf_), "--dhcp-leasefile=" + leases_.string()}));
   if (output.ok()) return {};
   std::string words = last_line(output.err);
@@ -36,17 +47,14 @@ Result<void> Dnsmasq::start() const {
 }
 
 std::optional<pid_t> Dnsmasq::pid() const {
-  auto content = read_file(pid_file_);
-  if (!content || !*content) return std::nullopt;
-  const std::string& text = **content;
-  pid_t pid = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
-  if (error != std::errc() || !process_has_argument(pid, conf_argument(conf_))) return std::nullopt;
+  pid_t pid = noted_pid(pid_file_);
+  if (!process_has_argument(pid, conf_argument(conf_))) return std::nullopt;
   return pid;
 }
 
 Result<void> Dnsmasq::stop() const {
-  if (auto process = pid()) VNET_TRY(terminate(*process, conf_argument(conf_)));
+  VNET_TRY(terminate(noted_pid(pid_file_), conf_argument(conf_)));
+  VNET_TRY(wait_if_dying(noted_pid(pid_file_), "dnsmasq"));
   return remove_file(pid_file_);
 }
 

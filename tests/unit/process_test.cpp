@@ -3,7 +3,11 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,6 +113,33 @@ TEST(Process, KillsWhatDoesNotListen) {
   std::this_thread::sleep_for(100ms);
   ASSERT_TRUE(terminate(deaf.pid(), "vnet-sleeper", 200ms));
   EXPECT_FALSE(process_alive(deaf.pid(), "vnet-sleeper"));
+}
+
+// Much memory to give back keeps the killed child in that state for long enough to be seen in it.
+TEST(Process, WaitsForTheFilesOfOneThatIsDying) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  Fd read(ends[0]), write(ends[1]);
+  pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::mmap(nullptr, 256u << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    ::prctl(PR_SET_NAME, "vnet-dying");
+    (void)::write(write.get(), "!", 1);
+    ::pause();
+  }
+  write.reset();
+  pollfd ready{.fd = read.get(), .events = POLLIN};
+  ASSERT_EQ(::poll(&ready, 1, 10'000), 1);
+  char byte;
+  ASSERT_EQ(::read(read.get(), &byte, 1), 1);
+  ASSERT_EQ(::kill(child, SIGKILL), 0);
+  while (process_alive(child, "unit_tests")) sched_yield();
+  EXPECT_TRUE(wait_if_dying(child, "vnet-dying"));
+  EXPECT_EQ(::read(read.get(), &byte, 1), 0) << "closed";
+  EXPECT_TRUE(wait_if_dying(child, "vnet-dying")) << "a zombie has nothing left";
+  ::waitpid(child, nullptr, 0);
+  EXPECT_TRUE(wait_if_dying(child, "vnet-dying"));
 }
 
 TEST(Process, FindsProgramsInSbinToo) {
