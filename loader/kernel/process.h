@@ -42,7 +42,8 @@ bool process_has_argument(pid_t pid, std::string_view argument);
 Result<void> terminate(pid_t pid, std::string_view expected,
                        std::chrono::milliseconds timeout = std::chrono::seconds(5));
 // A killed process loses its arguments before the kernel has closed its sockets, which takes long when other
-// namespaces are being removed. Waits for the end of one in that state; any other than `program` is left alone.
+// namespaces are being removed. Waits for the end of one in that state; any other than `program` is left
+// alone.
 Result<void> wait_if_dying(pid_t pid, std::string_view program,
                            std::chrono::milliseconds timeout = std::chrono::seconds(30));
 // false: not running (or somebody else); nothing was sent.
