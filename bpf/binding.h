@@ -116,7 +116,7 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 	struct admission a = {.uplink = device, .port = skb->tc_index};
 	u32 visible = from ? flags_of_network(from->network) & VNET_NETWORK_F_VISIBLE : 0;
 	struct rewrite r = {};
-	struct session *s;
+	struct vnet_session *s;
 	int err;
 
 	if (p->flags & PACKET_LATER && !fragment_follow(p))

@@ -74,7 +74,7 @@ static __always_inline int take_back_here(struct __sk_buff *skb, struct packet *
 {
 	struct rewrite r = {};
 	struct vnet_flow *key;
-	struct session *s;
+	struct vnet_session *s;
 
 	if (p->flags & PACKET_LATER && !fragment_follow(p))
 		return TC_ACT_OK;

@@ -85,7 +85,7 @@ static __always_inline u32 started_lifetime(u8 proto)
 static __always_inline int was_started(struct vnet_port *port, struct vnet_flow *mine)
 {
 	u32 slot = port->slot, now = tick_now(), *seen;
-	struct session *s;
+	struct vnet_session *s;
 	void *flows = bpf_map_lookup_elem(&started, &slot);
 
 	if (flows) {

@@ -11,22 +11,15 @@
 #include "maps/abi.h"
 #include "maps/reasons.h"
 
-/* The contract's session with the timer as the verifier must see it. */
-struct session {
+/* The contract's clock with the timer as the verifier must see it. */
+struct clock {
 	struct bpf_timer timer;
-	struct vnet_addr nat;
-	__be16 nat_port_be;
-	u8 state;
-	u8 flags;
-	u16 network;
-	u16 port;
-	u32 created;
-	u32 pad;
-	struct vnet_leg leg[VNET_DIRECTIONS];
+	struct vnet_due hand;
+	u32 version;
 };
-VNET_SIZE(struct session, sizeof(struct vnet_session));
-_Static_assert(__builtin_offsetof(struct session, leg) == __builtin_offsetof(struct vnet_session, leg),
-	       "session");
+VNET_SIZE(struct clock, sizeof(struct vnet_clock));
+_Static_assert(__builtin_offsetof(struct clock, hand) == __builtin_offsetof(struct vnet_clock, hand),
+	       "clock");
 
 #define VNET_MAP(name, kind, entries, key_type, value_type, map_flag)                                        \
 	struct {                                                                                             \
@@ -37,7 +30,8 @@ _Static_assert(__builtin_offsetof(struct session, leg) == __builtin_offsetof(str
 		__type(value, value_type);                                                                   \
 	} name SEC(".maps")
 
-VNET_MAP(sessions, BPF_MAP_TYPE_HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct session, BPF_F_NO_PREALLOC);
+VNET_MAP(sessions, BPF_MAP_TYPE_HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct vnet_session,
+	 BPF_F_NO_PREALLOC);
 VNET_MAP(reverse, BPF_MAP_TYPE_HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct vnet_flow,
 	 BPF_F_NO_PREALLOC);
 VNET_MAP(fragments, BPF_MAP_TYPE_LRU_HASH, VNET_FRAGMENTS_MAX, struct vnet_fragment_key, struct vnet_fragment,
@@ -59,12 +53,10 @@ VNET_MAP(usage, BPF_MAP_TYPE_ARRAY, VNET_SLOTS, u32, struct vnet_usage, 0);
 VNET_MAP(probes, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_PROBE_MAX + 1, u32, u64, 0);
 VNET_MAP(settings, BPF_MAP_TYPE_ARRAY, 1, u32, struct vnet_settings, 0);
 
-/* Sessions for whose timer the kernel had no memory; see tend_untimed(). */
-struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, VNET_UNTIMED_MAX);
-	__type(value, struct vnet_flow);
-} untimed SEC(".maps");
+/* When to look at which session; the counters are of a tick's entries on this CPU. */
+VNET_MAP(wheel, BPF_MAP_TYPE_HASH, VNET_WHEEL_MAX, struct vnet_due, struct vnet_flow, BPF_F_NO_PREALLOC);
+VNET_MAP(wheel_counts, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_WHEEL_TICKS, u32, u64, 0);
+VNET_MAP(wheel_clock, BPF_MAP_TYPE_ARRAY, 1, u32, struct clock, 0);
 
 VNET_MAP(members, BPF_MAP_TYPE_HASH, VNET_PORTS_MAX, struct vnet_member_key, u32, BPF_F_NO_PREALLOC);
 

@@ -10,7 +10,7 @@
 #define VNET_BPF_MASQUERADE_H
 
 #include "bpf/mark.h"
-#include "bpf/session.h"
+#include "bpf/expiry.h"
 #include "bpf/socket.h"
 
 static __always_inline u32 span_size(struct vnet_port_span span)
@@ -51,7 +51,7 @@ __noinline int take_over_closed(void)
 {
 	struct making *m = making_of();
 	struct vnet_flow *owner;
-	struct session *s;
+	struct vnet_session *s;
 
 	if (!m)
 		return 0;
@@ -215,12 +215,11 @@ struct admission {
 __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, struct admission *a)
 {
 	struct making *m = making_of();
-	struct session *s;
 	int err;
 
 	if (!flow || !a || !m)
 		return DROP(SESSION_LIMIT);
-	tend_untimed();
+	expiry_wind();
 	err = reserve(a->network, a->port);
 	if (err)
 		return err;
@@ -259,19 +258,19 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 		m->session.leg[VNET_OUT].hop.tick = m->session.created;
 	}
 	m->session.leg[VNET_OUT].hop.ifindex = a->uplink;
+	err = wheel_put(&m->key, &m->session.due, first_look(m->key.proto));
+	if (err) {
+		bpf_map_delete_elem(&reverse, &m->answer);
+		err = DROP(SESSION_LIMIT);
+		goto give_back;
+	}
 	err = bpf_map_update_elem(&sessions, &m->key, &m->session, BPF_NOEXIST);
 	if (err) {
+		bpf_map_delete_elem(&wheel, &m->session.due);
 		bpf_map_delete_elem(&reverse, &m->answer);
 		/* Lost against another CPU with the same flow: its session serves both. */
 		err = err == -EEXIST ? 0 : DROP(SESSION_LIMIT);
 		goto give_back;
-	}
-	s = bpf_map_lookup_elem(&sessions, &m->key);
-	if (!s)
-		return 0;
-	if (session_arm(s, m->key.proto) && bpf_map_push_elem(&untimed, &m->key, 0)) {
-		session_delete(&m->key);
-		return DROP(SESSION_LIMIT);
 	}
 	return 0;
 give_back:

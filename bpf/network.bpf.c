@@ -8,7 +8,7 @@
 #include "bpf/guard.h"
 
 /* Straight out of the uplink, as the session says. The stack's way is always right, too: TC_ACT_OK. */
-static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, struct session *s)
+static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, struct vnet_session *s)
 {
 	struct vnet_leg *leg = &s->leg[VNET_OUT];
 	struct rewrite r = {};
@@ -113,7 +113,7 @@ __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 /* To the gateway's MAC: known sessions leave at once, the rest is the host stack's. */
 static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet *p, int parsed)
 {
-	struct session *s;
+	struct vnet_session *s;
 	int err = parsed ? 0 : parse(skb, p, ETH_HLEN);
 
 	if (err)

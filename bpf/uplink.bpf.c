@@ -96,7 +96,7 @@ __noinline int admit_forward(struct __sk_buff *skb, struct packet *p)
 	return session_create(skb, &m->key, &a);
 }
 
-static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, struct session *s,
+static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
 				     struct vnet_flow *key)
 {
 	struct vnet_leg *leg = &s->leg[VNET_IN];
@@ -148,8 +148,8 @@ static __always_inline int unknown(struct packet *p)
 }
 
 /* Behind bypass networks nobody else judges: the session is made before the host's rules. */
-static __always_inline struct session *admit_bypassed(struct __sk_buff *skb, struct packet *p,
-						      struct vnet_flow **found)
+static __always_inline struct vnet_session *admit_bypassed(struct __sk_buff *skb, struct packet *p,
+							   struct vnet_flow **found)
 {
 	struct vnet_subnet *to = subnet_of(packet_target(p));
 
@@ -162,7 +162,7 @@ static __always_inline struct session *admit_bypassed(struct __sk_buff *skb, str
 
 static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 {
-	struct session *s;
+	struct vnet_session *s;
 	struct vnet_flow *found;
 	struct vnet_flow key;
 	int err;

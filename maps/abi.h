@@ -15,7 +15,7 @@
 #define VNET_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #endif
 
-#define VNET_ABI_VERSION 2
+#define VNET_ABI_VERSION 3
 
 /*
  * A slot is a small number that the loader gives to everything that is counted: port, network, uplink.
@@ -27,7 +27,6 @@
 #define VNET_TC_INDEX_ADMITTED 0xffff
 
 #define VNET_SESSIONS_MAX (1 << 20)
-#define VNET_UNTIMED_MAX (1 << 16)
 #define VNET_FRAGMENTS_MAX (1 << 14)
 #define VNET_PORTS_MAX VNET_SLOTS
 #define VNET_FDB_MAX (1 << 16)
@@ -84,6 +83,27 @@ struct vnet_hop {
 };
 VNET_SIZE(struct vnet_hop, 24);
 
+/*
+ * The timing wheel (bpf/expiry.h): at `tick` somebody looks whether the session of a flow is over. Every CPU
+ * numbers its own entries of a tick, so that none waits for another; a hash holds them by that number.
+ */
+#define VNET_WHEEL_TICKS 1024 /* longer than any timeout that is waited for at once */
+#define VNET_WHEEL_MAX (2 * VNET_SESSIONS_MAX)
+
+struct vnet_due {
+  __u32 tick;
+  __u32 cpu;
+  __u32 place;
+};
+VNET_SIZE(struct vnet_due, 12);
+
+struct vnet_clock {
+  __u64 timer[2];       /* struct bpf_timer */
+  struct vnet_due hand; /* where the next turn goes on; tick 0: never wound */
+  __u32 version;        /* of the programs that wound it last */
+};
+VNET_SIZE(struct vnet_clock, 32);
+
 enum vnet_direction { VNET_OUT, VNET_IN, VNET_DIRECTIONS };
 
 struct vnet_leg {
@@ -100,18 +120,17 @@ VNET_SIZE(struct vnet_leg, 48);
  * the flow that answers carry (to nat:nat_port), the key of its session.
  */
 struct vnet_session {
-  __u64 timer[2];       /* struct bpf_timer: opaque, zeroed at creation */
+  struct vnet_due due;  /* its entry in the wheel: another that names this flow is stale */
+  __u32 created;        /* tick */
   struct vnet_addr nat; /* what the outside sees; the guest's own address where nothing is translated */
   __be16 nat_port_be;
   __u8 state; /* enum vnet_session_state */
   __u8 flags;
   __u16 network; /* slots */
   __u16 port;
-  __u32 created; /* tick */
-  __u32 pad;
   struct vnet_leg leg[VNET_DIRECTIONS];
 };
-VNET_SIZE(struct vnet_session, 144);
+VNET_SIZE(struct vnet_session, 136);
 
 /* Later fragments carry no ports: they follow the first. Keyed as the packets carry it. */
 struct vnet_fragment_key {

@@ -7,10 +7,11 @@ namespace vnet {
 
 const std::vector<const char*>& SharedMaps::names() {
   static const std::vector<const char*> all{
-      "sessions", "reverse",  "fragments",     "ports",         "fdb",       "networks", "devices",
-      "subnets",  "forwards", "traffic",       "drops",         "usage",     "probes",   "settings",
-      "untimed",  "monitors", "monitor_lost",  "monitor_rings", "addresses", "claims",   "isolated",
-      "started",  "allows",   "allow_sources", "shortcuts",     "stations",  "members"};
+      "sessions",     "reverse",       "fragments", "ports",        "fdb",         "networks",
+      "devices",      "subnets",       "forwards",  "traffic",      "drops",       "usage",
+      "probes",       "settings",      "wheel",     "wheel_counts", "wheel_clock", "monitors",
+      "monitor_lost", "monitor_rings", "addresses", "claims",       "isolated",    "started",
+      "allows",       "allow_sources", "shortcuts", "stations",     "members"};
   return all;
 }
 
@@ -50,7 +51,9 @@ void visit_all(auto& maps, auto visit) {
   visit(maps.usage);
   visit(maps.probes);
   visit(maps.settings);
-  visit(maps.untimed);
+  visit(maps.wheel);
+  visit(maps.wheel_counts);
+  visit(maps.wheel_clock);
   visit(maps.monitors);
   visit(maps.monitor_lost);
   visit(maps.monitor_rings);

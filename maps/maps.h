@@ -59,8 +59,7 @@ class Map {
   }
 
  private:
-  // False: the map's type knows no batches, and nothing has been visited. A bpf_timer in a value comes as
-  // zeros.
+  // False: the map's type knows no batches, and nothing has been visited.
   bool visit_batches(const std::function<void(const Key&, const Value&)>& visit) const {
     // The place to go on from: a bucket number for hashes, a key for the others.
     struct Position {
@@ -140,7 +139,9 @@ struct SharedMaps {
   Map<__u32, vnet_usage> usage;
   PerCpuMap<__u32, __u64> probes;
   Map<__u32, vnet_settings> settings;
-  Map<__u32, vnet_flow> untimed;  // a queue: held open, not read
+  Map<vnet_due, vnet_flow> wheel;
+  PerCpuMap<__u32, __u64> wheel_counts;
+  Map<__u32, vnet_clock> wheel_clock;
   Map<__u32, vnet_monitors> monitors;
   PerCpuMap<__u32, __u64> monitor_lost;
   Map<__u32, int> monitor_rings;  // written with a ring buffer's descriptor

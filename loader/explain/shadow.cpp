@@ -73,7 +73,7 @@ bool holds(std::span<const std::byte> bytes, const std::vector<vnet_addr>& addre
 }
 
 // Those that can have very many entries.
-const std::set<std::string_view> large_maps{"sessions", "reverse", "fragments", "started"};
+const std::set<std::string_view> large_maps{"sessions", "reverse", "wheel", "fragments", "started"};
 
 }  // namespace
 

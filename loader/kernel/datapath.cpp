@@ -9,7 +9,9 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <string_view>
 
 #include "direct.skel.h"
 #include "network.skel.h"
@@ -105,6 +107,13 @@ void copy_address(const std::optional<Address>& from, vnet_addr& to) {
   }
 }
 
+// Tells builds of the programs apart; never 0.
+__u32 build_number() {
+  std::size_t size = 0;
+  const auto* bytes = static_cast<const char*>(network_bpf__elf_bytes(&size));
+  return static_cast<__u32>(std::hash<std::string_view>{}({bytes, size})) | 1;
+}
+
 // An object as it is before its own constants are set: only what all have in common is.
 template <typename Bpf>
 Result<Skeleton<Bpf>> open_object(const SharedMaps& maps) {
@@ -116,6 +125,8 @@ Result<Skeleton<Bpf>> open_object(const SharedMaps& maps) {
   auto settings = maps.settings.get(0);
   if (!settings) return failed("the settings map is empty");
   skeleton->rodata->secret = settings->secret;
+  if constexpr (requires { skeleton->rodata->clock_version; })
+    skeleton->rodata->clock_version = build_number();
   return skeleton;
 }
 

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Sessions end by the timing wheel, which turns on its own here as everywhere: nothing runs it.
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "tests/packet/datapath_fixture.h"
+#include "tests/support/namespace.h"
+
+namespace vnet::test {
+namespace {
+
+std::uint32_t tick_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<std::uint32_t>(
+      (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000ULL + static_cast<std::uint64_t>(now.tv_nsec)) >>
+      VNET_TICK_SHIFT);
+}
+
+bool eventually(const std::function<bool()>& holds) {
+  return wait_until(holds, std::chrono::seconds(30));
+}
+
+class Expiry : public BothFamilies {
+ protected:
+  // `count` entries of this tick for CPU 0, as its programs would number them; the first.
+  vnet_due reserve(std::uint32_t tick, std::uint32_t count = 1) {
+    const __u32 slot = tick % VNET_WHEEL_TICKS;
+    auto counts = maps().wheel_counts.get(slot);
+    vnet_due due{.tick = tick, .cpu = 0, .place = static_cast<__u32>(counts.at(0))};
+    counts[0] += count;
+    EXPECT_EQ(bpf_map_update_elem(maps().wheel_counts.fd(), &slot, counts.data(), BPF_ANY), 0);
+    return due;
+  }
+  // The wheel looks at the session in a moment, which was last used so many ticks ago.
+  vnet_due look_soon(const vnet_flow& flow, std::uint32_t idle) {
+    auto value = session(flow).value();
+    EXPECT_TRUE(maps().wheel.erase(value.due));
+    value.due = reserve(tick_now() + 2);
+    for (vnet_leg& leg : value.leg) leg.seen = tick_now() - idle;
+    EXPECT_TRUE(maps().sessions.set(flow, value));
+    EXPECT_TRUE(maps().wheel.set(value.due, flow));
+    return value.due;
+  }
+  bool is_gone(const vnet_due& due) { return !maps().wheel.get(due); }
+};
+VNET_BOTH_FAMILIES(Expiry);
+
+TEST_P(Expiry, ANewSessionHasItsPlaceInTheWheel) {
+  for (auto [kind, wait] : {std::pair{L4::Udp, 120U}, {L4::Tcp, 10U}, {L4::Echo, 60U}}) {
+    open(kind, at.guest1, 2000);
+    auto made = session(key(kind, at.guest1, 2000));
+    ASSERT_TRUE(made);
+    EXPECT_NEAR(made->due.tick, tick_now() + wait, 1);
+    auto named = maps().wheel.get(made->due);
+    ASSERT_TRUE(named);
+    const vnet_flow wanted = key(kind, at.guest1, 2000);
+    EXPECT_EQ(0, std::memcmp(&*named, &wanted, sizeof(wanted)));
+  }
+  EXPECT_NE(0U, maps().wheel_clock.get(0).value().version) << "the clock is wound";
+}
+
+TEST_P(Expiry, WhatIsIdleForTooLongGoesWithAllThatBelongsToIt) {
+  for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) open(kind, at.guest1, 2000, slot::g1);
+  ASSERT_EQ(3U, usage(slot::network));
+  ASSERT_EQ(3U, usage(slot::g1));
+  std::vector<vnet_due> dues;
+  for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo})
+    dues.push_back(look_soon(key(kind, at.guest1, 2000), kind == L4::Tcp ? 241 : 121));
+  EXPECT_TRUE(eventually([&] { return session_count() == 0; }));
+  for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) EXPECT_FALSE(maps().reverse.get(reverse_key(kind, 2000)));
+  EXPECT_EQ(0U, usage(slot::network));
+  EXPECT_EQ(0U, usage(slot::g1));
+  EXPECT_TRUE(eventually([&] { return std::ranges::all_of(dues, [&](auto& due) { return is_gone(due); }); }));
+}
+
+TEST_P(Expiry, WhatIsInUseIsLookedAtAgainWhenItMayBeOver) {
+  open(L4::Udp, at.guest1, 2000);
+  open(L4::Tcp, at.guest1, 2000);
+  const vnet_flow udp = key(L4::Udp, at.guest1, 2000), tcp = key(L4::Tcp, at.guest1, 2000);
+  const std::uint32_t udp_seen = tick_now() - 20;
+  const vnet_due udp_first = look_soon(udp, 20), tcp_first = look_soon(tcp, 20);
+  ASSERT_TRUE(eventually([&] { return is_gone(udp_first) && is_gone(tcp_first); }));
+  ASSERT_EQ(2U, session_count());
+  const vnet_due udp_next = session(udp)->due, tcp_next = session(tcp)->due;
+  EXPECT_NEAR(udp_next.tick, udp_seen + 120, 1);
+  EXPECT_NEAR(tcp_next.tick, tcp_first.tick + 30, 3) << "it may close at any time";
+  EXPECT_TRUE(maps().wheel.get(udp_next));
+  EXPECT_TRUE(maps().wheel.get(tcp_next));
+}
+
+TEST_P(Expiry, AClosedConnectionGoesSoon) {
+  open(L4::Tcp, at.guest1, 2000);
+  const vnet_flow tcp = key(L4::Tcp, at.guest1, 2000);
+  look_soon(tcp, 11);
+  auto closed = session(tcp).value();
+  closed.state = VNET_SESSION_CLOSED;
+  ASSERT_TRUE(maps().sessions.set(tcp, closed));
+  EXPECT_TRUE(eventually([&] { return session_count() == 0; }));
+}
+
+// A session that went another way leaves its entry behind, and its flow may have come again.
+TEST_P(Expiry, AnEntryThatIsNotTheSessionsOwnDoesNothing) {
+  open(L4::Udp, at.guest1, 2000);
+  const vnet_flow udp = key(L4::Udp, at.guest1, 2000);
+  const vnet_due own = session(udp)->due;
+  auto idle = session(udp).value();
+  for (vnet_leg& leg : idle.leg) leg.seen = tick_now() - 10'000;
+  ASSERT_TRUE(maps().sessions.set(udp, idle));
+  const vnet_due stale = reserve(tick_now() + 2);
+  ASSERT_TRUE(maps().wheel.set(stale, udp));
+  ASSERT_TRUE(eventually([&] { return is_gone(stale); }));
+  ASSERT_TRUE(session(udp));
+  EXPECT_EQ(own.tick, session(udp)->due.tick);
+  EXPECT_FALSE(is_gone(own));
+}
+
+// Far more than one turn of the timer takes, all for one tick.
+TEST_P(Expiry, ManyThatEndTogetherEndInTurns) {
+  open(L4::Udp, at.guest1, 2000);  // winds the clock
+  constexpr std::uint32_t many = 20'000;
+  vnet_due due = reserve(tick_now() + 4, many);
+  vnet_session value = session(key(L4::Udp, at.guest1, 2000)).value();
+  for (vnet_leg& leg : value.leg) leg.seen = tick_now() - 10'000;
+  for (std::uint32_t i = 0; i < many; ++i, ++due.place) {
+    const vnet_flow flow = key(L4::Udp, at.guest2, static_cast<std::uint16_t>(3000 + i));
+    value.due = due;
+    ASSERT_TRUE(maps().sessions.set(flow, value));
+    ASSERT_TRUE(maps().wheel.set(due, flow));
+  }
+  vnet_usage of_network{.sessions = many + 1};
+  ASSERT_TRUE(maps().usage.set(slot::network, of_network));
+  EXPECT_TRUE(eventually([&] { return session_count() == 1; })) << session_count();
+  EXPECT_EQ(1U, usage(slot::network));
+}
+
+}  // namespace
+}  // namespace vnet::test
