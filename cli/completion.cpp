@@ -38,7 +38,7 @@ _vnet_bpf() {
     esac
   done
   case "$previous" in
-    --network) COMPREPLY=($(compgen -W "$(_vnet_bpf_networks)" -- "$current")); return ;;
+    --network|--all-members) COMPREPLY=($(compgen -W "$(_vnet_bpf_networks)" -- "$current")); return ;;
     --port) COMPREPLY=($(compgen -W "$(_vnet_bpf_ports)" -- "$current")); return ;;
     --filter) COMPREPLY=($(compgen -W "clean-traffic no-mac-spoofing no-ip-spoofing no-arp-spoofing no-ipv6-spoofing no-ip-multicast allow-dhcp-server none" -- "$current")); return ;;
     --inbound) COMPREPLY=($(compgen -W "accept established drop" -- "$current")); return ;;

@@ -15,7 +15,7 @@ const std::set<std::string> later_verbs{"run"};
 
 // The words behind the options as CLI11 fills them in.
 struct Parsed {
-  std::string state_dir, file, watch, only_network, only_port, listen, textfile, pcap;
+  std::string state_dir, file, watch, only_network, only_port, listen, textfile, pcap, all_members;
   Options options;
   PortWords port;
   QuestionWords question;
@@ -82,14 +82,20 @@ void add_verbs(CLI::App& app, Parsed& to) {
   network_verb(app, to, "leases", "List a network's DHCP leases", "vnet-bpf leases default");
 
   auto* attach = verb(app, "attach", "Attach an interface to a network",
-                      "vnet-bpf attach vnet0 --network default --mac 52:54:00:12:34:56");
-  attach->add_option("IFACE", to.port.interface, "Tap, veth or other interface of a guest")->required();
-  attach->add_option("--network", to.port.network, "Network to attach to")->required();
+                      "vnet-bpf attach vnet0 --network default --mac 52:54:00:12:34:56\n"
+                      "  vnet-bpf attach vnet0 vnet1 vnet2 --network default\n"
+                      "  vnet-bpf attach --all-members default");
+  auto* interfaces =
+      attach->add_option("IFACE", to.port.interfaces, "Taps, veths or other interfaces of guests");
+  auto* network = attach->add_option("--network", to.port.network, "Network to attach to");
+  attach->add_option("--all-members", to.all_members, "Every guest's interface in the bridge of this network")
+      ->excludes(interfaces)
+      ->excludes(network);
   add_port_options(attach, to.port);
   auto* detach = verb(app, "detach", "Detach an interface from its network", "vnet-bpf detach vnet0");
   detach->add_option("IFACE", to.options.interface, "Attached interface")->required();
   auto* set = verb(app, "set", "Change an attached interface", "vnet-bpf set vnet0 --link down");
-  set->add_option("IFACE", to.port.interface, "Attached interface")->required();
+  set->add_option("IFACE", to.port.interfaces, "Attached interface")->required();
   add_port_options(set, to.port);
   set->add_option("--link", to.port.link, "down unplugs, up plugs");
   auto* ports = verb(app, "ports", "List attached interfaces", "vnet-bpf ports --network default");
@@ -218,6 +224,16 @@ Result<void> check_export(const Options& options) {
   return {};
 }
 
+Result<void> check_attach(const Parsed& parsed) {
+  bool all = !parsed.all_members.empty();
+  if (!all && parsed.port.interfaces.empty())
+    return invalid("attach: IFACE is required, or --all-members NET");
+  if (!all && parsed.port.network.empty()) return invalid("attach: --network is required");
+  if ((all || parsed.port.interfaces.size() > 1) && (!parsed.port.mac.empty() || !parsed.port.ips.empty()))
+    return invalid("--mac and --ip are one guest's: attach its interface alone");
+  return {};
+}
+
 // Combinations that make no sense, and numbers.
 Result<Options> check(Parsed& parsed) {
   Options& options = parsed.options;
@@ -238,8 +254,13 @@ Result<Options> check(Parsed& parsed) {
   if (options.json && changes) return invalid(fmt::format("--json: {} prints no facts", options.verb));
   if (options.dry_run && !changes) return invalid(fmt::format("--dry-run: {} changes nothing", options.verb));
   if (options.xml && options.json) return invalid("--xml and --json exclude each other");
+  if (options.verb == "attach") VNET_TRY(check_attach(parsed));
+  if (options.verb == "set" && parsed.port.interfaces.size() > 1)
+    return invalid("set: one interface at a time");
   if (options.verb == "attach" || options.verb == "set") {
-    VNET_ASSIGN(options.port, to_request(parsed.port));
+    options.all_members = !parsed.all_members.empty();
+    if (options.all_members) parsed.port.network = parsed.all_members;
+    VNET_ASSIGN(options.ports, to_requests(parsed.port));
   }
   if (options.verb == "export") VNET_TRY(check_export(options));
   if (options.verb == "explain") {

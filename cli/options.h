@@ -30,7 +30,8 @@ struct Options {
   FlowFilter flow_filter;                       // flows
   bool usage = false;                           // flows
   std::optional<std::string> listen, textfile;  // export
-  PortRequest port;                             // attach, set
+  std::vector<PortRequest> ports;               // attach; set: one
+  bool all_members = false;                     // attach: ports[0] stands for each of them
   DropFilter drops;                             // monitor
   std::optional<std::string> pcap;              // monitor; "-": standard output
   Question question;                            // explain
@@ -53,11 +54,13 @@ std::vector<VerbHelp> describe_verbs();  // those that --help lists
 
 // What attach and set were given, as typed; checked and turned into a request.
 struct PortWords {
-  std::string interface, network, mac, inbound, model, portgroup, link;
+  std::vector<std::string> interfaces;
+  std::string network, mac, inbound, model, portgroup, link;
   std::vector<std::string> ips, filters, allow;
   bool isolated = false, not_isolated = false;
 };
-Result<PortRequest> to_request(const PortWords& words);
+// One for each interface, in their order; without any, one that names none.
+Result<std::vector<PortRequest>> to_requests(const PortWords& words);
 
 struct QuestionWords {
   std::string port, to, from, proto;

@@ -65,11 +65,8 @@ Result<void> each(const std::vector<std::string>& words, Result<T> (*parse)(cons
 
 }  // namespace
 
-Result<PortRequest> to_request(const PortWords& words) {
-  if (!valid_interface_name(words.interface))
-    return invalid(fmt::format("'{}' cannot be the name of an interface (1 to 15 bytes, no slash or space)",
-                               words.interface));
-  PortRequest request{.interface = words.interface, .network = words.network};
+Result<std::vector<PortRequest>> to_requests(const PortWords& words) {
+  PortRequest request{.interface = {}, .network = words.network};
   if (!words.mac.empty()) {
     VNET_ASSIGN(request.mac, parse_mac(words.mac));
   }
@@ -92,7 +89,17 @@ Result<PortRequest> to_request(const PortWords& words) {
       return invalid(fmt::format("--link: '{}' is not one of up, down", words.link));
     request.link_up = words.link == "up";
   }
-  return request;
+  if (words.interfaces.empty()) return std::vector{request};
+  std::vector<PortRequest> requests;
+  for (const auto& name : words.interfaces) {
+    if (!valid_interface_name(name))
+      return invalid(
+          fmt::format("'{}' cannot be the name of an interface (1 to 15 bytes, no slash or space)", name));
+    if (std::ranges::find(requests, name, &PortRequest::interface) != requests.end()) continue;
+    request.interface = name;
+    requests.push_back(request);
+  }
+  return requests;
 }
 
 }  // namespace vnet::cli

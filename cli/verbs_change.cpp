@@ -33,8 +33,9 @@ Result<Plan> make_plan(Host& host, const Options& options, const Input& input) {
   if (options.verb == "start") return host.start(options.network);
   if (options.verb == "stop") return host.stop(options.network);
   if (options.verb == "autostart") return host.autostart(options.network, !options.disable);
-  if (options.verb == "attach") return host.attach(options.port);
-  if (options.verb == "set") return host.set(options.port);
+  if (options.verb == "attach")
+    return options.all_members ? host.attach_members(options.ports[0]) : host.attach(options.ports);
+  if (options.verb == "set") return host.set(options.ports[0]);
   return host.detach(options.interface);
 }
 

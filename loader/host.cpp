@@ -224,10 +224,27 @@ Result<Plan> Host::up(const std::optional<std::string>& xml, const std::string& 
   return plan;
 }
 
-Result<Plan> Host::attach(const PortRequest& request) {
+Result<Plan> Host::attach(const std::vector<PortRequest>& requests) {
   VNET_ASSIGN(auto plan, state_->heal());
-  VNET_ASSIGN(auto attach, plan_attach(state_->context, request));
-  plan.append(std::move(attach));
+  VNET_ASSIGN(auto known, known_ports(state_->context));
+  for (const auto& request : requests) {
+    VNET_ASSIGN(auto attach, plan_attach(state_->context, request, known));
+    plan.append(std::move(attach));
+  }
+  if (requests.size() > 1)
+    plan.done = fmt::format("{} interfaces attached to network {}", requests.size(), requests[0].network);
+  return plan;
+}
+
+Result<Plan> Host::attach_members(const PortRequest& request) {
+  VNET_ASSIGN(auto active, need_active(state_->context, request.network));
+  VNET_ASSIGN(auto names, guests_in_bridge(state_->context, active.network));
+  std::vector<PortRequest> requests(names.size(), request);
+  for (std::size_t i = 0; i < names.size(); ++i) requests[i].interface = names[i];
+  VNET_ASSIGN(auto plan, attach(requests));
+  if (names.empty())
+    plan.done =
+        fmt::format("Network {}: no guest's interface is in {}", request.network, active.network.bridge);
   return plan;
 }
 

@@ -82,7 +82,10 @@ class Host {
   Result<Plan> stop(const std::string& name);
   Result<Plan> autostart(const std::string& name, bool enable);
   Result<Plan> up(const std::optional<std::string>& xml, const std::string& file_name);  // define + start
-  Result<Plan> attach(const PortRequest& request);
+  Result<Plan> attach(const std::vector<PortRequest>& requests);  // all to one network, or none
+  // The same request for every guest's interface that is in the network's bridge; its `interface` is not
+  // used.
+  Result<Plan> attach_members(const PortRequest& request);
   Result<Plan> set(const PortRequest& request);
   Result<Plan> detach(const std::string& interface);
 

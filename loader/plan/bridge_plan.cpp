@@ -91,6 +91,20 @@ void take_down_programs(Context& context, const Network& network, std::uint16_t 
 
 }  // namespace
 
+Result<std::vector<std::string>> guests_in_bridge(Context& context, const Network& network) {
+  if (network.mode == Mode::Direct)
+    return invalid(fmt::format("network {} has no bridge; name its guests' interfaces", network.name));
+  VNET_ASSIGN(auto bridge, context.netlink.link(network.bridge));
+  VNET_ASSIGN(auto links, context.netlink.links());
+  const auto& uplinks = network.settings.uplinks;
+  std::vector<std::string> names;
+  for (const auto& link : links)
+    if (link.master == bridge.ifindex && is_guests(link) &&
+        std::ranges::find(uplinks, link.name) == uplinks.end())
+      names.push_back(link.name);
+  return names;
+}
+
 Result<void> void_shortcuts(Context& context, const std::string& network) {
   VNET_ASSIGN(auto record, context.records.network(network));
   if (!record || !context.datapath) return {};

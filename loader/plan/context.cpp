@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/plan/context.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "loader/config/network_xml.h"
@@ -26,6 +28,12 @@ Result<std::optional<ActiveNetwork>> active_network(Context& context, const std:
   if (!record) return std::nullopt;
   VNET_ASSIGN(auto network, parse_network(record->xml, "the running definition of " + name));
   return ActiveNetwork{std::move(*record), std::move(network)};
+}
+
+Result<ActiveNetwork> need_active(Context& context, const std::string& name) {
+  VNET_ASSIGN(auto active, active_network(context, name));
+  if (active && active->record.complete) return std::move(*active);
+  return not_found(fmt::format("network {0} is not active; start it first (vnet-bpf start {0})", name));
 }
 
 Result<std::vector<ActiveNetwork>> active_networks(Context& context) {

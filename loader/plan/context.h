@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ struct ActiveNetwork {
   Network network;
 };
 Result<std::optional<ActiveNetwork>> active_network(Context& context, const std::string& name);
+// NotFound: it is not active, or its start was interrupted.
+Result<ActiveNetwork> need_active(Context& context, const std::string& name);
 Result<std::vector<ActiveNetwork>> active_networks(Context& context);
 
 // Steps of the verbs, by concern.
@@ -41,7 +44,13 @@ void remove_dnsmasq_files(Context& context, const std::string& network);
 // Uplinks as the routes want them now, for the given networks; attaches what is missing, lets go what nobody
 // needs any more.
 Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks);  // uplink_plan.cpp
-Result<Plan> plan_attach(Context& context, const PortRequest& request);             // port_plan.cpp
+// Ports as they are, and as the command in hand has planned them so far.
+struct KnownPorts {
+  std::vector<PortRecord> ports;
+  std::set<std::uint16_t> slots;  // everybody's
+};
+Result<KnownPorts> known_ports(Context& context);
+Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPorts& known);  // port_plan.cpp
 Result<Plan> plan_set(Context& context, const PortRequest& request);
 Result<Plan> plan_detach(Context& context, const PortRecord& record);
 

@@ -24,7 +24,8 @@ void take_down_parent(Context& context, const ParentRecord& record);
 Result<void> write_members(Context& context, const ParentRecord& parent, const std::string& without = "");
 
 // Ports (direct_port.cpp). Which parent: the one the port has, else the one with the fewest ports.
-Result<std::string> choose_parent(Context& context, const Network& network, const PortRecord& record);
+Result<std::string> choose_parent(Context& context, const Network& network, const PortRecord& record,
+                                  const std::vector<PortRecord>& ports);
 Result<void> check_direct_port(Context& context, const Network& network, const PortRecord& record);
 std::uint32_t direct_flags(const Network& network);  // VNET_PORT_F_*
 // The slot that keys the guest's MAC: its parent's, else its network's.

@@ -9,8 +9,8 @@
 
 namespace vnet {
 
-Result<std::string> choose_parent(Context& context, const Network& network, const PortRecord& record) {
-  VNET_ASSIGN(auto ports, context.records.ports());
+Result<std::string> choose_parent(Context& context, const Network& network, const PortRecord& record,
+                                  const std::vector<PortRecord>& ports) {
   bool alone = network.direct_mode == DirectMode::Passthrough;
   bool any = false;
   auto most = std::numeric_limits<std::ptrdiff_t>::max();

@@ -23,6 +23,9 @@ Result<void> check_bridged(Context& context, const Network& network);
 Result<Plan> plan_bridged_up(Context& context, const Network& network, std::uint16_t slot);
 Result<Plan> plan_bridged_down(Context& context, const Network& network, std::uint16_t slot);
 
+// The members of the network's bridge that may be guests' interfaces, attached or not.
+Result<std::vector<std::string>> guests_in_bridge(Context& context, const Network& network);
+
 // What has changed around an active bridged network: ways out that came or were made anew, filters inside the
 // bridge.
 Result<Plan> plan_bridged_heal(Context& context, const Network& network, std::uint16_t slot);

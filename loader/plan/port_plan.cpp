@@ -75,9 +75,8 @@ Result<void> write_bridge_entries(Netlink& netlink, const PortRecord& record, co
   return record.mac ? netlink.add_fdb(record.ifindex, *record.mac) : Result<void>{};
 }
 
-Result<void> check_mac_free(Context& context, const PortRecord& record) {
+Result<void> check_mac_free(const std::vector<PortRecord>& ports, const PortRecord& record) {
   if (!record.mac) return {};
-  VNET_ASSIGN(auto ports, context.records.ports());
   for (const auto& other : ports)
     if (other.interface != record.interface && other.mac == record.mac &&
         (other.network == record.network || (!record.parent.empty() && other.parent == record.parent)))
@@ -163,11 +162,11 @@ Result<void> change_port(Context& context, const PortRecord& before, PortRecord 
 }
 
 Result<Plan> plan_change(Context& context, const PortRecord& before, const PortRequest& request,
-                         const std::string& done) {
+                         const std::vector<PortRecord>& ports, const std::string& done) {
   VNET_TRY(check_request(request));
   PortRecord after = before;
   apply_request(after, request);
-  VNET_TRY(check_mac_free(context, after));
+  VNET_TRY(check_mac_free(ports, after));
   if (!after.parent.empty()) {
     VNET_ASSIGN(auto active, active_network(context, after.network));
     if (active) VNET_TRY(check_direct_port(context, active->network, after));
@@ -184,12 +183,16 @@ Result<Plan> plan_change(Context& context, const PortRecord& before, const PortR
 
 }  // namespace
 
-Result<Plan> plan_attach(Context& context, const PortRequest& request) {
+Result<KnownPorts> known_ports(Context& context) {
+  KnownPorts known;
+  VNET_ASSIGN(known.ports, context.records.ports());
+  VNET_ASSIGN(known.slots, context.records.taken_slots());
+  return known;
+}
+
+Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPorts& known) {
   VNET_TRY(check_request(request));
-  VNET_ASSIGN(auto active, active_network(context, request.network));
-  if (!active || !active->record.complete)
-    return not_found(fmt::format("network {} is not active; start it first (vnet-bpf start {})",
-                                 request.network, request.network));
+  VNET_ASSIGN(auto active, need_active(context, request.network));
   VNET_ASSIGN(auto link, context.netlink.find_link(request.interface));
   if (!link) return not_found(fmt::format("there is no interface {}", request.interface));
   VNET_ASSIGN(auto before, context.records.port(request.interface));
@@ -200,33 +203,36 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
   // Attached and in place: change what is asked for. A record of an interface that has been made anew (or of
   // an interrupted attach) is gone through again from the start.
   bool in_place = before && before->settled && before->ifindex == link->ifindex &&
-                  (link->master || active->network.mode == Mode::Direct) && context.datapath &&
+                  (link->master || active.network.mode == Mode::Direct) && context.datapath &&
                   context.datapath->maps().ports.get(static_cast<__u32>(link->ifindex));
-  if (in_place) return plan_change(context, *before, request, done);
-  VNET_TRY(check_attachable(context, *link, active->network));
+  if (in_place) return plan_change(context, *before, request, known.ports, done);
+  VNET_TRY(check_attachable(context, *link, active.network));
 
   PortRecord record{.interface = request.interface, .network = request.network, .ifindex = link->ifindex};
   if (before) {
     record = *before;
     record.ifindex = link->ifindex;
   } else {
-    VNET_ASSIGN(record.slot, context.records.free_slot());
+    VNET_ASSIGN(record.slot, lowest_free(known.slots));
     record.enslaved_by_us = !link->master;
   }
   apply_request(record, request);
   record.settled = false;
-  if (active->network.mode == Mode::Direct) {
-    VNET_ASSIGN(record.parent, choose_parent(context, active->network, record));
-    VNET_TRY(check_direct_port(context, active->network, record));
+  if (active.network.mode == Mode::Direct) {
+    VNET_ASSIGN(record.parent, choose_parent(context, active.network, record, known.ports));
+    VNET_TRY(check_direct_port(context, active.network, record));
   }
-  VNET_TRY(check_mac_free(context, record));
+  VNET_TRY(check_mac_free(known.ports, record));
+  std::erase_if(known.ports, [&](const PortRecord& port) { return port.interface == record.interface; });
+  known.ports.push_back(record);
+  known.slots.insert(record.slot);
 
-  const Network& network = active->network;
+  const Network& network = active.network;
   Plan plan;
   plan.done = done;
   plan.add(
       fmt::format("guard {} as port of {}", record.interface, record.network),
-      [&context, record, link = *link, fresh = !before, active = *active]() -> Result<void> {
+      [&context, record, link = *link, fresh = !before, active]() -> Result<void> {
         VNET_ASSIGN(Datapath * datapath, context.need_datapath());
         VNET_TRY(context.records.save(record));
         if (fresh) VNET_TRY(clear_slot(datapath->maps(), record.slot));
@@ -277,7 +283,9 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request) {
 Result<Plan> plan_set(Context& context, const PortRequest& request) {
   VNET_ASSIGN(auto before, context.records.port(request.interface));
   if (!before) return not_found(fmt::format("{} is not attached to any network", request.interface));
-  return plan_change(context, *before, request, fmt::format("Interface {} changed", request.interface));
+  VNET_ASSIGN(auto ports, context.records.ports());
+  return plan_change(context, *before, request, ports,
+                     fmt::format("Interface {} changed", request.interface));
 }
 
 Result<Plan> plan_detach(Context& context, const PortRecord& record) {

@@ -255,8 +255,8 @@ void Records::sweep() const {
   remove_unfinished_files(dirs_->definitions());
 }
 
-Result<std::uint16_t> Records::free_slot(const std::set<std::uint16_t>& also_taken) const {
-  std::set<std::uint16_t> taken = also_taken;
+Result<std::set<std::uint16_t>> Records::taken_slots() const {
+  std::set<std::uint16_t> taken;
   VNET_ASSIGN(auto all_networks, networks());
   VNET_ASSIGN(auto all_ports, ports());
   VNET_ASSIGN(auto all_uplinks, uplinks());
@@ -265,6 +265,15 @@ Result<std::uint16_t> Records::free_slot(const std::set<std::uint16_t>& also_tak
   for (const auto& r : all_networks) taken.insert(r.slot);
   for (const auto& r : all_ports) taken.insert(r.slot);
   for (const auto& r : all_uplinks) taken.insert(r.slot);
+  return taken;
+}
+
+Result<std::uint16_t> Records::free_slot() const {
+  VNET_ASSIGN(auto taken, taken_slots());
+  return lowest_free(taken);
+}
+
+Result<std::uint16_t> lowest_free(const std::set<std::uint16_t>& taken) {
   for (std::uint16_t slot = 1; slot < VNET_SLOTS; ++slot)
     if (!taken.contains(slot)) return slot;
   return failed(fmt::format("no room for more than {} ports, networks and uplinks together", VNET_SLOTS - 1));

@@ -85,6 +85,16 @@ class Bridged : public NetworkTest {
   }
 };
 
+TEST_F(Bridged, TheWayOutIsNoGuest) {
+  start_bridged();
+  ground().add_guest("g1");
+  host().must("ip link set g1 master br0");
+  vnet({"attach", "--all-members", "lan"});
+  auto ports = ground().vnet_json({"ports"});
+  ASSERT_EQ(1U, ports.size());
+  EXPECT_EQ("g1", ports[0]["interface"]);
+}
+
 TEST_F(Bridged, EverybodyReachesEverybody) {
   start_with_guests();
   everybody_reaches_everybody();

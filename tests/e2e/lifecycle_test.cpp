@@ -141,6 +141,46 @@ TEST_F(Lifecycle, AttachTwiceSetAndDetach) {
   EXPECT_EQ("[]", ground().vnet_json({"ports"}).dump());
 }
 
+TEST_F(Lifecycle, SeveralAreAttachedAtOnceOrNone) {
+  vnet({"up"});
+  for (const char* name : {"g1", "g2", "g3"}) ground().add_guest(name);
+  Output refused = ground().vnet({"attach", "g1", "g2", "nowhere", "--network", "default"});
+  EXPECT_EQ(3, refused.status) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("nowhere"));
+  EXPECT_EQ("[]", ground().vnet_json({"ports"}).dump());
+
+  EXPECT_THAT(vnet({"attach", "g1", "g2", "--network", "default", "--inbound", "drop"}).out,
+              HasSubstr("2 interfaces attached to network default"));
+  vnet({"attach", "g2", "g3", "--network", "default"});
+  auto ports = ground().vnet_json({"ports"});
+  ASSERT_EQ(3U, ports.size());
+  EXPECT_EQ("drop", ports[1]["inbound"]) << "attached before, and not asked to change";
+  EXPECT_EQ("accept", ports[2]["inbound"]);
+  ground().vnet({"detach", "g1"});
+  for (const char* name : {"g2", "g3"})
+    EXPECT_TRUE(host().sh("ip -d -o link show " + std::string(name) + " | grep virbr0").ok()) << name;
+}
+
+TEST_F(Lifecycle, AllMembersOfTheBridgeAreAttached) {
+  vnet({"up"});
+  EXPECT_THAT(vnet({"attach", "--all-members", "default"}).out,
+              HasSubstr("no guest's interface is in virbr0"));
+  for (const char* name : {"g1", "g2", "g3"}) ground().add_guest(name);
+  host().must("ip link set g1 master virbr0; ip link set g2 master virbr0");
+  for (int time = 0; time < 2; ++time) {
+    EXPECT_THAT(vnet({"attach", "--all-members", "default"}).out, HasSubstr("2 interfaces attached"));
+    auto ports = ground().vnet_json({"ports"});
+    ASSERT_EQ(2U, ports.size());
+    EXPECT_EQ("g1", ports[0]["interface"]);
+    EXPECT_EQ("g2", ports[1]["interface"]);
+  }
+  wait_until_forwarding("g1");
+  EXPECT_TRUE(ground().udhcpc("g1").ok());
+  vnet({"detach", "g1"});
+  EXPECT_TRUE(host().sh("ip -d -o link show g1 | grep virbr0").ok()) << "it was there before us";
+  EXPECT_EQ(3, ground().vnet({"attach", "--all-members", "nowhere"}).status);
+}
+
 // Killed anywhere: the same command once more gets there, and `stop` leaves nothing.
 TEST_F(Lifecycle, KilledAtAnyPointTheNextRunConverges) {
   note_sysctl();

@@ -51,7 +51,7 @@ TEST(CliOptions, EverythingThatAttachTakes) {
                      "--isolated", "--model",
                      "virtio",     "--portgroup",
                      "p"})
-                  .port;
+                  .ports.at(0);
   EXPECT_EQ("vnet0", port.interface);
   EXPECT_EQ("lab", port.network);
   EXPECT_EQ("52:54:00:00:00:01", port.mac->text());
@@ -65,16 +65,29 @@ TEST(CliOptions, EverythingThatAttachTakes) {
 }
 
 TEST(CliOptions, WhatIsNotAskedStaysUnset) {
-  auto port = parse({"set", "vnet0", "--link", "down"}).port;
+  auto port = parse({"set", "vnet0", "--link", "down"}).ports.at(0);
   EXPECT_EQ(false, port.link_up);
   EXPECT_FALSE(port.mac || port.ips || port.filters || port.inbound || port.allow || port.isolated ||
                port.model);
 }
 
 TEST(CliOptions, RepeatedOptionsDoNotSwallowThePositional) {
-  auto port = parse({"attach", "--ip", "192.0.2.1", "vnet0", "--network", "lab"}).port;
+  auto port = parse({"attach", "--ip", "192.0.2.1", "vnet0", "--network", "lab"}).ports.at(0);
   EXPECT_EQ("vnet0", port.interface);
   EXPECT_EQ(1U, port.ips->size());
+}
+
+TEST(CliOptions, SeveralInterfacesAreAttachedAlike) {
+  auto ports = parse({"attach", "a", "b", "a", "--network", "lab", "--inbound", "drop"}).ports;
+  ASSERT_EQ(2U, ports.size()) << "each once";
+  EXPECT_EQ("a", ports[0].interface);
+  EXPECT_EQ("b", ports[1].interface);
+  EXPECT_EQ("lab", ports[1].network);
+  EXPECT_EQ(Inbound::Drop, ports[1].inbound);
+  auto all = parse({"attach", "--all-members", "lab", "--isolated"});
+  EXPECT_TRUE(all.all_members);
+  EXPECT_EQ("lab", all.ports.at(0).network);
+  EXPECT_TRUE(*all.ports.at(0).isolated);
 }
 
 TEST(CliOptions, BadValuesAreNamed) {
@@ -97,7 +110,14 @@ TEST(CliOptions, UsageErrors) {
   EXPECT_THAT(refused({}), HasSubstr("define"));
   EXPECT_THAT(refused({"frobnicate"}), HasSubstr("'frobnicate' is no verb; verbs: define"));
   EXPECT_THAT(refused({"run"}), HasSubstr("'run' is not in this build"));
-  EXPECT_THAT(refused({"attach"}), HasSubstr("attach"));
+  EXPECT_THAT(refused({"attach"}), HasSubstr("attach: IFACE is required"));
+  EXPECT_THAT(refused({"attach", "a"}), HasSubstr("--network is required"));
+  EXPECT_THAT(refused({"attach", "a", "--all-members", "lab"}), HasSubstr("--all-members"));
+  EXPECT_THAT(refused({"attach", "a", "b", "--network", "lab", "--ip", "192.0.2.1"}),
+              HasSubstr("--mac and --ip are one guest's"));
+  EXPECT_THAT(refused({"attach", "--all-members", "lab", "--mac", "52:54:00:00:00:01"}),
+              HasSubstr("--mac and --ip are one guest's"));
+  EXPECT_THAT(refused({"set", "a", "b"}), HasSubstr("one interface"));
   EXPECT_THAT(refused({"list", "--frob"}), HasSubstr("--frob"));
   EXPECT_THAT(refused({"up", "--json"}), HasSubstr("--json"));
   EXPECT_THAT(refused({"list", "--dry-run"}), HasSubstr("--dry-run"));
