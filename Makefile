@@ -1,5 +1,5 @@
 # A thin front for CMake: everything here is one or two commands that you can run yourself.
-.PHONY: all deps build demo check bench vmtest install lint clean
+.PHONY: all deps build demo check bench scale vmtest install lint clean
 all: build
 
 deps:        ## install what building, testing and the demo need (Debian 12)
@@ -17,6 +17,9 @@ check: deps build  ## all tests
 
 bench: deps build  ## against a bridge with libvirt's nftables rules, in namespaces; under 10 minutes
 	@tests/bench/bench $(BENCH)
+
+scale: deps build  ## a thousand ports, a million sessions; about 5 minutes
+	@tests/bench/scale
 
 vmtest: deps build   ## the tests on other kernels in QEMU [KERNEL=6.1|6.12|all|running|guests] [TESTS=regex] [RECORD=1]
 	@vmtest/vmtest run $(or $(KERNEL),all) $(if $(TESTS),--tests '$(TESTS)') $(if $(RECORD),--record)

@@ -232,9 +232,10 @@ class Libvirt(Arrangement):
 class Vnet(Arrangement):
     """(b), (c) vnet-bpf."""
 
-    def __init__(self, networks=1, firewall="honor", mode="nat"):
+    def __init__(self, networks=1, firewall="honor", mode="nat", per_port=1 << 20):
         super().__init__(networks, mode)
         self.firewall = firewall
+        self.per_port = per_port
         self.label = f"vnet-bpf {firewall}"
         self.state = None
         self.start_seconds = []
@@ -247,7 +248,7 @@ class Vnet(Arrangement):
         return f"""<network>
   <metadata><vnet:network xmlns:vnet="urn:vnet-bpf:network:1">
     <vnet:hostFirewall mode="{self.firewall}"/>
-    <vnet:sessions max="1048576" perPort="1048576"/>
+    <vnet:sessions max="1048576" perPort="{self.per_port}"/>
   </vnet:network></metadata>
   <name>n{n}</name><forward mode="{self.mode}"/><bridge name="vb{n}" stp="off"/><dns enable="no"/>
   <ip address="10.20.{n}.1" netmask="255.255.255.0"/>
@@ -256,6 +257,7 @@ class Vnet(Arrangement):
 
     def configure(self):
         self.state = tempfile.mkdtemp(prefix="vb-state-")
+        run(["mount", "-t", "tmpfs", "tmpfs", self.state])  # /run is in memory, too
         os.mkdir(os.path.join(self.state, "bpf"))
         run(["mount", "-t", "bpf", "bpf", os.path.join(self.state, "bpf")])
         self.ip("host", f"route add default via {OUTSIDE}")
@@ -266,11 +268,14 @@ class Vnet(Arrangement):
             start = time.monotonic()
             self.vnet("up", file)
             self.start_seconds.append(time.monotonic() - start)
+        self.attach()
+        self.ip("host", "route del default")  # connect() sets it
+
+    def attach(self):
         for guest in GUESTS:
             start = time.monotonic()
             self.vnet("attach", guest, "--network", f"n{self.middle}", "--mac", self.mac(guest, "eth0"))
             self.attach_seconds.append(time.monotonic() - start)
-        self.ip("host", "route del default")  # connect() sets it
 
     def refused(self):
         stats = json.loads(self.vnet("stats", "--json"))
@@ -279,7 +284,7 @@ class Vnet(Arrangement):
     def session_memory(self):
         """Bytes that the session maps take."""
         total = 0
-        for name in ("sessions", "reverse"):
+        for name in ("sessions", "reverse", "wheel"):
             found = json.loads(run(["bpftool", "-j", "map", "show", "pinned", self.pin(name)]))
             total += found["bytes_memlock"]
         return total
@@ -293,8 +298,29 @@ class Vnet(Arrangement):
     def remove(self):
         super().remove()
         if self.state:
-            subprocess.run(["umount", os.path.join(self.state, "bpf")], capture_output=True)
+            subprocess.run(["umount", os.path.join(self.state, "bpf"), self.state], capture_output=True)
             shutil.rmtree(self.state, ignore_errors=True)
+
+
+class Crowd(Vnet):
+    """vnet-bpf with very many guests in the network, of which two talk."""
+
+    def __init__(self, ports):
+        super().__init__()
+        self.ports = ports
+        self.label = f"{ports:,} ports"
+        self.crowd_seconds = 0.0
+
+    def attach(self):
+        super().attach()
+        self.add_namespace("crowd")
+        others = range(self.ports - len(GUESTS))
+        self.ip("host", *(f"link add c{i} type veth peer name c{i} netns {self.ns('crowd')}" for i in others))
+        self.ip("crowd", *(f"link set c{i} up" for i in others))
+        self.ip("host", *(f"link set c{i} master {self.bridge}" for i in others))
+        start = time.monotonic()
+        self.vnet("attach", "--all-members", f"n{self.middle}")
+        self.crowd_seconds = time.monotonic() - start
 
 
 class Redirect(Arrangement):

@@ -83,10 +83,10 @@ class Progress:
             sys.stderr.write("\r\x1b[K")
 
 
-def packet_rate(path, flows=1000, seconds=0.4, warm_up=0.1, hooks=(), answers=False):
+def packet_rate(path, flows=1000, seconds=0.4, warm_up=0.1, hooks=(), answers=False, cpu=0):
     argv = [TRAFFIC, "rate", "--from", path.sender, "--source", path.source, "--target", path.target,
             "--source-mac", path.source_mac, "--target-mac", path.target_mac, "--flows", str(flows),
-            "--seconds", str(seconds), "--warm-up", str(warm_up)]
+            "--seconds", str(seconds), "--warm-up", str(warm_up), "--cpu", str(cpu)]
     if answers:
         argv.append("--answers")
     if path.receiver:

@@ -60,6 +60,6 @@ def text(results):
     times = results["times"]
     lines += [f"start: {times['start']:.2f} s a network (median of {times['networks']}); "
               f"attach: {times['attach']:.3f} s a port",
-              f"memory: {results['session_bytes']:.0f} bytes a session in the maps, its timer not counted", ""]
+              f"memory: {results['session_bytes']:.0f} bytes a session in the maps, its place in the wheel included", ""]
     lines += [f"note: {note}" for note in results["notes"]]
     return "\n".join(lines)

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <functional>
@@ -125,6 +126,17 @@ double count_steps(const SocketOptions& o, const std::function<double()>& step) 
   return steps / since(start);
 }
 
+// Microseconds of the slowest step.
+double worst_step(const SocketOptions& o, const std::function<void()>& step) {
+  double worst = 0;
+  for (auto start = Clock::now(); since(start) < o.seconds;) {
+    auto one = Clock::now();
+    step();
+    worst = std::max(worst, since(one));
+  }
+  return worst * 1e6;
+}
+
 double run_bulk(const SocketOptions& o, const sockaddr_in& to, bool down) {
   Fd fd = connected(SOCK_STREAM, to);
   std::vector<char> block(bulk_bytes);
@@ -140,7 +152,8 @@ double run_bulk(const SocketOptions& o, const sockaddr_in& to, bool down) {
 
 nlohmann::json measure_sockets(const SocketOptions& o) {
   sockaddr_in to = address_of(o.address);
-  bool udp = o.kind == "udp-rr", bulk = o.kind == "bulk", down = o.kind == "bulk-down";
+  bool worst = o.kind == "udp-worst", udp = worst || o.kind == "udp-rr", bulk = o.kind == "bulk",
+       down = o.kind == "bulk-down";
   if (!udp && !bulk && !down && o.kind != "tcp-rr" && o.kind != "connect") {
     throw std::runtime_error("unknown kind of traffic: " + o.kind);
   }
@@ -161,9 +174,11 @@ nlohmann::json measure_sockets(const SocketOptions& o) {
     if (bulk || down) return run_bulk(o, to, down);
     if (o.kind == "connect") return count_steps(o, [&] { return connect_once(to), 1.0; });
     Fd fd = connected(udp ? SOCK_DGRAM : SOCK_STREAM, to);
+    if (worst) return worst_step(o, [&] { exchange_byte(fd); });
     return count_steps(o, [&] { return exchange_byte(fd), 1.0; });
   };
   double rate = serve(server, client);
+  if (worst) return {{"microseconds", rate}};
   nlohmann::json result = {{"rate", rate}};
   if (!bulk && !down) result["microseconds"] = 1e6 / rate;
   return result;

@@ -10,11 +10,12 @@ namespace vnet::bench {
 struct SocketOptions {
   std::string client, server;  // namespaces
   std::string address;         // the server's, as the client reaches it
-  std::string kind;            // tcp-rr, udp-rr, connect, bulk (client sends), bulk-down (server sends)
+  std::string kind;  // tcp-rr, udp-rr, udp-worst, connect, bulk (client sends), bulk-down (server sends)
   double seconds = 1, warm_up = 0.2;
 };
 
-// {"rate", "seconds"} in transactions or connections a second, with "microseconds" each; bulk: bits a second.
+// {"rate"} in transactions or connections a second, with "microseconds" each; bulk: bits a second; udp-worst:
+// "microseconds" of the slowest round trip alone.
 nlohmann::json measure_sockets(const SocketOptions& options);
 
 }  // namespace vnet::bench

@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
   on_rate->add_option("--target-mac", rate.target_mac)->required();
   on_rate->add_option("--source", rate.source)->required();
   on_rate->add_option("--target", rate.target)->required();
-  on_rate->add_option("--flows", rate.flows)->check(CLI::Range(1, 400000));
+  on_rate->add_option("--flows", rate.flows)->check(CLI::Range(1, 1 << 20));
   on_rate->add_option("--seconds", rate.seconds);
   on_rate->add_option("--warm-up", rate.warm_up);
   on_rate->add_flag("--answers", rate.answers, "the same flows, from their far end");
@@ -35,7 +35,8 @@ int main(int argc, char** argv) {
   on_sockets->add_option("--client", sockets.client, "its namespace")->required();
   on_sockets->add_option("--server", sockets.server, "its namespace")->required();
   on_sockets->add_option("--address", sockets.address)->required();
-  on_sockets->add_option("--kind", sockets.kind, "tcp-rr, udp-rr, connect, bulk, bulk-down")->required();
+  on_sockets->add_option("--kind", sockets.kind, "tcp-rr, udp-rr, udp-worst, connect, bulk, bulk-down")
+      ->required();
   on_sockets->add_option("--seconds", sockets.seconds);
   on_sockets->add_option("--warm-up", sockets.warm_up);
 
