@@ -14,7 +14,16 @@ namespace vnet::test {
 
 namespace fs = std::filesystem;
 
-Playground::Playground() try {
+Playground::Playground() {
+  try {
+    set_up();
+  } catch (...) {
+    take_down();  // a constructor that throws gets no destructor
+    throw;
+  }
+}
+
+void Playground::set_up() {
   std::string pattern = fs::temp_directory_path() / "vt-state-XXXXXX";
   if (!mkdtemp(pattern.data())) throw std::system_error(errno, std::generic_category(), "mkdtemp");
   state_dir_ = pattern;
@@ -44,8 +53,6 @@ Playground::Playground() try {
   host_->must(
       "ip route add default via 203.0.113.1\n"
       "ip -6 route add default via 2001:db8:113::1\n");
-} catch (...) {
-  take_down();  // a constructor that throws gets no destructor
 }
 
 Playground::~Playground() {

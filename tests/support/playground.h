@@ -43,6 +43,7 @@ class Playground {
  private:
   std::filesystem::path file(const std::string& name) const { return state_dir_ / "playground" / name; }
   std::filesystem::path write_script(const std::string& name, const std::string& text) const;
+  void set_up();
   void take_down();
 
   std::filesystem::path state_dir_;
