@@ -314,6 +314,9 @@ class Crowd(Vnet):
     def attach(self):
         super().attach()
         self.add_namespace("crowd")
+        # All of them turn up within a second: their IPv6 chatter, flooded to all, would be what is measured.
+        for name in ("host", "crowd"):
+            self.inside(name, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
         others = range(self.ports - len(GUESTS))
         self.ip("host", *(f"link add c{i} type veth peer name c{i} netns {self.ns('crowd')}" for i in others))
         self.ip("crowd", *(f"link set c{i} up" for i in others))
