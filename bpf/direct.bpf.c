@@ -61,11 +61,8 @@ static __always_inline int to_wire(struct __sk_buff *skb)
 
 static __always_inline int group_from_guest(struct __sk_buff *skb, u32 mode)
 {
-	if (mode == MODE_BRIDGE) {
-		flood(skb, skb->ifindex, MODE_BRIDGE);
-		mark_done(skb); /* behind the flood, whose clones the ports shall judge */
-		bpf_clone_redirect(skb, gateway_ifindex, BPF_F_INGRESS);
-	}
+	if (mode == MODE_BRIDGE)
+		flood(skb, skb->ifindex, MODE_BRIDGE | TO_HOST);
 	return to_wire(skb);
 }
 
@@ -236,6 +233,43 @@ static __always_inline int from_wire(struct __sk_buff *skb)
 	return macs[0] & 1 ? group_from_wire(skb, source, mode) : unicast_from_wire(skb, macs, source, mode);
 }
 
+/* The guest whose affair a frame is: the one that it is for, else the one that it claims to be from. */
+static __noinline u32 guest_at_parent(struct __sk_buff *skb)
+{
+	struct vnet_member_key only = {.parent = gateway_ifindex};
+	struct vnet_fdb_entry *guest;
+	u8 mac[6] __attribute__((aligned(4)));
+	u32 *member;
+
+	if (passthrough) {
+		member = bpf_map_lookup_elem(&members, &only);
+		return member ? *member : 0;
+	}
+	for (u32 at = 0; at <= 6; at += 6) {
+		guest = read_bytes(skb, at, mac, sizeof(mac)) ? NULL : guest_of(mac);
+		if (guest)
+			return guest->ifindex;
+	}
+	return 0;
+}
+
+/* A drop at the parent counts for that guest, as at its port: with its network, and for monitor() to see. */
+static __always_inline int leave_parent(struct __sk_buff *skb, enum vnet_hook hook, int verdict,
+					enum counted what, u32 bytes)
+{
+	u32 slot = network_slot, ifindex;
+	struct vnet_port *port;
+
+	if (unlikely(verdict < 0)) {
+		ifindex = guest_at_parent(skb);
+		port = bpf_map_lookup_elem(&ports, &ifindex);
+		if (port)
+			slot = port->slot;
+		skb->cb[CB_GUEST] = ifindex;
+	}
+	return leave(skb, hook, verdict, slot, what, bytes);
+}
+
 /* Counted is what guests have of the parent: the host's own traffic is its own affair. */
 SEC("tc")
 int parent_ingress(struct __sk_buff *skb)
@@ -248,8 +282,8 @@ int parent_ingress(struct __sk_buff *skb)
 		return PASS;
 	}
 	verdict = from_wire(skb);
-	return leave(skb, VNET_HOOK_PARENT_INGRESS, verdict, network_slot,
-		     verdict == TC_ACT_OK ? COUNT_NOTHING : COUNT_RX, bytes);
+	return leave_parent(skb, VNET_HOOK_PARENT_INGRESS, verdict,
+			    verdict == TC_ACT_OK ? COUNT_NOTHING : COUNT_RX, bytes);
 }
 
 /* There is no network card between the host and its guests that would complete the checksum. */
@@ -291,8 +325,8 @@ int parent_egress(struct __sk_buff *skb)
 
 	/* What other programs of ours have redirected here (a masqueraded flow) may be for a guest. */
 	if (is_done(skb) && skb->cb[2] == MARK_WIRE)
-		return leave(skb, VNET_HOOK_PARENT_EGRESS, TC_ACT_OK, network_slot, COUNT_TX, bytes);
-	return leave(skb, VNET_HOOK_PARENT_EGRESS, from_host(skb), network_slot, COUNT_NOTHING, bytes);
+		return leave_parent(skb, VNET_HOOK_PARENT_EGRESS, TC_ACT_OK, COUNT_TX, bytes);
+	return leave_parent(skb, VNET_HOOK_PARENT_EGRESS, from_host(skb), COUNT_NOTHING, bytes);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -25,6 +25,35 @@ static __always_inline struct vnet_monitors *monitors_of(void)
 	return bpf_map_lookup_elem(&monitors, &zero);
 }
 
+/* Where a parent's program of direct attachment notes whose frame it drops: the ifindex of the guest's port.
+ */
+#define CB_GUEST 2
+
+/* <portForward>: the network that a packet to the host's own address is for; 0: none. */
+static __noinline u32 network_forwarded_to(struct __sk_buff *skb)
+{
+	struct vnet_forward_key key = {};
+	struct vnet_forward *to;
+	u32 at = 40;
+	u8 length;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes_relative(skb, 0, &length, 1, BPF_HDR_START_NET) ||
+		    bpf_skb_load_bytes_relative(skb, 9, &key.proto, 1, BPF_HDR_START_NET))
+			return 0;
+		at = (length & 0xf) * 4;
+		key.family = 4;
+	} else {
+		if (bpf_skb_load_bytes_relative(skb, 6, &key.proto, 1, BPF_HDR_START_NET))
+			return 0;
+		key.family = 6;
+	}
+	if (bpf_skb_load_bytes_relative(skb, at + 2, &key.port_be, 2, BPF_HDR_START_NET))
+		return 0;
+	to = bpf_map_lookup_elem(&forwards, &key);
+	return to ? to->network : 0;
+}
+
 /* The network whose guest a packet at an uplink comes from or goes to; 0: none. */
 static __noinline u32 network_at_uplink(struct __sk_buff *skb, u32 ingress)
 {
@@ -52,7 +81,7 @@ static __noinline u32 network_at_uplink(struct __sk_buff *skb, u32 ingress)
 		if (subnet)
 			return subnet->network;
 	}
-	return 0;
+	return ingress ? network_forwarded_to(skb) : 0;
 }
 
 /* slot: what the drop was counted for. */
@@ -75,6 +104,11 @@ static __always_inline u32 network_of(struct __sk_buff *skb, u32 hook, u32 slot)
 	case VNET_HOOK_UPLINK_INGRESS:
 	case VNET_HOOK_UPLINK_EGRESS:
 		return network_at_uplink(skb, hook == VNET_HOOK_UPLINK_INGRESS);
+	case VNET_HOOK_PARENT_INGRESS:
+	case VNET_HOOK_PARENT_EGRESS:
+		ifindex = skb->cb[CB_GUEST];
+		port = bpf_map_lookup_elem(&ports, &ifindex);
+		return port ? port->network : 0;
 	default:
 		return 0;
 	}
@@ -89,9 +123,12 @@ static __always_inline u32 port_of(struct __sk_buff *skb, u32 hook, u32 slot)
 	case VNET_HOOK_PORT_INGRESS:
 	case VNET_HOOK_PORT_EGRESS:
 		return bpf_map_lookup_elem(&ports, &ifindex) ? slot : 0;
+	case VNET_HOOK_PARENT_INGRESS:
+	case VNET_HOOK_PARENT_EGRESS:
+		ifindex = skb->cb[CB_GUEST];
+		return bpf_map_lookup_elem(&ports, &ifindex) ? slot : 0;
 	case VNET_HOOK_UPLINK_INGRESS:
 	case VNET_HOOK_MEMBER_INGRESS:
-	case VNET_HOOK_PARENT_INGRESS:
 		return 0;
 	default:
 		return skb->tc_index < VNET_SLOTS ? skb->tc_index : 0;

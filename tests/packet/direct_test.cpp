@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Direct attachment: g1 and g2 on eth0, each in a mode of its own. What is delivered here is counted at the
 // port that gets it; what leaves by the wire is a redirect that nobody has received.
+#include <chrono>
 #include <cstring>
+#include <tuple>
 
+#include "loader/observe/monitor.h"
 #include "tests/packet/datapath_fixture.h"
 
 namespace vnet::test {
@@ -36,10 +39,17 @@ class Direct : public DatapathTest {
     Ran ran = run(program, frame);
     EXPECT_EQ(expected.verdict, ran.verdict);
     EXPECT_EQ(frame, ran.packet);
-    int at = program == Program::DirectIngress ? slot::g1 : slot::parent;
+    int at = program == Program::DirectIngress ? slot::g1 : owner(from, to);
     EXPECT_EQ(expected.reason.empty() ? Drops{} : (Drops{{{at, expected.reason}, 1}}), ran.drops);
     EXPECT_EQ(before1 + static_cast<unsigned>(expected.to_g1), traffic(slot::g1).rx_packets);
     EXPECT_EQ(before2 + static_cast<unsigned>(expected.to_g2), traffic(slot::g2).rx_packets);
+  }
+  // At the parent: whom the frame is for, else who it is from.
+  static int owner(const std::string& from, const std::string& to) {
+    for (const auto& address : {to, from})
+      for (auto [guest, at] : {std::pair{mac::guest1, slot::g1}, {mac::guest2, slot::g2}})
+        if (address == guest) return at;
+    return slot::parent;
   }
   const Expected delivered1{Redirect, "", 1, 0}, delivered2{Redirect, "", 0, 1}, wire{Redirect, ""},
       passed{Ok, ""}, private_drop{Shot, "private"}, reflected{Shot, "reflected"};
@@ -130,6 +140,41 @@ TEST_F(Direct, AnUnpluggedPortGetsNothing) {
   expect_way(Program::DirectIngress, mac::guest1, mac::guest2, {Shot, "link-down"});
   expect_way(Program::ParentIngress, outside, mac::guest2, {Shot, "link-down"});
   expect_way(Program::ParentEgress, host_mac, mac::guest2, {Shot, "link-down"});
+}
+
+// Also for who filters by network or port.
+TEST_F(Direct, ADropAtTheParentBelongsToTheGuestsNetwork) {
+  modes(hidden, bridge);
+  set_port("g2", [](vnet_port& port) { port.network = slot::other; });
+  auto start = [&](const MonitorFilter& filter) { return Monitor::start(maps(), filter).value(); };
+  Monitor all = start({}), of_network = start({.network = slot::network}),
+          of_port = start({.port = slot::g2});
+  using Seen = std::vector<std::tuple<std::string, std::string, int, int>>;
+  auto read = [](Monitor& monitor) {
+    Seen seen;
+    EXPECT_TRUE(monitor.poll(std::chrono::milliseconds(0), [&](const vnet_event& event) {
+      const auto& head = event.head;
+      seen.emplace_back(hook_word(head.hook), reason_word(head.reason), head.network, head.port);
+    }));
+    return seen;
+  };
+  auto frame = [](const std::string& from, const std::string& to) {
+    return Ethernet{.src = from, .dst = to} / ip("192.0.2.1", "192.0.2.2") / l4(L4::Udp, 4, 9, 9);
+  };
+  set_port("g1", [](vnet_port& port) { port.flags |= VNET_PORT_F_DOWN; });
+  set_port("g2", [](vnet_port& port) { port.flags |= VNET_PORT_F_DOWN; });
+  run(Program::ParentIngress, frame(outside, mac::guest1));
+  run(Program::ParentIngress, frame(mac::guest1, everybody));
+  run(Program::ParentIngress, frame(mac::guest2, outside));
+  run(Program::ParentEgress, frame(host_mac, mac::guest2));
+  Seen g1{{"parent-ingress", "link-down", slot::network, slot::g1},
+          {"parent-ingress", "private", slot::network, slot::g1}};
+  Seen g2{{"parent-ingress", "reflected", slot::other, slot::g2},
+          {"parent-egress", "link-down", slot::other, slot::g2}};
+  EXPECT_EQ(g1, read(of_network));
+  EXPECT_EQ(g2, read(of_port));
+  g1.insert(g1.end(), g2.begin(), g2.end());
+  EXPECT_EQ(g1, read(all));
 }
 
 }  // namespace

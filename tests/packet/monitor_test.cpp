@@ -2,6 +2,7 @@
 // Drops as the kernel reports them to a reader.
 #include "loader/observe/monitor.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -97,6 +98,21 @@ TEST_P(MonitorTest, EveryHookNamesNetworkAndPort) {
                   std::tuple("gateway-ingress", "spoofed-source", slot::network, slot::g1, ifindex("virbr0")),
                   std::tuple("uplink-ingress", "not-visible", slot::network, 0, ifindex("eth0")),
                   std::tuple("uplink-egress", "no-session", slot::network, slot::g2, ifindex("eth0"))));
+}
+
+// To the host's own address: only <portForward> tells whose it is.
+TEST_P(MonitorTest, AForwardedConnectionIsItsNetworks) {
+  for (L4 kind : {L4::Tcp, L4::Udp})
+    ASSERT_TRUE(
+        maps().forwards.set({.port_be = htons(8080),
+                             .proto = static_cast<__u8>(protocol(kind, family())),
+                             .family = static_cast<__u8>(family())},
+                            {.to = address(at.guest1), .port_be = htons(80), .network = slot::network}));
+  set_network([](vnet_network& network) { network.max_sessions = 0; });
+  Monitor monitor = start({.network = slot::network});
+  for (L4 kind : {L4::Tcp, L4::Udp})
+    run(Program::UplinkIngress, into_host / ip(at.remote, at.host) / l4(kind, family(), 1234, 8080));
+  EXPECT_THAT(reasons(monitor), testing::ElementsAre("session-limit", "session-limit"));
 }
 
 TEST_P(MonitorTest, ARefusalShowsThePacketAndNotTheAnswer) {
