@@ -62,7 +62,7 @@ static __always_inline int to_wire(struct __sk_buff *skb)
 static __always_inline int group_from_guest(struct __sk_buff *skb, u32 mode)
 {
 	if (mode == MODE_BRIDGE)
-		flood(skb, skb->ifindex, MODE_BRIDGE | TO_HOST);
+		flood(skb, skb->ifindex, MODE_BRIDGE | VNET_TO_HOST);
 	return to_wire(skb);
 }
 

@@ -12,18 +12,15 @@
 #include "bpf/network.h"
 
 /* What a guest's port is to the others; as a set: whom to flood to. */
-#define MODE_BRIDGE  1
-#define MODE_VEPA    2
-#define MODE_PRIVATE 4
-#define TO_HOST	     8 /* the host, too: from a guest */
+#define MODE_BRIDGE  VNET_TO_BRIDGE
+#define MODE_VEPA    VNET_TO_VEPA
+#define MODE_PRIVATE VNET_TO_PRIVATE
 
 /*
  * `explain` runs copies of these programs, and a clone is sent even so: it is only noted in the packet's
  * control block who would get one.
  */
 const volatile __u8 rehearsal;
-#define CB_EXCEPT 3
-#define CB_TO	  4
 
 static __always_inline u32 mode_of(const struct vnet_port *port)
 {
@@ -59,12 +56,12 @@ static __always_inline void flood(struct __sk_buff *skb, u32 except, u32 to)
 	struct flood f = {.skb = skb, .except = except, .modes = to};
 
 	if (unlikely(rehearsal)) {
-		skb->cb[CB_EXCEPT] = except;
-		skb->cb[CB_TO] = to;
+		skb->cb[VNET_CB_EXCEPT] = except;
+		skb->cb[VNET_CB_TO] = to;
 		return;
 	}
 	bpf_loop(VNET_PORTS_MAX, flood_one, &f, 0);
-	if (to & TO_HOST) {
+	if (to & VNET_TO_HOST) {
 		mark_done(skb); /* behind the clones that the ports shall judge */
 		bpf_clone_redirect(skb, gateway_ifindex, BPF_F_INGRESS);
 	}

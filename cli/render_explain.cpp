@@ -7,6 +7,18 @@
 namespace vnet::cli {
 namespace {
 
+// Of a group frame: who gets it, and why not everybody.
+std::string copies(const Explanation& told) {
+  std::vector<std::string> whom;
+  for (const auto& each : told.reaches)
+    whom.push_back(each == "host"           ? "the host itself"
+                   : each == told.interface ? "the wire by " + printable(each)
+                                            : "the guest at " + printable(each));
+  std::string rest =
+      told.reason.empty() ? "" : fmt::format("; nobody else: {} ({})", told.reason, told.meaning);
+  return fmt::format("It goes to {}{}", fmt::join(whom, ", "), rest);
+}
+
 std::string conclusion(const Explanation& told) {
   std::string packet = printable(told.arrives.text()), where = printable(told.interface);
   switch (told.fate) {
@@ -22,7 +34,7 @@ std::string conclusion(const Explanation& told) {
       return fmt::format("It is refused at {}, and the sender told so: {} ({})", where, told.reason,
                          told.meaning);
     case Fate::Flooded:
-      return fmt::format("It goes to every port of {}", where);
+      return told.reaches.empty() ? fmt::format("It goes to every port of {}", where) : copies(told);
     default:
       return "It goes nowhere";
   }
@@ -67,6 +79,7 @@ Json explain_json(const Explanation& told) {
                              {"details", step.details}});
   json["fate"] = fate_word(told.fate);
   json["interface"] = told.interface;
+  json["reaches"] = told.reaches;
   json["reason"] = told.reason;
   json["meaning"] = told.meaning;
   json["cause"] = told.cause;

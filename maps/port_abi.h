@@ -112,6 +112,15 @@ VNET_SIZE(struct vnet_allow_source, 28);
 
 #define VNET_ALLOWS_MAX (1 << 16)
 
+/* Whom a group frame of direct attachment is for, as a set; see bpf/flood.h. */
+#define VNET_TO_BRIDGE 1 /* ports in bridge mode */
+#define VNET_TO_VEPA 2
+#define VNET_TO_PRIVATE 4
+#define VNET_TO_HOST 8
+/* Where a rehearsal notes it in skb->cb, and whom to leave out (ifindex). */
+#define VNET_CB_EXCEPT 3
+#define VNET_CB_TO 4
+
 /* Direct attachment: the ports of a parent, numbered without gaps; the value is the port's ifindex. */
 struct vnet_member_key {
   __u32 parent; /* ifindex */

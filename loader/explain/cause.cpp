@@ -42,6 +42,7 @@ constexpr Quote quotes[] = {
     {VNET_DROP_SESSION_LIMIT, "vnet:sessions", "the default <vnet:sessions max> holds", "raise max"},
     {VNET_DROP_PORT_QUOTA, "vnet:sessions", "the default <vnet:sessions perPort> holds", "raise perPort"},
     {VNET_DROP_ISOLATED, "forward", "it has no <forward>: isolated", "another mode lets its guests out"},
+    {VNET_DROP_PRIVATE, "forward", "it has no <forward>", "its guests reach the outside only"},
     {VNET_DROP_HOST_CLOSED, "vnet:host", "the default <vnet:host access> holds",
      "access='all' opens the host"},
 };

@@ -13,8 +13,8 @@
 namespace vnet {
 
 struct Question {
-  std::string
-      interface;  // where it comes in: a guest's port, an uplink, or a network's gateway (from the host)
+  std::string interface;  // where it comes in: a guest's port, an uplink, a direct attachment's interface
+                          // (from the wire or the host), or a network's gateway (from the host)
   std::string
       protocol;  // tcp (a SYN), udp, icmp (an echo request; its id is the source port); "": by the port
   Address to;
@@ -36,7 +36,7 @@ enum class Fate {
   Outside,  // leaves by the uplink `interface`, or by an interface that is none of ours
   Dropped,  // `reason`
   Refused,  // dropped for `reason`, and the sender is told so
-  Flooded,  // to every port of the bridge
+  Flooded,  // to every port of the bridge `interface`, or to everybody in `reaches`
   Nowhere,  // the host's stack, or the network itself, has no way for it: see the last step
 };
 const char* fate_word(Fate fate);  // guest host outside dropped refused flooded nowhere
@@ -47,8 +47,9 @@ struct Explanation {
   Fate fate = Fate::Nowhere;
   std::string interface;
   std::string reason, meaning;  // as in docs/reasons.md
-  std::string cause;   // the line of the configuration, or the command, that brings it about; may be ""
-  PacketView arrives;  // as it comes out at the end
+  std::string cause;  // the line of the configuration, or the command, that brings it about; may be ""
+  std::vector<std::string> reaches;  // direct attachment, a group address: ports, "host", the parent's wire
+  PacketView arrives;                // as it comes out at the end
   std::vector<std::string> notes;
 };
 

@@ -5,6 +5,7 @@
 #include <linux/pkt_cls.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -19,13 +20,17 @@ namespace vnet {
 namespace {
 
 // A bpf_object of its own from what the skeletons carry: only the parts that do not depend on the programs.
-bpf_object* open_embedded(const EmbeddedObject& bytes) {
+bpf_object* open_embedded(const EmbeddedObject& embedded) {
   std::size_t size = 0;
-  const void* data = bytes(&size);
+  const void* data = embedded.bytes(&size);
   return bpf_object__open_mem(data, size, nullptr);
 }
 
-const EmbeddedObject embedded[] = {network_bpf__elf_bytes, uplink_bpf__elf_bytes, direct_bpf__elf_bytes};
+const EmbeddedObject embedded_objects[] = {
+    {network_bpf__elf_bytes, std::nullopt},
+    {uplink_bpf__elf_bytes, std::nullopt},
+    {direct_bpf__elf_bytes, offsetof(direct_bpf::direct_bpf__rodata, rehearsal)},
+};
 
 Result<bpf_prog_info> info_of(int program) {
   bpf_prog_info info{};
@@ -90,7 +95,7 @@ Result<Shadow> Shadow::make(Datapath& live) {
 }
 
 Result<void> Shadow::make_maps() {
-  templates_.reset(open_embedded(network_bpf__elf_bytes));
+  templates_.reset(open_embedded(embedded_objects[0]));
   if (!templates_) return system_error("reading the BPF object");
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, templates_.get()) bpf_program__set_autoload(program, false);
@@ -120,9 +125,9 @@ Result<void> Shadow::copy_state(const std::set<Address>& addresses) {
 
 // The program of that name in one of our objects, with the constants of the live one. Without an object: it
 // has no such program, or others constants.
-Result<Shadow::Loaded> Shadow::load_from(const EmbeddedObject& bytes, const char* name,
-                                         const std::vector<char>& constants) {
-  Loaded loaded{.object = Object(open_embedded(bytes))};
+Result<Shadow::Loaded> Shadow::load_from(const EmbeddedObject& embedded, const char* name,
+                                         std::vector<char> constants) {
+  Loaded loaded{.object = Object(open_embedded(embedded))};
   if (!loaded.object) return system_error("reading the BPF object");
   bpf_program* wanted = nullptr;
   bpf_program* program = nullptr;
@@ -132,6 +137,7 @@ Result<Shadow::Loaded> Shadow::load_from(const EmbeddedObject& bytes, const char
     if (same) wanted = program;
   }
   bpf_map* rodata = rodata_map(loaded.object.get());
+  if (embedded.rehearsal && *embedded.rehearsal < constants.size()) constants[*embedded.rehearsal] = 1;
   if (!wanted || (rodata && bpf_map__set_initial_value(rodata, constants.data(), constants.size())))
     return Loaded{};
   for (const char* each : SharedMaps::names()) {
@@ -151,8 +157,8 @@ Result<Shadow::Loaded> Shadow::load(int live_program) {
   VNET_ASSIGN(auto live, info_of(live_program));
   VNET_ASSIGN(auto constants, rodata_of(live_program));
   Loaded similar;
-  for (const auto& bytes : embedded) {
-    VNET_ASSIGN(auto loaded, load_from(bytes, live.name, constants));
+  for (const auto& object : embedded_objects) {
+    VNET_ASSIGN(auto loaded, load_from(object, live.name, constants));
     if (!loaded.object) continue;
     VNET_ASSIGN(auto copied, info_of(loaded.fd));
     if (std::memcmp(copied.tag, live.tag, sizeof(live.tag)) == 0) return loaded;
@@ -164,7 +170,8 @@ Result<Shadow::Loaded> Shadow::load(int live_program) {
   return similar;
 }
 
-Result<std::optional<ShadowRun>> Shadow::run(const std::string& interface, Hook hook, const RunInput& input) {
+Result<std::optional<ShadowRun>> Shadow::run(const std::string& interface, unsigned hook,
+                                             const RunInput& input) {
   VNET_ASSIGN(Fd attached, live_->attached(interface, static_cast<int>(input.ifindex), hook));
   if (!attached) return std::nullopt;
   VNET_ASSIGN(auto live, info_of(attached.get()));

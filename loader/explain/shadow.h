@@ -33,7 +33,11 @@ struct ShadowRun {
   std::optional<DropSeen> drop;  // dropped, or refused with an answer
 };
 
-using EmbeddedObject = std::function<const void*(std::size_t* size)>;
+struct EmbeddedObject {
+  std::function<const void*(std::size_t* size)> bytes;
+  // Where in its constants it is told that this is a rehearsal, if it can send more than the one packet.
+  std::optional<std::size_t> rehearsal;
+};
 
 class Shadow {
  public:
@@ -48,7 +52,7 @@ class Shadow {
   const SharedMaps& maps() const { return maps_; }
 
   // Runs what is attached there. Without a value: nothing of ours is.
-  Result<std::optional<ShadowRun>> run(const std::string& interface, Hook hook, const RunInput& input);
+  Result<std::optional<ShadowRun>> run(const std::string& interface, unsigned hook, const RunInput& input);
   // What was run is what is attached; false: the attached program is another version's.
   bool same_program() const { return same_program_; }
 
@@ -65,7 +69,7 @@ class Shadow {
   explicit Shadow(Datapath& live) : live_(&live) {}
   Result<void> make_maps();
   Result<Loaded> load(int live_program);
-  Result<Loaded> load_from(const EmbeddedObject& bytes, const char* name, const std::vector<char>& constants);
+  Result<Loaded> load_from(const EmbeddedObject& embedded, const char* name, std::vector<char> constants);
 
   Datapath* live_;
   Object templates_;  // whose maps are the shared ones

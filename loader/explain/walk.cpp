@@ -108,11 +108,9 @@ Result<Walk::Passed> Walk::pass(unsigned hook, const std::string& interface, Run
   input.packet = frame_;
   input.cb = std::exchange(cb_, {});
   step(hook_word(hook), interface);
-  bool ingress =
-      hook == VNET_HOOK_PORT_INGRESS || hook == VNET_HOOK_GATEWAY_INGRESS || hook == VNET_HOOK_UPLINK_INGRESS;
   PacketView before = view();
   auto known = session_of(before);
-  VNET_ASSIGN(auto ran, shadow_->run(interface, ingress ? Hook::Ingress : Hook::Egress, input));
+  VNET_ASSIGN(auto ran, shadow_->run(interface, hook, input));
   if (!ran) {
     last().verdict = "passed";
     last().details.emplace_back("nothing of ours is attached here; attach or start again");
@@ -120,7 +118,7 @@ Result<Walk::Passed> Walk::pass(unsigned hook, const std::string& interface, Run
   }
   if (ran->drop) {
     dropped(*ran->drop, ran->verdict == TC_ACT_REDIRECT);
-    return Passed{.ends = true};
+    return Passed{.ends = true, .cb = ran->cb};
   }
   last().verdict = ran->verdict == TC_ACT_REDIRECT ? "redirected" : "passed";
   auto now = session_of(before);
@@ -133,15 +131,15 @@ Result<Walk::Passed> Walk::pass(unsigned hook, const std::string& interface, Run
   frame_ = std::move(ran->packet);
   if (ran->verdict == TC_ACT_REDIRECT) cb_ = ran->cb;
   tell_rewrites(before, view(), last().details);
-  return Passed{.redirected = ran->verdict == TC_ACT_REDIRECT};
+  return Passed{.redirected = ran->verdict == TC_ACT_REDIRECT, .cb = ran->cb};
 }
 
 Result<void> Walk::at_port_ingress(const ActiveNetwork& network, const PortRecord& port) {
   VNET_ASSIGN(auto passed, pass(VNET_HOOK_PORT_INGRESS, port.interface,
                                 {.ifindex = static_cast<std::uint32_t>(port.ifindex)}));
-  if (passed.ends) return {};
   tc_index_ = port.slot;
-  if (network.network.mode == Mode::Direct) return at_parent(port);
+  if (passed.ends) return {};
+  if (network.network.mode == Mode::Direct) return at_direct_port(port, passed);
   if (!passed.redirected) return at_bridge(network, port.ifindex);
   if (network.network.mode == Mode::Bridge) return take_shortcut(port.ifindex);
   // Out of the uplink for a known session, else to the port of the destination's MAC.
@@ -155,8 +153,7 @@ Result<void> Walk::at_port_ingress(const ActiveNetwork& network, const PortRecor
     if (view().destination_mac == network.network.mac) return at_gateway_egress(*other, port.ifindex);
     return enter_network(*other, port.ifindex, true);
   }
-  end(Fate::Outside, link_name(out));
-  return {};
+  return leave_by(out, link_name(out), port.ifindex);
 }
 
 Result<void> Walk::at_gateway_ingress(const ActiveNetwork& network) {
@@ -176,6 +173,12 @@ Result<void> Walk::at_host(int iif) {
   VNET_ASSIGN(auto route,
               context_->netlink.route_of({packet.source->address, packet.destination->address, iif}));
   auto& here = step("host", iif ? link_name(iif) : "", "passed");
+  if (iif && packet.destination_mac && packet.destination_mac->is_multicast()) {
+    here.verdict = "delivered";
+    here.details.emplace_back("a group address: for the host itself, if something listens");
+    end(Fate::Host);
+    return {};
+  }
   if (route.error) {
     here.verdict = "refused";
     here.details.push_back(route.error == EXDEV || route.error == EINVAL
@@ -215,13 +218,14 @@ Result<void> Walk::forward(int iif, const RouteAnswer& route) {
     decrement_ttl(frame_, ethernet_);
   }
   if (const ActiveNetwork* network = network_behind(route.oif)) return at_gateway_egress(*network, iif);
-  if (const UplinkRecord* uplink = uplink_at(route.oif)) {
-    auto hop = route.gateway ? route.gateway : std::optional(view().destination->address);
-    return at_uplink_egress(*uplink, iif, hop);
-  }
-  last().details.push_back(out + " is neither an uplink nor a gateway of ours");
-  end(Fate::Outside, out);
-  return {};
+  auto hop = route.gateway ? route.gateway : std::optional(view().destination->address);
+  if (const UplinkRecord* uplink = uplink_at(route.oif)) return at_uplink_egress(*uplink, iif, hop);
+  VNET_ASSIGN(auto link, context_->netlink.link(route.oif));
+  if (parent_at(route.oif))
+    VNET_TRY(set_next_hop(link, hop));
+  else
+    last().details.push_back(out + " is neither an uplink nor a gateway of ours");
+  return leave_by(route.oif, out, iif);
 }
 
 Result<void> Walk::at_gateway_egress(const ActiveNetwork& network, int iif) {
@@ -266,27 +270,12 @@ Result<void> Walk::at_uplink_ingress(const UplinkRecord& uplink) {
 
 Result<void> Walk::at_uplink_egress(const UplinkRecord& uplink, int iif, const std::optional<Address>& hop) {
   VNET_ASSIGN(auto link, context_->netlink.link(uplink.ifindex));
-  Mac next_hop;
-  if (link.ethernet) {
-    VNET_ASSIGN(auto neighbours, context_->netlink.neighbours(uplink.ifindex));
-    auto known =
-        std::ranges::find(neighbours, hop, [](const Neighbour& each) { return std::optional(each.address); });
-    if (known != neighbours.end())
-      next_hop = known->mac;
-    else
-      last().details.push_back(
-          fmt::format("{} has not answered yet: the host asks for it (ARP, ND)", hop->text()));
-    set_macs(frame_, link.mac, next_hop);
-  } else if (ethernet_) {
-    remove_ethernet(frame_);
-    ethernet_ = false;
-  }
+  VNET_TRY(set_next_hop(link, hop));
   VNET_ASSIGN(auto passed, pass(VNET_HOOK_UPLINK_EGRESS, uplink.interface,
                                 {.ifindex = static_cast<std::uint32_t>(uplink.ifindex),
                                  .ingress_ifindex = static_cast<std::uint32_t>(iif),
                                  .tc_index = tc_index_}));
-  if (!passed.ends) end(Fate::Outside, uplink.interface);
-  return {};
+  return passed.ends ? Result<void>{} : leave_by(uplink.ifindex, uplink.interface, iif);
 }
 
 }  // namespace vnet

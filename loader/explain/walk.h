@@ -25,14 +25,17 @@ class Walk {
   struct Passed {
     bool ends = false;  // dropped or refused, and told
     bool redirected = false;
+    std::array<std::uint32_t, 5> cb{};
   };
 
   // walk_start.cpp: the packet as its sender makes it, and where it comes in.
   Result<void> read_facts();
+  static FrameSpec spec_of(const Question& question, const Address& from);
   Result<void> from_guest(const Question& question, const PortRecord& port);
   Result<void> from_outside(const Question& question, const UplinkRecord& uplink);
   Result<void> from_member(const Question& question, const UplinkRecord& member);
   Result<void> from_host(const Question& question, const ActiveNetwork& network);
+  Result<bool> is_hosts(const Address& address);
   Result<Address> own_address(const Question& question, const ActiveNetwork& network, const PortRecord& port,
                               const std::optional<Mac>& mac);
   std::optional<Mac> port_mac(const PortRecord& port) const;
@@ -42,13 +45,25 @@ class Walk {
   Result<std::optional<Mac>> neighbour_mac(int ifindex, const Address& address);
   Result<void> send(const FrameSpec& spec, const Question& question);
 
+  // walk_direct.cpp: direct attachment.
+  Result<void> from_wire(const Question& question, const ParentRecord& parent);
+  Result<void> from_parents_host(const Question& question, const ParentRecord& parent);
+  Result<void> at_direct_port(const PortRecord& port, const Passed& passed);
+  Result<void> at_parent_ingress(const ParentRecord& parent);
+  Result<void> at_parent_egress(const ParentRecord& parent, int iif);
+  Result<void> up_from_parent(const ParentRecord& parent);
+  Result<void> send_copies(const ParentRecord& parent, const Passed& passed);
+  Result<void> copy_to(const PortRecord& port);
+  Result<std::optional<Mac>> mac_at_parent(const ParentRecord& parent, const Address& address);
+  void deliver_at_parent(const ParentRecord& parent);
+  void sum_up_copies();
+
   // walk.cpp, walk_link.cpp: the places that it passes.
   Result<void> at_port_ingress(const ActiveNetwork& network, const PortRecord& port);
   Result<void> at_host_of_bridge(const ActiveNetwork& network);
   Result<void> take_shortcut(int from);
   Result<void> at_member_ingress(const ActiveNetwork& network, const UplinkRecord& member);
   Result<void> at_member_egress(const UplinkRecord& member);
-  Result<void> at_parent(const PortRecord& port);
   Result<void> at_port_egress(const PortRecord& port);
   Result<void> at_bridge(const ActiveNetwork& network, int from);
   Result<void> at_gateway_ingress(const ActiveNetwork& network);
@@ -56,6 +71,9 @@ class Walk {
   Result<void> enter_network(const ActiveNetwork& network, int iif, bool known);
   Result<void> at_uplink_ingress(const UplinkRecord& uplink);
   Result<void> at_uplink_egress(const UplinkRecord& uplink, int iif, const std::optional<Address>& hop);
+  // Out of an interface: its MACs are written, and what else of ours stands there is passed.
+  Result<void> set_next_hop(const LinkInfo& link, const std::optional<Address>& hop);
+  Result<void> leave_by(int ifindex, const std::string& interface, int iif);
   Result<void> at_host(int iif);
   Result<void> forward(int iif, const RouteAnswer& route);
   Result<void> deliver(std::uint16_t network);
@@ -74,6 +92,7 @@ class Walk {
   const PortRecord* port_of(std::uint16_t slot) const;
   const PortRecord* port_at(int ifindex) const;
   const UplinkRecord* uplink_at(int ifindex) const;
+  const ParentRecord* parent_at(int ifindex) const;
   std::string link_name(int ifindex);
 
   Context* context_;
@@ -81,11 +100,13 @@ class Walk {
   std::vector<ActiveNetwork> networks_;
   std::vector<PortRecord> ports_;
   std::vector<UplinkRecord> uplinks_;
+  std::vector<ParentRecord> parents_;
 
   Explanation told_;
   Frame frame_;
   bool ethernet_ = true;
   std::array<std::uint32_t, 5> cb_{};  // survives a redirect, but not the host's stack
+  std::vector<std::string> copied_;    // who has got a clone of it
   std::uint16_t tc_index_ = 0;         // as it rides through the host's stack
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What does not go through the host's routing: bridges, ports, the members of a host's bridge, parents.
+// What does not go through the host's routing: bridges, ports, the members of a host's bridge.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -99,28 +99,29 @@ Result<void> Walk::at_member_egress(const UplinkRecord& member) {
   return {};
 }
 
-// Direct attachment: the port's program has redirected to another guest of the parent, to the host, or out.
-Result<void> Walk::at_parent(const PortRecord& port) {
-  constexpr std::uint32_t to_wire = 1;  // MARK_WIRE of bpf/direct.bpf.c
-  VNET_ASSIGN(auto parent, context_->netlink.link(port.parent));
-  auto mac = view().destination_mac;
-  std::optional<__u32> guest;
-  shadow_->maps().fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
-    const PortRecord* other = port_at(static_cast<int>(entry.ifindex));
-    if (mac && std::ranges::equal(key.mac, mac->bytes) && other && other->parent == port.parent)
-      guest = entry.ifindex;
-  });
-  if (cb_[2] != to_wire && guest) {
-    std::string to = link_name(static_cast<int>(*guest));
-    last().details.push_back("straight to " + to);
-    end(Fate::Guest, to);
-  } else if (cb_[2] != to_wire && mac == parent.mac) {
-    last().details.emplace_back("to the parent's MAC: up to the host");
-    end(Fate::Host);
-  } else {
-    last().details.push_back("out by " + port.parent);
-    end(Fate::Outside, port.parent);
+// Everybody whose MAC the host knows, and guests on a parent, whom it finds by asking.
+Result<void> Walk::set_next_hop(const LinkInfo& link, const std::optional<Address>& hop) {
+  if (!link.ethernet) {
+    if (ethernet_) remove_ethernet(frame_);
+    ethernet_ = false;
+    return {};
   }
+  VNET_ASSIGN(auto mac, neighbour_mac(link.ifindex, *hop));
+  if (const ParentRecord* parent = parent_at(link.ifindex); parent && !mac) {
+    VNET_ASSIGN(mac, mac_at_parent(*parent, *hop));
+  }
+  if (!mac)
+    last().details.push_back(
+        fmt::format("{} has not answered yet: the host asks for it (ARP, ND)", hop->text()));
+  if (!ethernet_) add_ethernet(frame_);
+  ethernet_ = true;
+  set_macs(frame_, link.mac, mac.value_or(Mac{}));
+  return {};
+}
+
+Result<void> Walk::leave_by(int ifindex, const std::string& interface, int iif) {
+  if (const ParentRecord* parent = parent_at(ifindex)) return at_parent_egress(*parent, iif);
+  end(Fate::Outside, interface);
   return {};
 }
 

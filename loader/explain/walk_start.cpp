@@ -19,14 +19,14 @@ std::string protocol_for(const Question& question) {
   return question.to_port ? "tcp" : "icmp";
 }
 
-FrameSpec spec_of(const Question& question, const Address& from) {
+}  // namespace
+
+FrameSpec Walk::spec_of(const Question& question, const Address& from) {
   FrameSpec spec{.source = from, .destination = question.to, .protocol = protocol_for(question)};
   spec.source_port = question.from_port.value_or(usual_source_port);
   spec.destination_port = question.to_port.value_or(0);
   return spec;
 }
-
-}  // namespace
 
 const char* fate_word(Fate fate) {
   constexpr const char* words[] = {"guest", "host", "outside", "dropped", "refused", "flooded", "nowhere"};
@@ -59,6 +59,10 @@ const UplinkRecord* Walk::uplink_at(int ifindex) const {
   auto found = std::ranges::find(uplinks_, ifindex, &UplinkRecord::ifindex);
   return found == uplinks_.end() ? nullptr : &*found;
 }
+const ParentRecord* Walk::parent_at(int ifindex) const {
+  auto found = std::ranges::find(parents_, ifindex, &ParentRecord::ifindex);
+  return found == parents_.end() ? nullptr : &*found;
+}
 std::string Walk::link_name(int ifindex) {
   auto link = context_->netlink.find_link(ifindex);
   return link && *link ? (*link)->name : fmt::format("interface {}", ifindex);
@@ -68,6 +72,7 @@ Result<void> Walk::read_facts() {
   VNET_ASSIGN(networks_, active_networks(*context_));
   VNET_ASSIGN(ports_, context_->records.ports());
   VNET_ASSIGN(uplinks_, context_->records.uplinks());
+  VNET_ASSIGN(parents_, context_->records.parents());
   // The bridge's own MAC, where the definition leaves it to the kernel.
   for (auto& [record, network] : networks_) {
     if (network.bridge.empty()) continue;
@@ -80,22 +85,29 @@ Result<void> Walk::read_facts() {
 Result<Explanation> Walk::explain(const Question& question) {
   told_ = {};
   tc_index_ = 0;
+  copied_.clear();
   ethernet_ = true;
   VNET_TRY(read_facts());
   auto port = std::ranges::find(ports_, question.interface, &PortRecord::interface);
+  auto parent = std::ranges::find(parents_, question.interface, &ParentRecord::interface);
   auto uplink = std::ranges::find(uplinks_, question.interface, &UplinkRecord::interface);
   auto gateway = std::ranges::find_if(networks_, [&](const ActiveNetwork& each) {
     return each.network.mode != Mode::Bridge && each.network.bridge == question.interface;
   });
   if (port != ports_.end())
     VNET_TRY(from_guest(question, *port));
+  else if (parent != parents_.end())
+    VNET_TRY(from_wire(question, *parent));
   else if (uplink != uplinks_.end())
     VNET_TRY(uplink->network.empty() ? from_outside(question, *uplink) : from_member(question, *uplink));
   else if (gateway != networks_.end())
     VNET_TRY(from_host(question, *gateway));
   else
-    return not_found(fmt::format("{} is neither a port, nor an uplink, nor a gateway of an active network",
-                                 question.interface));
+    return not_found(fmt::format(
+        "{} is neither a port, nor an uplink, a gateway or a direct attachment's interface of an active "
+        "network",
+        question.interface));
+  sum_up_copies();
   if (!shadow_->same_program())
     told_.notes.emplace_back("what is attached comes from another version of vnet-bpf than this command");
   return std::move(told_);
@@ -176,6 +188,7 @@ Result<std::optional<Mac>> Walk::mac_towards(const ActiveNetwork& network, const
   if (mac) return mac;
   VNET_ASSIGN(auto route, context_->netlink.route_of({{to.family, {}}, to, 0}));
   if (!route.error && route.type == RTN_LOCAL) return link.mac;
+  if (!route.error && route.type == RTN_BROADCAST) return group_mac(to);
   return route.gateway ? neighbour_mac(link.ifindex, *route.gateway) : std::optional<Mac>();
 }
 
@@ -232,14 +245,6 @@ Result<void> Walk::from_guest(const Question& question, const PortRecord& port) 
         "{} is in the guest's own subnet, and nobody is known to have it: the guest asks (ARP, ND) first",
         question.to.text()));
     end(Fate::Nowhere, port.interface);
-    return {};
-  }
-  // The program would send copies of it, really: BPF_PROG_TEST_RUN does not hold those back.
-  if (network->network.mode == Mode::Direct && target->is_multicast()) {
-    step(hook_word(VNET_HOOK_PORT_INGRESS), port.interface, "not run");
-    last().details.emplace_back(
-        "a group address: to the wire and to the parent's other guests, as their mode has it");
-    end(Fate::Flooded, port.parent);
     return {};
   }
   return at_port_ingress(*network, port);

@@ -290,8 +290,11 @@ Result<void> Datapath::detach(const std::string& interface, int ifindex) {
   return {};
 }
 
-Result<Fd> Datapath::attached(const std::string& interface, int ifindex, Hook hook) const {
-  return attached_program(point(hook, interface, ifindex));
+Result<Fd> Datapath::attached(const std::string& interface, int ifindex, unsigned hook) const {
+  std::string_view word = hook_word(hook);
+  Hook way = word.ends_with("-ingress") ? Hook::Ingress : Hook::Egress;
+  return attached_program(word.starts_with("parent-") ? parent_point(way, interface, ifindex)
+                                                      : point(way, interface, ifindex));
 }
 
 Result<void> Datapath::attach_direct_port(const std::string& parent, const std::string& interface,

@@ -67,7 +67,7 @@ class Datapath {
   Result<void> attach_member(const std::string& network, const std::string& interface, int ifindex);
   Result<void> detach(const std::string& interface, int ifindex);
   // Ours at that hook of any interface; without a value: none.
-  Result<Fd> attached(const std::string& interface, int ifindex, Hook hook) const;
+  Result<Fd> attached(const std::string& interface, int ifindex, unsigned hook) const;  // enum vnet_hook
   // A parent may be an uplink as well: it has hooks of its own.
   Result<void> attach_direct_port(const std::string& parent, const std::string& interface, int ifindex);
   Result<void> attach_parent(const std::string& interface, int ifindex);

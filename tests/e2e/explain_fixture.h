@@ -114,8 +114,19 @@ class ExplainFixture : public NetworkTest {
       carried = Icmp{.id = about.from_port, .seq = 1} / Payload(payload);
     Packet network = Ipv4{.src = about.from, .dst = about.to, .dont_fragment = true};
     if (v6) network = Ipv6{.src = about.from, .dst = about.to};
-    return Ethernet{.src = parties_.at(about.interface).mac, .dst = destination_mac(about)} / network /
-           carried;
+    return Ethernet{.src = source_mac(about), .dst = destination_mac(about)} / network / carried;
+  }
+
+  // On one link somebody's frame may come back by the wire.
+  std::string source_mac(const Case& about) {
+    auto found = on_one_link_.find(about.from);
+    return found != on_one_link_.end() ? found->second : parties_.at(about.interface).mac;
+  }
+  RawPort& wire_of(const Case& about) {
+    return host_wire_ && about.from == host_address(about) ? *host_wire_ : parties_.at(about.interface).wire;
+  }
+  static std::string host_address(const Case& about) {
+    return about.from.find(':') == std::string::npos ? "203.0.113.2" : "2001:db8:113::2";
   }
 
   std::string destination_mac(const Case& about) {
@@ -145,7 +156,7 @@ class ExplainFixture : public NetworkTest {
   Seen send(const Case& about) {
     mark_ += 16;  // an answer to TCP carries one more
     Bytes packet = frame(about);
-    parties_.at(about.interface).wire.send(VirtioFrame{.header = {}, .frame = packet});
+    wire_of(about).send(VirtioFrame{.header = {}, .frame = packet});
     Seen seen;
     wait_until([&] { return look(about, seen); }, std::chrono::milliseconds(400));
     return seen;
@@ -253,6 +264,7 @@ class ExplainFixture : public NetworkTest {
   std::map<std::string, std::string> gateways_;  // MACs
   std::string host_mac_;
   std::map<std::string, std::string> on_one_link_;  // MACs by address, where everybody asks for everybody
+  std::optional<RawPort> host_wire_;                // where the host itself sends
   std::unique_ptr<vnet::Host> explainer_;
   std::unique_ptr<SharedMaps> maps_;
   std::optional<Monitor> monitor_;
