@@ -136,10 +136,12 @@ void add_verbs(CLI::App& app, Parsed& to) {
                        "  vnet-bpf explain --port eth0 --from 198.51.100.7 --to 192.168.122.10:22");
   explain
       ->add_option("--port", to.question.port,
-                   "Where it comes in: a port, an uplink, or a gateway (the host)")
+                   "Where it comes in: a port, an uplink, a bridge's or direct network's interface, or a "
+                   "gateway (the host)")
       ->required();
   explain->add_option("--to", to.question.to, "ADDR[:PORT] that it is sent to")->required();
-  explain->add_option("--from", to.question.from, "ADDR[:PORT] of the sender; default: the guest's");
+  explain->add_option("--from", to.question.from,
+                      "ADDR[:PORT] of the sender; default: the guest's, or the host's");
   explain->add_option("--proto", to.question.proto, "tcp (a SYN), udp or icmp (an echo request)");
 
   verb(app, "doctor", "Say what on this host is missing or in the way, and what mends it",

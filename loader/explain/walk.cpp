@@ -232,6 +232,7 @@ Result<void> Walk::at_gateway_egress(const ActiveNetwork& network, int iif) {
   VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
   Address to = view().destination->address;
   VNET_ASSIGN(auto mac, mac_of(network, to));
+  if (is_group(network.network, to)) mac = group_mac(to);
   if (!ethernet_) add_ethernet(frame_);
   ethernet_ = true;
   // Also for whom the host does not know: who may not enter is refused before anybody is asked.

@@ -36,12 +36,16 @@ class Walk {
   Result<void> from_member(const Question& question, const UplinkRecord& member);
   Result<void> from_host(const Question& question, const ActiveNetwork& network);
   Result<bool> is_hosts(const Address& address);
+
+  // walk_address.cpp
+  static bool is_group(const Network& network, const Address& to);
   Result<Address> own_address(const Question& question, const ActiveNetwork& network, const PortRecord& port,
                               const std::optional<Mac>& mac);
   std::optional<Mac> port_mac(const PortRecord& port) const;
   Result<std::optional<Mac>> mac_of(const ActiveNetwork& network, const Address& address);
   Result<std::optional<Mac>> mac_towards(const ActiveNetwork& network, const PortRecord& port,
                                          const Address& to);
+  Result<std::optional<Address>> router_of(int ifindex, Family family);
   Result<std::optional<Mac>> neighbour_mac(int ifindex, const Address& address);
   Result<void> send(const FrameSpec& spec, const Question& question);
 

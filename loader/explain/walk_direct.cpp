@@ -88,6 +88,7 @@ Result<void> Walk::at_direct_port(const PortRecord& port, const Passed& passed) 
   auto found = std::ranges::find(parents_, port.parent, &ParentRecord::interface);
   if (found == parents_.end()) return failed(fmt::format("{} is not in use any more", port.parent));
   const ParentRecord& parent = *found;
+  if (passed.cb[2] == to_wire) last().details.push_back("out by " + port.parent);
   VNET_TRY(send_copies(parent, passed));
   if (passed.cb[VNET_CB_TO] & VNET_TO_HOST) {
     VNET_TRY(up_from_parent(parent));
@@ -95,7 +96,6 @@ Result<void> Walk::at_direct_port(const PortRecord& port, const Passed& passed) 
   }
   VNET_ASSIGN(auto link, context_->netlink.find_link(parent.ifindex));
   if (passed.cb[2] == to_wire) {
-    last().details.push_back("out by " + port.parent);
     end(Fate::Outside, port.parent);
   } else if (link && view().destination_mac == link->mac) {
     last().details.emplace_back("to the interface's own MAC: up to the host");

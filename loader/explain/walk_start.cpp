@@ -5,8 +5,6 @@
 
 #include "loader/explain/cause.h"
 #include "loader/explain/walk.h"
-#include "loader/kernel/files.h"
-#include "loader/services/leases.h"
 
 namespace vnet {
 namespace {
@@ -127,97 +125,6 @@ Result<void> Walk::send(const FrameSpec& spec, const Question& question) {
   return shadow_->copy_state({spec.source, spec.destination});
 }
 
-// The fixed one, else the one that is learned.
-std::optional<Mac> Walk::port_mac(const PortRecord& port) const {
-  std::optional<Mac> mac = port.mac;
-  context_->datapath->maps().fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
-    if (mac || entry.ifindex != static_cast<__u32>(port.ifindex)) return;
-    mac.emplace();
-    std::copy(std::begin(key.mac), std::end(key.mac), mac->bytes.begin());
-  });
-  return mac;
-}
-
-Result<std::optional<Mac>> Walk::neighbour_mac(int ifindex, const Address& address) {
-  VNET_ASSIGN(auto neighbours, context_->netlink.neighbours(ifindex));
-  for (const auto& each : neighbours)
-    if (each.address == address) return each.mac;
-  return std::nullopt;
-}
-
-// As ARP or neighbour discovery would find it, without asking: known neighbours, then whose address it is
-// according to the datapath, then leases.
-Result<std::optional<Mac>> Walk::mac_of(const ActiveNetwork& network, const Address& address) {
-  if (!network.network.bridge.empty()) {
-    VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
-    VNET_ASSIGN(auto mac, neighbour_mac(link.ifindex, address));
-    if (mac) return mac;
-  }
-  auto known =
-      context_->datapath->maps().addresses.get({.addr = from_address(address), .slot = network.record.slot});
-  if (known)
-    if (const PortRecord* port = port_of(known->port)) return port_mac(*port);
-  VNET_ASSIGN(auto text, read_file(context_->dirs.leases() / (network.record.name + ".leases")));
-  if (text)
-    for (const auto& lease : parse_leases(*text, network.network))
-      if (lease.ip == address && lease.mac) return *lease.mac;
-  return std::nullopt;
-}
-
-// The MAC that a guest sends to. Its own subnets it asks for directly, the rest goes to the gateway; where
-// that is not ours (bridged, direct) it is taken to be the host's.
-Result<std::optional<Mac>> Walk::mac_towards(const ActiveNetwork& network, const PortRecord& port,
-                                             const Address& to) {
-  const Network& config = network.network;
-  bool is_broadcast = to == *Address::parse("255.255.255.255"), own = false, gateway = false;
-  for (const IpConfig& ip : config.ips) {
-    own |= ip.gateway.contains(to);
-    gateway |= ip.gateway.address == to;
-    is_broadcast |=
-        to.family == Family::V4 && ip.gateway.address.family == Family::V4 && ip.gateway.broadcast() == to;
-  }
-  if (to.is_multicast() || is_broadcast) return group_mac(to);
-  if (config.mode != Mode::Bridge && config.mode != Mode::Direct) {
-    if (own && !gateway) return mac_of(network, to);
-    return config.mac;
-  }
-  VNET_ASSIGN(auto mac, mac_of(network, to));
-  VNET_ASSIGN(auto link, context_->netlink.link(port.parent.empty() ? config.bridge : port.parent));
-  if (mac) return mac;
-  VNET_ASSIGN(mac, neighbour_mac(link.ifindex, to));
-  if (mac) return mac;
-  VNET_ASSIGN(auto route, context_->netlink.route_of({{to.family, {}}, to, 0}));
-  if (!route.error && route.type == RTN_LOCAL) return link.mac;
-  if (!route.error && route.type == RTN_BROADCAST) return group_mac(to);
-  return route.gateway ? neighbour_mac(link.ifindex, *route.gateway) : std::optional<Mac>();
-}
-
-Result<Address> Walk::own_address(const Question& question, const ActiveNetwork& network,
-                                  const PortRecord& port, const std::optional<Mac>& mac) {
-  if (question.from) return *question.from;
-  Family family = question.to.family;
-  for (const auto& ip : port.ips)
-    if (ip.family == family) return ip;
-  std::optional<Address> noted;
-  context_->datapath->maps().addresses.for_each([&](const vnet_address_key& key, const vnet_address& entry) {
-    Address address = to_address(key.addr);
-    if (key.slot == port.slot && entry.port == port.slot && address.family == family &&
-        !address.is_link_local())
-      noted = address;
-  });
-  if (noted) return *noted;
-  VNET_ASSIGN(auto text, read_file(context_->dirs.leases() / (network.record.name + ".leases")));
-  if (text && mac)
-    for (const auto& lease : parse_leases(*text, network.network))
-      if (lease.mac == mac && lease.ip.family == family) return lease.ip;
-  VNET_ASSIGN(auto link, context_->netlink.link(port.parent.empty() ? network.network.bridge : port.parent));
-  VNET_ASSIGN(auto neighbours, context_->netlink.neighbours(link.ifindex));
-  for (const auto& each : neighbours)
-    if (mac && each.mac == *mac && each.address.family == family && !each.address.is_link_local())
-      return each.address;
-  return invalid(fmt::format("no address of the guest at {} is known: give one with --from", port.interface));
-}
-
 Result<void> Walk::from_guest(const Question& question, const PortRecord& port) {
   const ActiveNetwork* network = nullptr;
   for (const auto& each : networks_)
@@ -242,7 +149,7 @@ Result<void> Walk::from_guest(const Question& question, const PortRecord& port) 
   if (!target) {
     step(hook_word(VNET_HOOK_PORT_INGRESS), port.interface, "nothing to send");
     last().details.push_back(fmt::format(
-        "{} is in the guest's own subnet, and nobody is known to have it: the guest asks (ARP, ND) first",
+        "nobody is known to have {}, or to be the guest's router there: the guest asks (ARP, ND) first",
         question.to.text()));
     end(Fate::Nowhere, port.interface);
     return {};
@@ -289,7 +196,7 @@ Result<void> Walk::from_host(const Question& question, const ActiveNetwork& netw
   FrameSpec spec = spec_of(question, *from);
   spec.source_mac = network.network.mac.value_or(Mac{});
   VNET_TRY(send(spec, question));
-  return at_host(0);
+  return is_group(network.network, question.to) ? at_gateway_egress(network, 0) : at_host(0);
 }
 
 }  // namespace vnet

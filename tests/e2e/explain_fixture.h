@@ -131,7 +131,8 @@ class ExplainFixture : public NetworkTest {
 
   std::string destination_mac(const Case& about) {
     const Party& sender = parties_.at(about.interface);
-    if (auto found = on_one_link_.find(about.to); found != on_one_link_.end()) return found->second;
+    auto found = on_one_link_.find(about.to);
+    if (found != on_one_link_.end() && !gateways_.contains(sender.bridge)) return found->second;
     if (sender.bridge.empty()) return host_mac_;
     for (const auto& [name, party] : parties_)
       if (party.bridge == sender.bridge && std::ranges::count(party.addresses, about.to)) return party.mac;

@@ -252,6 +252,44 @@ TEST_F(ExplainDirect, AgreesWithPassthrough) {
     EXPECT_GE(fates_[fate], 4) << fate << testing::PrintToString(fates_);
 }
 
+// Guests of a NAT network and those of the direct one meet on the interface that both leave by.
+TEST_F(ExplainDirect, AgreesWhereTheInterfaceIsAnUplinkToo) {
+  start(dual_stack_xml("<nat ipv6='yes'/>"));
+  start_direct("bridge", {{"g1", 11}, {"g2", 12}});
+  ground().add_guest("g3");
+  guest("g3").must(
+      "sysctl -qw net.ipv6.conf.eth0.accept_ra=0; ip addr add 192.168.122.13/24 dev eth0; "
+      "ip addr add fd00:122::13/64 dev eth0 nodad; ip link set eth0 up; ip route replace default via "
+      "192.168.122.1; ip -6 route replace default via fd00:122::1");
+  vnet({"attach", "g3", "--network", "lab"});
+  wait_until_forwarding("g3");
+  add_party("g3", "virbr0", {"192.168.122.13", "fd00:122::13"});
+  for (const char* to : {"192.168.122.1", "fd00:122::1"}) ASSERT_TRUE(guest("g3").pings(to));
+  host_mac_ = mac(host(), "eth0");
+  compare_unicast({{"g1", 11}, {"eth0", 1}, {"eth0", 11}, {"eth0", 2}});
+  compare_groups({{"g1", 11}, {"eth0", 1}, {"eth0", 2}});
+  inside([&] {
+    std::uint16_t port = 2000;
+    for (bool v6 : {false, true}) {
+      std::string inner = v6 ? "fd00:122::13" : "192.168.122.13";
+      for (const char* protocol : {"tcp", "udp", "icmp"}) {
+        for (int to : {1, 2, 11, 12}) {
+          Case about{"g3", inner, address(v6, to), protocol, ++port, 7};
+          compare(about);
+          compare(about);
+        }
+        on_one_link_[inner] = on_one_link_[address(v6, 1)];  // by the direct guest's router
+        compare({"g1", address(v6, 11), inner, protocol, ++port, 7});
+        on_one_link_.erase(inner);
+        compare({"eth0", address(v6, 1), inner, protocol, ++port, 7});
+      }
+    }
+  });
+  EXPECT_GE(compared_, 140);
+  for (const char* fate : {"outside", "guest", "host", "dropped reflected", "dropped not-visible"})
+    EXPECT_GE(fates_[fate], 6) << fate << testing::PrintToString(fates_);
+}
+
 TEST_F(ExplainDirect, TheVerbTellsWhoGetsACopy) {
   start_direct("bridge", {{"g1", 11}, {"g2", 12}});
   auto told = ground().vnet_json({"explain", "--port", "g1", "--to", "239.1.2.3:5353", "--proto", "udp"});

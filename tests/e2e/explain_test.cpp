@@ -140,6 +140,12 @@ TEST_F(ExplainTest, TheVerbTellsReasonAndCause) {
   EXPECT_EQ("guest", told["fate"]);
   EXPECT_EQ("g1", told["interface"]);
 
+  for (const char* group : {"192.168.122.255:67", "239.1.2.3:67", "[ff0e::1234]:67"}) {
+    told = ground().vnet_json({"explain", "--port", "virbr0", "--to", group, "--proto", "udp"});
+    EXPECT_EQ("flooded", told["fate"]) << group;
+    EXPECT_EQ("virbr0", told["interface"]);
+  }
+
   EXPECT_EQ(3, ground().vnet({"explain", "--port", "nonesuch", "--to", "192.0.2.1"}).status);
   EXPECT_EQ(2, ground().vnet({"explain", "--port", "eth0", "--to", "192.168.122.11"}).status);
 }
