@@ -7,9 +7,10 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 
 #include "loader/doctor/facts.h"
-#include "loader/kernel/sysctl.h"
+#include "loader/kernel/fd.h"
 
 namespace vnet {
 namespace {
@@ -54,9 +55,16 @@ bool has_tcx() {
   return bpf_prog_query_opts(1, tcx_ingress, &options) == 0;
 }
 
-bool compiled_in() {
-  auto enabled = read_sysctl("net.core.bpf_jit_enable");
-  return !enabled || !*enabled || **enabled != "0";  // no such switch: another namespace, or always on
+// The switch is there in the initial network namespace only: what becomes of a program tells everywhere.
+bool compiles() {
+  const bpf_insn code[] = {
+      {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+      {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+  };
+  Fd program(bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "doctor", "GPL", code, std::size(code), nullptr));
+  bpf_prog_info info{};
+  __u32 size = sizeof(info);
+  return !program || bpf_obj_get_info_by_fd(program.get(), &info, &size) || info.jited_prog_len > 0;
 }
 
 }  // namespace
@@ -69,7 +77,7 @@ KernelFacts gather_kernel() {
   std::error_code error;
   kernel.btf = std::filesystem::exists("/sys/kernel/btf/vmlinux", error);
   kernel.tcx = has_tcx();
-  kernel.jit = compiled_in();
+  kernel.jit = compiles();
   auto add = [&](std::string name, int found) { kernel.features.push_back({std::move(name), found == 1}); };
   add("program type sched_cls", libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, nullptr));
   for (const auto& map : map_types)

@@ -5,7 +5,14 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+// Behind <net/if.h>, whose names it has too.
+#include <linux/netfilter_ipv4/ip_tables.h>
 
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 
 #include "loader/kernel/fd.h"
@@ -99,6 +106,70 @@ TEST_F(DoctorTest, ReadOnly) {
   std::string before = state();
   ground().vnet({"doctor"});
   EXPECT_EQ(before, state());
+}
+
+// Asked as the kernel is, and held to what `start` then does.
+TEST_F(DoctorTest, AKernelWithoutTcx) {
+  utsname names{};
+  ASSERT_EQ(0, uname(&names));
+  unsigned major = 0, minor = 0;
+  ASSERT_EQ(2, std::sscanf(names.release, "%u.%u", &major, &minor));
+  bool has_it = major > 6 || (major == 6 && minor >= 6);
+  start();
+  bool has_filters = !host().sh("tc filter show dev eth0 ingress").out.empty();
+  EXPECT_EQ(has_it, !has_filters);
+  if (has_it) {
+    EXPECT_TRUE(findings_of("tcx").empty());
+  } else {
+    EXPECT_THAT(find("tcx", "note")["what"], HasSubstr(std::string(names.release) + " has no tcx"));
+  }
+}
+
+// What a kernel of long ago says of itself.
+TEST_F(DoctorTest, AnOldKernel) {
+  Output ran = host().exec({"setarch", "--uname-2.6", VNET_PROGRAM, "--state-dir",
+                            ground().state_dir().string(), "doctor", "--json"});
+  EXPECT_EQ(1, ran.status) << ran.err;
+  json told = json::parse(ran.out, nullptr, false);
+  ASSERT_TRUE(told.is_object()) << ran.out;
+  std::vector<std::string> all;
+  for (const auto& finding : told["findings"])
+    if (finding["check"] == "kernel") all.push_back(finding["what"]);
+  EXPECT_THAT(all, testing::ElementsAre(testing::StartsWith("the kernel is 2.6.")));
+}
+
+TEST_F(DoctorTest, AKernelWithoutBtf) {
+  Output ran = host().sh("unshare -m sh -c 'mount -t tmpfs none /sys/kernel/btf && exec " VNET_PROGRAM
+                         " --state-dir " +
+                         ground().state_dir().string() + " doctor'");
+  EXPECT_EQ(1, ran.status) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("the kernel has no BTF"));
+}
+
+TEST_F(DoctorTest, ProgramsAreInterpreted) {
+  if (!std::getenv("VNET_OWN_MACHINE"))
+    GTEST_SKIP() << "net.core.bpf_jit_enable is the whole machine's; make vmtest does it in one of its own";
+  EXPECT_TRUE(findings_of("jit").empty());
+  if (!sh("sysctl -qw net.core.bpf_jit_enable=0").ok())
+    GTEST_SKIP() << "this kernel knows no other way (CONFIG_BPF_JIT_ALWAYS_ON)";
+  json finding = find("jit");
+  EXPECT_TRUE(sh(finding["fix"].get<std::string>()).ok()) << finding;
+  EXPECT_TRUE(findings_of("jit").empty());
+}
+
+// The kernel makes its tables for whoever asks, in the namespace that asks.
+TEST_F(DoctorTest, RulesOfIptablesLegacy) {
+  EXPECT_TRUE(findings_of("legacy-rules").empty());
+  bool made = false;
+  run_inside(host(), [&] {
+    ipt_getinfo about{};
+    std::strcpy(about.name, "filter");
+    socklen_t size = sizeof(about);
+    Fd socket(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+    made = socket && !getsockopt(socket.get(), SOL_IP, IPT_SO_GET_INFO, &about, &size);
+  });
+  if (!made) GTEST_SKIP() << "this kernel has no ip_tables (CONFIG_IP_NF_IPTABLES_LEGACY)";
+  EXPECT_THAT(find("legacy-rules", "note")["what"], HasSubstr("iptables filter"));
 }
 
 TEST_F(DoctorTest, NoBpffsWhereStartCannotMountOne) {
