@@ -166,6 +166,10 @@ class Composer {
     section(ports);
     auto selected = std::ranges::find(screen_.ports, view_.selected);
     if (selected == screen_.ports.end()) view_.selected.clear();
+    // What a small terminal has scrolled away to keep the selected one visible comes back in a larger one.
+    if (view_.follow && height_ > view_.height)
+      view_.scroll -= std::min(view_.scroll, height_ - view_.height);
+    view_.height = height_;
     view_.scroll = std::min(view_.scroll, rows > height_ ? rows - height_ : 0);
     if (!view_.follow || view_.selected.empty() || !height_) return;
     std::size_t at = rows - ports + static_cast<std::size_t>(selected - screen_.ports.begin());

@@ -23,6 +23,7 @@ struct View {
   bool follow = false;     // the selected one shall be visible
   bool detail = false;     // the selected one alone
   std::size_t scroll = 0;  // rows of the body above the first one shown
+  std::size_t height = 0;  // of the body, as it was last shown
   double seconds = 1;      // between the readings
   std::string error;       // of the last reading; empty: it went well
   std::size_t columns = 80, rows = 24;

@@ -136,6 +136,17 @@ TEST_F(ScreenTest, TheSelectedPortStaysVisible) {
   EXPECT_EQ("", view_.selected);  // it has gone
 }
 
+TEST_F(ScreenTest, ALargerTerminalShowsTheHeadingsAgain) {
+  press(Key::Down);
+  EXPECT_THAT(text(), HasSubstr("NETWORK"));
+  view_.rows = 8;
+  EXPECT_THAT(text(), HasSubstr(">" + view_.selected + " "));
+  EXPECT_THAT(text(), Not(HasSubstr("NETWORK")));
+  view_.rows = 24;
+  EXPECT_THAT(text(), HasSubstr(">" + view_.selected + " "));
+  EXPECT_THAT(text(), HasSubstr("NETWORK"));
+}
+
 TEST_F(ScreenTest, APortsDetail) {
   auto& port = rates_.ports[0];
   port.sessions = 12;
