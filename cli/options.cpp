@@ -206,6 +206,11 @@ Result<void> check_flows(Parsed& parsed) {
   if (!parsed.flow_address.empty()) filter.address = Prefix::parse(parsed.flow_address);
   if (!parsed.flow_address.empty() && !filter.address)
     return invalid(fmt::format("--address: '{}' is neither ADDR nor ADDR/LENGTH", parsed.flow_address));
+  static const std::set<std::string> protocols{"tcp", "udp", "icmp", "icmp6"};
+  bool is_number = CLI::detail::lexical_cast(parsed.flow_protocol, number) && number < 256;
+  if (!parsed.flow_protocol.empty() && !protocols.contains(parsed.flow_protocol) && !is_number)
+    return invalid(fmt::format("--proto: '{}' is neither tcp, udp, icmp, icmp6 nor a number to 255",
+                               parsed.flow_protocol));
   if (!parsed.flow_protocol.empty()) filter.protocol = parsed.flow_protocol;
   static const std::set<std::string> states{"new", "established", "closing", "closed"};
   if (!parsed.flow_state.empty() && !states.contains(parsed.flow_state))

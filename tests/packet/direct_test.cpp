@@ -146,6 +146,7 @@ TEST_F(Direct, AnUnpluggedPortGetsNothing) {
 TEST_F(Direct, ADropAtTheParentBelongsToTheGuestsNetwork) {
   modes(hidden, bridge);
   set_port("g2", [](vnet_port& port) { port.network = slot::other; });
+  run(Program::ParentIngress, Bytes(60));  // loading may take longer than a monitor's claim lasts
   auto start = [&](const MonitorFilter& filter) { return Monitor::start(maps(), filter).value(); };
   Monitor all = start({}), of_network = start({.network = slot::network}),
           of_port = start({.port = slot::g2});

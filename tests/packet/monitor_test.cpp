@@ -24,6 +24,10 @@ using namespace std::chrono_literals;
 
 class MonitorTest : public BothFamilies {
  protected:
+  void SetUp() override {
+    BothFamilies::SetUp();
+    if (!IsSkipped()) run(Program::PortIngress, spoofed());  // loading may take longer than a claim lasts
+  }
   Monitor start(const MonitorFilter& filter = {}) {
     auto monitor = Monitor::start(maps(), filter);
     if (!monitor) throw std::runtime_error(monitor.error().message);

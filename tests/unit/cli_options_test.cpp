@@ -148,6 +148,9 @@ TEST(CliOptions, Flows) {
   EXPECT_THAT(refused({"flows", "--port", "70000"}), HasSubstr("1 to 65535"));
   EXPECT_THAT(refused({"flows", "--address", "192.0.2"}), HasSubstr("'192.0.2'"));
   EXPECT_THAT(refused({"flows", "--state", "open"}), HasSubstr("established"));
+  for (const char* protocol : {"ipx", "256", "-1"})
+    EXPECT_THAT(refused({"flows", std::string("--proto=") + protocol}), HasSubstr("neither tcp, udp"));
+  EXPECT_EQ("47", parse({"flows", "--proto", "47"}).flow_filter.protocol);
   EXPECT_THAT(refused({"flows", "--usage", "--proto", "tcp"}), HasSubstr("--usage"));
   EXPECT_THAT(refused({"flows", "--usage", "--watch"}), HasSubstr("exclude"));
   EXPECT_THAT(refused({"flows", "--watch", "--json"}), HasSubstr("--json"));
