@@ -18,6 +18,9 @@
 
 namespace vnet::test {
 
+// The first question at a hook loads its program, which takes a slow machine seconds.
+inline constexpr std::chrono::seconds patience{40};
+
 // One packet: who sends it, and what it is.
 struct Case {
   std::string interface;  // as explain calls it: g1, eth0
@@ -216,11 +219,13 @@ class ExplainFixture : public NetworkTest {
     SCOPED_TRACE(about.text());
     Explanation told;
     // Others have traffic, too, and sessions end: that nothing moves at least once is enough.
-    EXPECT_TRUE(wait_until([&] {
-      std::string before = live_state();
-      told = ask(about);
-      return before == live_state();
-    }));
+    EXPECT_TRUE(wait_until(
+        [&] {
+          std::string before = live_state();
+          told = ask(about);
+          return before == live_state();
+        },
+        patience));
     Seen seen = send(about);
     ++compared_;
     ++fates_[seen.fate + (seen.reason.empty() ? "" : " " + seen.reason)];
