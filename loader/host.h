@@ -3,10 +3,13 @@
 // function a verb. Verbs that change something return a Plan; the caller shows or runs it, holding lock().
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -88,6 +91,13 @@ class Host {
   Result<Plan> attach_members(const PortRequest& request);
   Result<Plan> set(const PortRequest& request);
   Result<Plan> detach(const std::string& interface);
+
+  // For `run` (host_run.cpp). run_lock: for as long as it runs; Failed when another one has it.
+  Result<Lock> run_lock();
+  Result<std::set<std::string>> autostart_networks();
+  // What is to be done now, in order. Of the networks that are wanted, those that are active are taken off.
+  Result<std::vector<Task>> tasks(std::set<std::string>& wanted);
+  Result<std::vector<pid_t>> service_pids();  // whose end is a reason to look again
 
   Result<std::vector<NetworkSummary>> list();  // active and inactive
   Result<NetworkDetails> show(const std::string& name);
