@@ -157,6 +157,10 @@ void add_verbs(CLI::App& app, Parsed& to) {
 
   auto* completion = verb(app, "completion", "Print a completion script", "vnet-bpf completion bash");
   completion->group("");
+  auto* hook =
+      verb(app, "hook", "What packaging/libvirt/hooks/qemu calls", "vnet-bpf hook libvirt g1 start begin -");
+  hook->group("");
+  hook->add_option("WORDS", to.options.hook, "libvirt, and the hook's arguments")->required()->expected(3, 9);
   completion->add_option("SHELL", to.options.interface, "bash")->required();
 }
 
@@ -279,6 +283,8 @@ Result<Options> check(Parsed& parsed) {
       return invalid(fmt::format("--watch: '{}' is not a number of seconds from 0.1 to 86400", parsed.watch));
     options.watch_seconds = seconds;
   }
+  if (options.verb == "hook" && options.hook.front() != "libvirt")
+    return invalid(fmt::format("hook: '{}' is not one of libvirt", options.hook.front()));
   if (options.verb == "completion" && options.interface != "bash")
     return invalid(fmt::format("completion: '{}' is not one of bash", options.interface));
   return options;

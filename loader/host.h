@@ -16,6 +16,7 @@
 #include "loader/error.h"
 #include "loader/explain/explain.h"
 #include "loader/kernel/lock.h"
+#include "loader/model/guest.h"
 #include "loader/model/network.h"
 #include "loader/observe/allocations.h"
 #include "loader/observe/drops.h"
@@ -98,6 +99,11 @@ class Host {
   // What is to be done now, in order. Of the networks that are wanted, those that are active are taken off.
   Result<std::vector<Task>> tasks(std::set<std::string>& wanted);
   Result<std::vector<pid_t>> service_pids();  // whose end is a reason to look again
+
+  // For a hypervisor's hook (host_guest.cpp).
+  Result<std::string> network_of(const std::string& interface);  // whose bridge it is in; "": nobody's
+  std::vector<Task> plug_in(const GuestInterface& card, const std::string& network);
+  Result<std::vector<Task>> forget_gone();  // ports whose interface does not exist any more
 
   Result<std::vector<NetworkSummary>> list();  // active and inactive
   Result<NetworkDetails> show(const std::string& name);

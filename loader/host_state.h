@@ -24,6 +24,7 @@ struct Host::State {
   }
   Result<std::optional<Network>> definition(const std::string& name);
   Result<std::vector<Network>> definitions();
+  Result<std::string> network_with(const LinkInfo& link);  // whose port it is or could be; ""
   Result<bool> is_active(const std::string& name);
   Result<std::vector<Task>> heal_tasks();
   Result<Plan> heal();  // all of them

@@ -18,6 +18,11 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
+// Loading a network's programs takes seconds in a machine without KVM.
+bool soon(const std::function<bool()>& ready) {
+  return wait_until(ready, seconds(40));
+}
+
 class Run : public PortTest {
  protected:
   // Until it has looked for the first time.
@@ -37,7 +42,7 @@ class Run : public PortTest {
     ASSERT_EQ(0, kill(pid, signal));
   }
   bool ended() {
-    return wait_until([&] { return !read("run.status").empty(); });
+    return soon([&] { return !read("run.status").empty(); });
   }
   ServiceManager& manager() { return *manager_; }
   std::string read(const std::string& name) {
@@ -52,7 +57,7 @@ class Run : public PortTest {
     return {};
   }
   bool attached_to(const std::string& name, const std::string& network) {
-    return wait_until([&] {
+    return soon([&] {
       auto entry = port(name);
       return (entry.is_null() ? "" : entry["network"].get<std::string>()) == network;
     });
@@ -136,7 +141,7 @@ TEST_F(Run, OneThatIsThereAlreadyIsFoundAndServed) {
   ASSERT_TRUE(attached_to("g1", "lab")) << log();
   wait_until_forwarding("g1");
   EXPECT_TRUE(guest("g1").pings("203.0.113.1"));
-  EXPECT_TRUE(wait_until([&] { return port("g1")["mac"] == mac_of(11); }));
+  EXPECT_TRUE(soon([&] { return port("g1")["mac"] == mac_of(11); }));
   // With SIGTERM the loop is gone, and nothing else.
   end(SIGTERM);
   ASSERT_TRUE(ended());
@@ -165,7 +170,7 @@ TEST_F(Run, WhatACommandHasAttachedIsPluggedInAgain) {
   attach("g1", 11, {"--filter", "clean-traffic"});
   run();
   host().must("ip link set g1 nomaster");
-  EXPECT_TRUE(wait_until([&] {
+  EXPECT_TRUE(soon([&] {
     return host().sh("ip -o link show g1").out.find("master virbr0") != std::string::npos;
   })) << log();
   EXPECT_EQ("clean-traffic", port("g1")["filters"].at(0).get<std::string>());
@@ -182,7 +187,7 @@ TEST_F(Run, OnABridgeOfTheHostsOnlyTapsAreOurs) {
   run();
   EXPECT_THAT(log(), HasSubstr("the host has no bridge br0"));
   host().must("ip link add br0 type bridge; ip link set br0 up");
-  EXPECT_TRUE(wait_until([&] { return is_up("lan"); })) << log();
+  EXPECT_TRUE(soon([&] { return is_up("lan"); })) << log();
   ground().add_guest("c1");
   host().must("ip link set c1 master br0");
   add_tap("vnet7", "fe:54:00:00:00:07", "br0");
@@ -190,10 +195,9 @@ TEST_F(Run, OnABridgeOfTheHostsOnlyTapsAreOurs) {
   EXPECT_TRUE(port("c1").is_null());
   // It goes, and comes back as another one.
   host().must("ip link delete br0");
-  EXPECT_TRUE(wait_until([&] { return log().find("br0 has gone") != std::string::npos; })) << log();
+  EXPECT_TRUE(soon([&] { return log().find("br0 has gone") != std::string::npos; })) << log();
   host().must("ip link add br0 type bridge; ip link set br0 up; ip link set vnet7 master br0");
-  EXPECT_TRUE(wait_until([&] { return log().find("Network lan started again") != std::string::npos; }))
-      << log();
+  EXPECT_TRUE(soon([&] { return log().find("Network lan started again") != std::string::npos; })) << log();
   EXPECT_TRUE(attached_to("vnet7", "lan"));
 }
 
@@ -211,7 +215,7 @@ TEST_F(Run, TheUplinksAddressIsFollowed) {
     auto device = maps().devices.get(index);
     return device && device->addr4.word_be[3] == inet_addr("203.0.113.9");
   };
-  EXPECT_TRUE(wait_until(noted)) << log();
+  EXPECT_TRUE(soon(noted)) << log();
   EXPECT_TRUE(guest("g1").pings("203.0.113.1"));
 }
 
@@ -224,7 +228,7 @@ TEST_F(Run, AnotherUplinkIsFollowed) {
       "ip link add wan1 type veth peer name wan1-far; ip link set wan1 up; ip link set wan1-far up; "
       "ip addr add 203.0.114.2/24 dev wan1; ip route replace default via 203.0.114.1 dev wan1; "
       "ip -6 route del default");
-  EXPECT_TRUE(wait_until([&] { return uplinks() == "[\"wan1\"]"; })) << uplinks() << log();
+  EXPECT_TRUE(soon([&] { return uplinks() == "[\"wan1\"]"; })) << uplinks() << log();
 }
 
 TEST_F(Run, KilledAndStartedAgainItKeepsCountersAndSessions) {
@@ -235,21 +239,21 @@ TEST_F(Run, KilledAndStartedAgainItKeepsCountersAndSessions) {
   wait_until_forwarding("g1");
   Background sink = outside().background(
       {"socat", "-u", "TCP-LISTEN:9000,reuseaddr", "CREATE:" + (ground().state_dir() / "got").string()});
-  ASSERT_TRUE(wait_until([&] { return !outside().sh("ss -Hltn sport = :9000").out.empty(); }));
+  ASSERT_TRUE(soon([&] { return !outside().sh("ss -Hltn sport = :9000").out.empty(); }));
   Background source = guest("g1").background(
       {"sh", "-c", "while echo line; do sleep 0.05; done | socat -u - TCP:203.0.113.1:9000"});
   auto received = [&] { return read("got").size(); };
-  ASSERT_TRUE(wait_until([&] { return received() > 20; }));
+  ASSERT_TRUE(soon([&] { return received() > 20; }));
   auto before = sent_by("g1");
   end(SIGKILL);
   ASSERT_TRUE(ended());
   EXPECT_EQ("137\n", read("run.status"));
   auto had = received();
-  EXPECT_TRUE(wait_until([&] { return received() > had + 20; }));
+  EXPECT_TRUE(soon([&] { return received() > had + 20; }));
   run();
   EXPECT_THAT(log(), Not(HasSubstr("error")));
   had = received();
-  EXPECT_TRUE(wait_until([&] { return received() > had + 20; }));
+  EXPECT_TRUE(soon([&] { return received() > had + 20; }));
   EXPECT_GT(sent_by("g1"), before);
   EXPECT_EQ(1U, ground().vnet_json({"flows"}).size());
 }
@@ -260,8 +264,7 @@ TEST_F(Run, AKilledDnsmasqComesBack) {
   std::string pid = dnsmasq_pid();
   ASSERT_FALSE(pid.empty());
   sh("kill -9 " + pid);
-  EXPECT_TRUE(wait_until([&] { return !dnsmasq_pid().empty() && dnsmasq_pid() != pid; }, seconds(15)))
-      << log();
+  EXPECT_TRUE(soon([&] { return !dnsmasq_pid().empty() && dnsmasq_pid() != pid; })) << log();
   put_into_bridge("g1", 11);
   ASSERT_TRUE(attached_to("g1", "lab"));
   wait_until_forwarding("g1");
@@ -269,8 +272,7 @@ TEST_F(Run, AKilledDnsmasqComesBack) {
   // And again: it is the new one that is watched.
   pid = dnsmasq_pid();
   sh("kill -9 " + pid);
-  EXPECT_TRUE(wait_until([&] { return !dnsmasq_pid().empty() && dnsmasq_pid() != pid; }, seconds(15)))
-      << log();
+  EXPECT_TRUE(soon([&] { return !dnsmasq_pid().empty() && dnsmasq_pid() != pid; })) << log();
 }
 
 TEST_F(Run, ADeletedGatewayIsMadeAgainWithItsPorts) {
@@ -281,10 +283,9 @@ TEST_F(Run, ADeletedGatewayIsMadeAgainWithItsPorts) {
   run();
   ASSERT_TRUE(attached_to("g2", "lab"));
   host().must("ip link delete virbr0");
-  EXPECT_TRUE(wait_until([&] { return log().find("its bridge virbr0 had gone") != std::string::npos; }))
-      << log();
+  EXPECT_TRUE(soon([&] { return log().find("its bridge virbr0 had gone") != std::string::npos; })) << log();
   for (const char* name : {"g1", "g2"}) {
-    EXPECT_TRUE(wait_until([&] {
+    EXPECT_TRUE(soon([&] {
       return host().sh(std::string("ip -o link show ") + name).out.find("master virbr0") != std::string::npos;
     })) << log();
     wait_until_forwarding(name);
