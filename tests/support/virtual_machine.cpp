@@ -26,7 +26,7 @@ const char* const kernel_options =
 
 Argv qemu_words(const MachineImage& image, const MachineOptions& options, const std::string& socket,
                 const std::string& console) {
-  std::string device = fmt::format("virtio-net-pci,netdev=net,mac={},host_mtu={}", options.mac, options.mtu);
+  std::string device = "virtio-net-pci,netdev=net,mac=" + options.mac;
   std::string tap = fmt::format("tap,id=net,ifname={},script=no,downscript=no,vhost=off", options.tap);
   if (options.queues > 1) {
     tap += fmt::format(",queues={}", options.queues);

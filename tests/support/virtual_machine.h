@@ -28,7 +28,6 @@ struct MachineOptions {
   std::string tap;   // there already, up
   std::string mac;
   int queues = 1;  // the tap must be of the same kind
-  int mtu = 1500;
 };
 
 class VirtualMachine {
