@@ -11,8 +11,6 @@
 namespace vnet::cli {
 namespace {
 
-const std::set<std::string> later_verbs{"run"};
-
 // The words behind the options as CLI11 fills them in.
 struct Parsed {
   std::string state_dir, file, watch, only_network, only_port, listen, textfile, pcap, all_members;
@@ -80,6 +78,11 @@ void add_verbs(CLI::App& app, Parsed& to) {
                "vnet-bpf show default\n  vnet-bpf show default --xml > default.xml")
       ->add_flag("--xml", to.options.xml, "The normalised libvirt XML");
   network_verb(app, to, "leases", "List a network's DHCP leases", "vnet-bpf leases default");
+  verb(app, "run",
+       "Start the networks marked with autostart, then follow changes: guests' interfaces that libvirt or "
+       "QEMU plug "
+       "into a network's bridge, uplinks, addresses, a dnsmasq that has died; until SIGTERM",
+       "vnet-bpf run\n  systemctl enable --now vnet-bpf");
 
   auto* attach = verb(app, "attach", "Attach an interface to a network",
                       "vnet-bpf attach vnet0 --network default --mac 52:54:00:12:34:56\n"
@@ -156,6 +159,10 @@ void add_verbs(CLI::App& app, Parsed& to) {
 
   auto* completion = verb(app, "completion", "Print a completion script", "vnet-bpf completion bash");
   completion->group("");
+  auto* hook =
+      verb(app, "hook", "What packaging/libvirt/hooks/qemu calls", "vnet-bpf hook libvirt g1 start begin -");
+  hook->group("");
+  hook->add_option("WORDS", to.options.hook, "libvirt, and the hook's arguments")->required()->expected(3, 9);
   completion->add_option("SHELL", to.options.interface, "bash")->required();
 }
 
@@ -256,7 +263,7 @@ Result<Options> check(Parsed& parsed) {
   options.pcap = some(parsed.pcap);
   if (parsed.count) options.count = parsed.count;
   static const std::set<std::string> changing{"define", "undefine", "start",  "stop", "autostart",
-                                              "up",     "attach",   "detach", "set"};
+                                              "up",     "attach",   "detach", "set",  "run"};
   bool changes = changing.contains(options.verb);
   if (options.json && changes) return invalid(fmt::format("--json: {} prints no facts", options.verb));
   if (options.dry_run && !changes) return invalid(fmt::format("--dry-run: {} changes nothing", options.verb));
@@ -283,6 +290,8 @@ Result<Options> check(Parsed& parsed) {
       return invalid(fmt::format("--watch: '{}' is not a number of seconds from 0.1 to 86400", parsed.watch));
     options.watch_seconds = seconds;
   }
+  if (options.verb == "hook" && options.hook.front() != "libvirt")
+    return invalid(fmt::format("hook: '{}' is not one of libvirt", options.hook.front()));
   if (options.verb == "completion" && options.interface != "bash")
     return invalid(fmt::format("completion: '{}' is not one of bash", options.interface));
   return options;
@@ -297,8 +306,7 @@ Result<std::variant<Options, Notice>> parse_options(const std::vector<std::strin
   std::string word = first_word(arguments);
   auto named = [&](CLI::App* sub) { return sub->check_name(word); };
   if (!word.empty() && app.get_subcommands(named).empty()) {
-    const char* why = later_verbs.contains(word) ? "is not in this build" : "is no verb";
-    return invalid(fmt::format("'{}' {}; verbs: {}", word, why, fmt::join(verb_names(app), ", ")));
+    return invalid(fmt::format("'{}' is no verb; verbs: {}", word, fmt::join(verb_names(app), ", ")));
   }
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());

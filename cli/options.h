@@ -30,6 +30,7 @@ struct Options {
   FlowFilter flow_filter;                       // flows
   bool usage = false;                           // flows
   std::optional<std::string> listen, textfile;  // export
+  std::vector<std::string> hook;                // hook: libvirt NAME OPERATION ...
   std::vector<PortRequest> ports;               // attach; set: one
   bool all_members = false;                     // attach: ports[0] stands for each of them
   DropFilter drops;                             // monitor

@@ -10,8 +10,9 @@ namespace vnet::cli {
 namespace {
 
 // The kernel lets only root do or see these; the others read files, which may be readable.
-const std::set<std::string> root_verbs{"start", "stop",  "up",      "attach",  "detach", "set",   "ports",
-                                       "stats", "flows", "monitor", "explain", "export", "doctor"};
+const std::set<std::string> root_verbs{"start", "stop",    "up",      "attach", "detach",
+                                       "set",   "ports",   "run",     "hook",   "stats",
+                                       "flows", "monitor", "explain", "export", "doctor"};
 const std::set<std::string> looking_verbs{"list",  "show",  "leases",  "ports",
                                           "stats", "flows", "explain", "doctor"};
 
@@ -19,6 +20,8 @@ Result<void> with_host(const Options& options) {
   if (options.watch_seconds) return options.verb == "flows" ? watch_flows(options) : watch(options);
   if (options.verb == "export") return export_metrics(options);
   VNET_ASSIGN(auto host, Host::open(options.state_dir, options.verbose));
+  if (options.verb == "run") return run(host, options);
+  if (options.verb == "hook") return hook(host, options);
   if (options.verb == "monitor") return monitor(host, options);
   return looking_verbs.contains(options.verb) ? look(host, options) : change(host, options);
 }

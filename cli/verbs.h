@@ -13,6 +13,8 @@ namespace vnet::cli {
 Result<void> run_verb(const Options& options);
 Result<void> change(Host& host, const Options& options);   // verbs_change.cpp
 Result<void> look(Host& host, const Options& options);     // verbs_look.cpp
+Result<void> run(Host& host, const Options& options);      // run.cpp
+Result<void> hook(Host& host, const Options& options);     // hook.cpp
 Result<void> monitor(Host& host, const Options& options);  // monitor.cpp
 Result<void> export_metrics(const Options& options);       // export.cpp
 Result<void> watch(const Options& options);                // watch.cpp

@@ -60,26 +60,33 @@ Result<std::vector<Network>> Host::State::definitions() {
 }
 
 // Every mutating command mends what has died or changed since the last one.
-Result<Plan> Host::State::heal() {
-  Plan plan;
+Result<std::vector<Task>> Host::State::heal_tasks() {
+  std::vector<Task> tasks;
   VNET_ASSIGN(auto active, active_networks(context));
   std::vector<Network> networks;
   for (const auto& [record, network] : active) {
     networks.push_back(network);
     VNET_ASSIGN(auto bridge, context.netlink.find_link(network.bridge));
     if (!record.complete || !bridge) continue;  // `start` or `stop` finish what was interrupted
-    VNET_ASSIGN(auto dnsmasq, plan_dnsmasq(context, network));
-    plan.append(std::move(dnsmasq));
-    if (network.mode == Mode::Bridge) {
-      VNET_ASSIGN(auto bridged, plan_bridged_heal(context, network, record.slot));
-      plan.append(std::move(bridged));
-    }
+    tasks.push_back(
+        {"dnsmasq of " + network.name, [this, network] { return plan_dnsmasq(context, network); }});
+    if (network.mode == Mode::Bridge)
+      tasks.push_back({"bridge " + network.bridge, [this, network, slot = record.slot] {
+                         return plan_bridged_heal(context, network, slot);
+                       }});
   }
-  if (!networks.empty()) {
-    VNET_ASSIGN(auto uplinks, plan_uplinks(context, networks));
-    plan.append(std::move(uplinks));
-    VNET_ASSIGN(auto parents, heal_parents(context, networks));
-    plan.append(std::move(parents));
+  if (networks.empty()) return tasks;
+  tasks.push_back({"uplinks", [this, networks] { return plan_uplinks(context, networks); }});
+  tasks.push_back({"direct attachment", [this, networks] { return heal_parents(context, networks); }});
+  return tasks;
+}
+
+Result<Plan> Host::State::heal() {
+  Plan plan;
+  VNET_ASSIGN(auto tasks, heal_tasks());
+  for (const auto& task : tasks) {
+    VNET_ASSIGN(auto part, task.plan());
+    plan.append(std::move(part));
   }
   return plan;
 }

@@ -3,16 +3,20 @@
 // function a verb. Verbs that change something return a Plan; the caller shows or runs it, holding lock().
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "loader/error.h"
 #include "loader/explain/explain.h"
 #include "loader/kernel/lock.h"
+#include "loader/model/guest.h"
 #include "loader/model/network.h"
 #include "loader/observe/allocations.h"
 #include "loader/observe/drops.h"
@@ -88,6 +92,18 @@ class Host {
   Result<Plan> attach_members(const PortRequest& request);
   Result<Plan> set(const PortRequest& request);
   Result<Plan> detach(const std::string& interface);
+
+  // For `run` (host_run.cpp). run_lock: for as long as it runs; Failed when another one has it.
+  Result<Lock> run_lock();
+  Result<std::set<std::string>> autostart_networks();
+  // What is to be done now, in order. Of the networks that are wanted, those that are active are taken off.
+  Result<std::vector<Task>> tasks(std::set<std::string>& wanted);
+  Result<std::vector<pid_t>> service_pids();  // whose end is a reason to look again
+
+  // For a hypervisor's hook (host_guest.cpp).
+  Result<std::string> network_of(const std::string& interface);  // whose bridge it is in; "": nobody's
+  std::vector<Task> plug_in(const GuestInterface& card, const std::string& network);
+  Result<std::vector<Task>> forget_gone();  // ports whose interface does not exist any more
 
   Result<std::vector<NetworkSummary>> list();  // active and inactive
   Result<NetworkDetails> show(const std::string& name);

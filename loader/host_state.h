@@ -24,8 +24,10 @@ struct Host::State {
   }
   Result<std::optional<Network>> definition(const std::string& name);
   Result<std::vector<Network>> definitions();
+  Result<std::string> network_with(const LinkInfo& link);  // whose port it is or could be; ""
   Result<bool> is_active(const std::string& name);
-  Result<Plan> heal();
+  Result<std::vector<Task>> heal_tasks();
+  Result<Plan> heal();  // all of them
   Plan plan_define(const Network& network, const std::string& file_name);
 };
 

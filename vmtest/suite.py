@@ -43,8 +43,13 @@ def matching(program, regex):
     return [test for test in listed(program) if re.search(regex, test)]
 
 
+def guest_tests(build, mode, regex):
+    """libvirt's and QEMU's tests bring networks of their own: once is enough."""
+    return [test for test in matching(build / "guest_tests", regex) if mode == "nat" or test.startswith("GuestTest.")]
+
+
 def guest_script(build, mode, tests):
-    return (f"VNET_GUEST_MODE={mode} {build / 'guest_tests'} --gtest_color=no --gtest_output=xml:$RESULTS/guest_tests.xml "
+    return (f"VNET_GUEST_MODE={mode} VNET_GUEST_ALL=1 {build / 'guest_tests'} --gtest_color=no --gtest_output=xml:$RESULTS/guest_tests.xml "
             f"--gtest_filter={shlex.quote(':'.join(tests))}")
 
 

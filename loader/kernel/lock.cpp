@@ -42,8 +42,8 @@ Result<Lock> Lock::acquire(const std::filesystem::path& file, std::string_view v
     if (errno != EWOULDBLOCK) return system_error(action);
     const auto now = Clock::now();
     if (now >= deadline)
-      return failed("another vnet-bpf is at work" + holder(fd.get()) + "; gave up after " +
-                    duration_text(wait));
+      return failed("another vnet-bpf is at work" + holder(fd.get()) +
+                    (wait.count() ? "; gave up after " + duration_text(wait) : ""));
     std::this_thread::sleep_for(std::min<Clock::duration>(std::chrono::milliseconds(20), deadline - now));
   }
   std::string text = "pid " + std::to_string(::getpid()) + " (" + std::string(verb) + ")\n";

@@ -105,4 +105,9 @@ Result<Lock> StateDir::lock(std::string_view verb, std::chrono::milliseconds wai
   return Lock::acquire(runtime() / "lock", verb, wait);
 }
 
+Result<Lock> StateDir::run_lock() const {
+  VNET_TRY(make_folder(runtime()));
+  return Lock::acquire(runtime() / "run.lock", "run", std::chrono::milliseconds(0));
+}
+
 }  // namespace vnet

@@ -40,6 +40,8 @@ class StateDir {
 
   // runtime()/lock, with runtime() made if it is not there.
   Result<Lock> lock(std::string_view verb, std::chrono::milliseconds wait = std::chrono::seconds(10)) const;
+  // Held by `run` as long as it runs, so that there is one.
+  Result<Lock> run_lock() const;
 
  private:
   std::optional<Path> dir_;

@@ -53,6 +53,9 @@ Result<KnownPorts> known_ports(Context& context);
 Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPorts& known);  // port_plan.cpp
 Result<Plan> plan_set(Context& context, const PortRequest& request);
 Result<Plan> plan_detach(Context& context, const PortRecord& record);
+// Ports that somebody else has plugged into a network's bridge or taken out of it, and those that are gone.
+Result<std::vector<Task>> port_tasks(Context& context,
+                                     const std::vector<ActiveNetwork>& active);  // plugged_ports.cpp
 
 // Every session of a slot (a network's or a port's) goes, and its share with it.
 void forget_sessions(SharedMaps& maps, std::uint16_t slot);

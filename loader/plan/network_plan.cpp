@@ -36,6 +36,17 @@ Result<std::vector<ActiveNetwork>> other_networks(Context& context, const std::s
   return others;
 }
 
+// Ports from before, when the bridge went away under them: to be attached to the new one.
+Result<void> unsettle_ports(Context& context, const std::string& network) {
+  VNET_ASSIGN(auto ports, context.records.ports());
+  for (auto& port : ports) {
+    if (port.network != network || !port.settled) continue;
+    port.settled = false;
+    VNET_TRY(context.records.save(port));
+  }
+  return {};
+}
+
 Result<Plan> plan_mode_up(Context& context, const Network& network, std::uint16_t slot,
                           const std::vector<ActiveNetwork>& others) {
   if (network.mode == Mode::Bridge) return plan_bridged_up(context, network, slot);
@@ -90,6 +101,7 @@ Result<Plan> plan_start(Context& context, const Network& network) {
       [&context, started]() -> Result<void> {
         VNET_ASSIGN(Datapath * datapath, context.need_datapath());
         VNET_TRY(context.records.save(started));
+        VNET_TRY(unsettle_ports(context, started.name));
         return clear_slot(datapath->maps(), started.slot);
       },
       [&context, started] {

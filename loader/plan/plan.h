@@ -35,4 +35,10 @@ class Plan {
   std::vector<Step> steps_;
 };
 
+// Something to be seen to, planned when its turn comes: what is done before it may change the facts.
+struct Task {
+  std::string about;  // "port vnet0"; one that goes on failing is told of once
+  std::function<Result<Plan>()> plan;
+};
+
 }  // namespace vnet

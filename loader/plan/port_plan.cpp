@@ -294,7 +294,10 @@ Result<Plan> plan_detach(Context& context, const PortRecord& record) {
   VNET_ASSIGN(auto link, context.netlink.find_link(record.interface));
   // The name may have been given to another interface meanwhile: that one is not ours to touch.
   bool there = link && link->ifindex == record.ifindex;
-  if (there && link->master)
+  // It may have been moved to another bridge, too.
+  VNET_ASSIGN(auto active, active_network(context, record.network));
+  VNET_ASSIGN(auto bridge, context.netlink.find_link(active ? active->network.bridge : ""));
+  if (there && bridge && link->master == bridge->ifindex)
     plan.add(fmt::format("take {} out of its bridge", record.interface),
              [&context, record]() -> Result<void> {
                if (record.mac) (void)context.netlink.delete_fdb(record.ifindex, *record.mac);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "loader/plan/context.h"
 
@@ -37,6 +38,7 @@ Result<std::vector<LinkInfo>> wanted_uplinks(Context& context, const std::vector
 
 // For kernels below 6.7, whose FIB lookup does not tell the source address of a route.
 void note_addresses(Context& context, int ifindex, vnet_device& device) {
+  device.addr4 = device.addr6 = {};
   auto addresses = context.netlink.addresses(ifindex);
   if (!addresses) return;
   for (const auto& info : *addresses) {
@@ -67,6 +69,19 @@ void take_down(Context& context, const UplinkRecord& record) {
   (void)context.records.remove_uplink(record.interface);
 }
 
+void plan_addresses(Plan& plan, Context& context, const LinkInfo& link) {
+  auto& devices = context.datapath->maps().devices;
+  auto device = devices.get(static_cast<__u32>(link.ifindex));
+  if (!device) return;
+  vnet_device now = *device;
+  note_addresses(context, link.ifindex, now);
+  if (!std::memcmp(&now, &*device, sizeof(now))) return;
+  plan.add(fmt::format("note the addresses of uplink {}", link.name),
+           [&context, index = static_cast<__u32>(link.ifindex), now] {
+             return context.datapath->maps().devices.set(index, now);
+           });
+}
+
 }  // namespace
 
 Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks) {
@@ -89,7 +104,10 @@ Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks
     });
   }
   for (const auto& link : wanted) {
-    if (attached(link)) continue;
+    if (attached(link)) {
+      plan_addresses(plan, context, link);
+      continue;
+    }
     plan.add(
         fmt::format("attach uplink {}", link.name),
         [&context, link]() -> Result<void> {

@@ -3,6 +3,7 @@
 // segments.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
 #include <vector>
 
@@ -150,6 +151,22 @@ TEST_F(GuestTest, MovesToANetworkWithDhcp6AndJumboFrames) {
   })) << bound.out;
   EXPECT_THAT(address(g2(), "fd00:126:"), StartsWith("fd00:126::1"));
   expect_soon(g2(), "ping -c 1 -W 2 fd00:126::1");
+  // Whole: what was cut into pieces would not be that long.
+  g2().sh("ip link set eth0 mtu 9000; ip addr add 192.168.126.9/24 dev eth0");
+  for (const char* gateway : {"192.168.126.1", "fd00:126::1"}) {
+    std::string seen = ground().state_dir() / "jumbo";
+    std::filesystem::remove(seen);
+    Background capture = host().background(
+        {"sh", "-c", "tcpdump -nn -i g2 -c 2 'greater 8900' && touch " + seen});  // there and back
+    EXPECT_TRUE(wait_until(
+        [&] {
+          g2().sh(fmt::format("ping -c 1 -W 1 -s 8900 {}", gateway));
+          return std::filesystem::exists(seen);
+        },
+        std::chrono::seconds(20)))
+        << gateway;
+  }
+  g2().sh("ip addr del 192.168.126.9/24 dev eth0; ip link set eth0 mtu 1500");
   vnet({"detach", "g2"});
   vnet({"attach", "g2", "--network", "lab", "--mac", "52:54:00:00:00:02"});
   vnet({"stop", "wide"});

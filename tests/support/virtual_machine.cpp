@@ -21,12 +21,12 @@ using std::chrono::seconds;
 
 // QEMU 7.2's emulation of cmpxchg16b now and then corrupts the guest.
 const char* const processor = "qemu64,-cx16";
-const char* const kernel_line =
+const char* const kernel_options =
     "console=ttyS0 quiet loglevel=4 mitigations=off nokaslr tsc=reliable no_timer_check random.trust_cpu=on";
 
 Argv qemu_words(const MachineImage& image, const MachineOptions& options, const std::string& socket,
                 const std::string& console) {
-  std::string device = fmt::format("virtio-net-pci,netdev=net,mac={},host_mtu={}", options.mac, options.mtu);
+  std::string device = "virtio-net-pci,netdev=net,mac=" + options.mac;
   std::string tap = fmt::format("tap,id=net,ifname={},script=no,downscript=no,vhost=off", options.tap);
   if (options.queues > 1) {
     tap += fmt::format(",queues={}", options.queues);
@@ -36,7 +36,7 @@ Argv qemu_words(const MachineImage& image, const MachineOptions& options, const 
   return {"qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=single", "-cpu", processor,
           "-smp", std::to_string(options.queues), "-m", "256", "-nodefaults", "-no-user-config", "-display", "none",
           "-kernel", image.kernel, "-initrd", image.initrd,
-          "-append", fmt::format("{} guest.name={}", kernel_line, options.name),
+          "-append", kernel_line(options.name),
           "-serial", "file:" + console,
           "-device", "virtio-serial-pci", "-chardev", fmt::format("socket,id=shell,path={},server=on,wait=off", socket),
           "-device", "virtconsole,chardev=shell", "-netdev", tap, "-device", device};
@@ -44,6 +44,10 @@ Argv qemu_words(const MachineImage& image, const MachineOptions& options, const 
 }
 
 }  // namespace
+
+std::string kernel_line(const std::string& name) {
+  return fmt::format("{} guest.name={}", kernel_options, name);
+}
 
 std::expected<MachineImage, std::string> machine_image() {
   if (!sh("command -v qemu-system-x86_64").ok())

@@ -21,12 +21,13 @@ struct MachineImage {
 // Built or from the cache; else why it cannot be had. The package comes from Debian's archive the first time.
 std::expected<MachineImage, std::string> machine_image();
 
+std::string kernel_line(const std::string& name);  // what a guest's kernel is told
+
 struct MachineOptions {
   std::string name;  // its host name
   std::string tap;   // there already, up
   std::string mac;
   int queues = 1;  // the tap must be of the same kind
-  int mtu = 1500;
 };
 
 class VirtualMachine {
@@ -34,6 +35,10 @@ class VirtualMachine {
   // In namespace `where`; its files go to `folder`.
   VirtualMachine(const Namespace& where, const std::filesystem::path& folder, const MachineImage& image,
                  const MachineOptions& options);
+
+  // One that somebody else has started, with a virtio console on that socket.
+  VirtualMachine(std::filesystem::path socket, std::filesystem::path console)
+      : socket_path_(std::move(socket)), console_path_(std::move(console)) {}
 
   // Boots until it answers. False when it does not; console() may tell why.
   bool wait_up(std::chrono::seconds limit = std::chrono::seconds(90));

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// `hook libvirt NAME OPERATION ...`, called by packaging/libvirt/hooks/qemu with the domain's XML on standard
+// input. It may not call libvirt, writes nothing to standard output (which would be taken for XML), and lets
+// every guest start but one whose <filterref> cannot be kept.
+#include <fmt/format.h>
+#include <syslog.h>
+
+#include <algorithm>
+#include <iostream>
+#include <iterator>
+
+#include "cli/text.h"
+#include "cli/verbs.h"
+#include "loader/config/domain_xml.h"
+
+namespace vnet::cli {
+namespace {
+
+void note(int priority, const std::string& text) {
+  std::string line = printable(text);
+  syslog(priority, "%s", line.c_str());
+}
+
+Result<void> carry_out(const std::vector<Task>& tasks) {
+  for (const auto& task : tasks) {
+    VNET_ASSIGN(auto plan, task.plan());
+    VNET_TRY(plan.run());
+    if (!plan.done.empty()) note(LOG_INFO, plan.done);
+  }
+  return {};
+}
+
+void warn_of_what_is_not_ours(const GuestInterface& card) {
+  if (card.bandwidth)
+    note(LOG_WARNING,
+         fmt::format("{}: <bandwidth><outbound> does not hold for what the datapath forwards", card.target));
+  if (card.vlan) note(LOG_WARNING, fmt::format("{}: <vlan> is up to the bridge", card.target));
+}
+
+struct Card {
+  GuestInterface card;
+  std::string network;
+};
+
+// Those on a bridge of ours.
+Result<std::vector<Card>> ours(Host& host, const std::vector<GuestInterface>& cards) {
+  std::vector<Card> found;
+  for (const auto& card : cards) {
+    if (card.target.empty()) continue;
+    VNET_ASSIGN(auto network, host.network_of(card.target));
+    if (!network.empty()) found.push_back({card, network});
+  }
+  return found;
+}
+
+Result<void> logged(const std::string& name, Result<void> done) {
+  if (!done) note(LOG_ERR, fmt::format("guest {}: {}", name, done.error().message));
+  return {};
+}
+
+// Tries all; the error is that of one with a filter, the others are only logged.
+Result<void> plug_in(Host& host, const std::string& name, const std::vector<Card>& cards) {
+  VNET_ASSIGN(auto lock, host.lock("hook"));
+  Result<void> filtered;
+  for (const auto& [card, network] : cards) {
+    warn_of_what_is_not_ours(card);
+    auto done = carry_out(host.plug_in(card, network));
+    if (!done && !card.filter.empty())
+      filtered = std::move(done);
+    else
+      (void)logged(name, std::move(done));
+  }
+  return filtered;
+}
+
+Result<void> release(Host& host) {
+  VNET_ASSIGN(auto lock, host.lock("hook"));
+  VNET_ASSIGN(auto gone, host.forget_gone());
+  return carry_out(gone);
+}
+
+}  // namespace
+
+Result<void> hook(Host& host, const Options& options) {
+  const std::string& name = options.hook.at(1);
+  const std::string& operation = options.hook.at(2);
+  openlog("vnet-bpf", LOG_PID, LOG_DAEMON);
+  if (operation == "release") return logged(name, release(host));
+  bool starts = operation == "start";
+  if (!starts && operation != "reconnect" && operation != "attach") return {};
+  std::string xml(std::istreambuf_iterator<char>(std::cin), {});
+  auto cards = parse_domain_interfaces(xml, "its XML");
+  if (!cards) return logged(name, std::unexpected(std::move(cards).error()));
+  auto concerned = ours(host, *cards);
+  if (!concerned) return logged(name, std::unexpected(std::move(concerned).error()));
+  if (concerned->empty()) return {};
+  auto done = plug_in(host, name, *concerned);
+  // Without what it was to be kept from it does not start; one that runs already goes on.
+  bool filtered = std::ranges::any_of(*concerned, [](const Card& one) { return !one.card.filter.empty(); });
+  if (!starts || !filtered) return logged(name, std::move(done));
+  if (!done) return std::unexpected(std::move(done).error().within("guest " + name));
+  return {};
+}
+
+}  // namespace vnet::cli

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// `run`: the commands' plans once more whenever the network has changed, until a signal ends it. What is
+// attached stays attached then.
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include "cli/text.h"
+#include "cli/verbs.h"
+#include "loader/kernel/events.h"
+#include "loader/kernel/fd.h"
+
+namespace vnet::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A guest that starts makes a dozen events; they are one reason to look. But a guest waits for its network.
+constexpr milliseconds quiet{30}, longest_delay{200};
+constexpr seconds first_retry{1}, last_retry{60};
+constexpr int most_rounds = 8;
+
+// Says each problem once, and again only when it has become another one.
+class Problems {
+ public:
+  void tell(const std::string& about, const Error& error) {
+    seen_.insert(about);
+    auto& known = told_[about];
+    if (std::string line = error_line(error); known != line)
+      std::fprintf(stderr, "%s\n", (known = line).c_str());
+  }
+  void begin() { seen_.clear(); }
+  bool any() const { return !seen_.empty(); }
+  void end() {
+    std::erase_if(told_, [&](const auto& entry) { return !seen_.contains(entry.first); });
+  }
+
+ private:
+  std::map<std::string, std::string> told_;
+  std::set<std::string> seen_;
+};
+
+void say(const Plan& plan) {
+  if (!plan.done.empty()) {
+    print(printable(plan.done) + "\n");
+  } else {
+    for (const auto& step : plan.steps()) print(printable(step.text) + "\n");
+  }
+  std::fflush(stdout);
+}
+
+class Runner {
+ public:
+  static Result<Runner> make(Host& host) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    Runner runner(host);
+    runner.signals_ = Fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!runner.signals_) return system_error("waiting for signals");
+    VNET_ASSIGN(runner.events_, NetworkEvents::open());  // before the first look, so that nothing is missed
+    std::uint64_t interval = 0;
+    if (sd_watchdog_enabled(0, &interval) > 0) runner.watchdog_ = std::chrono::microseconds(interval / 2);
+    VNET_ASSIGN(runner.wanted_, host.autostart_networks());
+    return runner;
+  }
+
+  Result<void> run() {
+    look();
+    sd_notify(0, "READY=1");
+    while (!stopping_) {
+      VNET_TRY(wait());
+      if (!stopping_ && look_at_ && Clock::now() >= *look_at_) look();
+    }
+    sd_notify(0, "STOPPING=1");
+    return {};
+  }
+
+ private:
+  explicit Runner(Host& host) : host_(&host) {}
+
+  // Plans, carries out, and plans again until there is nothing left to do.
+  void look() {
+    look_at_.reset();
+    first_event_.reset();
+    problems_.begin();
+    for (int round = 0; round < most_rounds; ++round) {
+      auto changed = one_round();
+      if (!changed) problems_.tell("", changed.error());
+      if (!changed || !*changed) break;
+    }
+    problems_.end();
+    watch_services();
+    if (!problems_.any()) {
+      retry_ = first_retry;
+      return;
+    }
+    look_at_ = Clock::now() + retry_;
+    retry_ = std::min<seconds>(retry_ * 2, last_retry);
+  }
+
+  Result<bool> one_round() {
+    VNET_ASSIGN(auto lock, host_->lock("run"));
+    VNET_ASSIGN(auto tasks, host_->tasks(wanted_));
+    bool changed = false;
+    for (const auto& task : tasks) {
+      auto plan = task.plan();
+      if (plan && plan->empty()) continue;
+      Result<void> done = plan ? plan->run() : std::unexpected(plan.error());
+      if (!done) {
+        problems_.tell(task.about, done.error());
+        continue;
+      }
+      say(*plan);
+      changed = true;
+    }
+    return changed;
+  }
+
+  // Other processes' ends wake us up by their descriptors.
+  void watch_services() {
+    services_.clear();
+    auto pids = host_->service_pids();
+    if (!pids) return;
+    for (pid_t pid : *pids)
+      if (Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); fd) services_.push_back(std::move(fd));
+  }
+
+  Result<void> wait() {
+    std::vector<pollfd> items{{.fd = signals_.get(), .events = POLLIN},
+                              {.fd = events_->fd(), .events = POLLIN}};
+    for (const auto& service : services_) items.push_back({.fd = service.get(), .events = POLLIN});
+    if (::poll(items.data(), items.size(), timeout()) < 0 && errno != EINTR)
+      return system_error("waiting for events");
+    if (watchdog_) sd_notify(0, "WATCHDOG=1");
+    if (items[0].revents) take_signals();
+    bool ended = std::ranges::any_of(items.begin() + 2, items.end(), &pollfd::revents);
+    if (ended) services_.clear();  // once is enough
+    if ((items[1].revents && events_->drain()) || ended) look_soon();
+    return {};
+  }
+
+  void look_soon() {
+    auto now = Clock::now();
+    if (!first_event_) first_event_ = now;
+    look_at_ = std::min(now + quiet, *first_event_ + longest_delay);
+  }
+
+  int timeout() const {
+    auto until = Clock::time_point::max();
+    if (look_at_) until = *look_at_;
+    if (watchdog_)
+      until = std::min(until, Clock::now() + std::chrono::duration_cast<Clock::duration>(*watchdog_));
+    if (until == Clock::time_point::max()) return -1;
+    auto left = std::chrono::ceil<milliseconds>(until - Clock::now()).count();
+    return static_cast<int>(std::clamp<long long>(left, 0, 1 << 30));
+  }
+
+  void take_signals() {
+    signalfd_siginfo info;
+    while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+      if (info.ssi_signo != SIGHUP) {
+        stopping_ = true;
+        continue;
+      }
+      sd_notify(0, "RELOADING=1");
+      if (auto names = host_->autostart_networks()) wanted_ = std::move(*names);
+      look();
+      sd_notify(0, "READY=1");
+    }
+  }
+
+  Host* host_;
+  Fd signals_;
+  std::optional<NetworkEvents> events_;
+  std::vector<Fd> services_;
+  std::set<std::string> wanted_;
+  Problems problems_;
+  std::optional<std::chrono::microseconds> watchdog_;  // how often systemd wants to hear from us
+  std::optional<Clock::time_point> look_at_, first_event_;
+  seconds retry_ = first_retry;
+  bool stopping_ = false;
+};
+
+Result<void> dry_run(Host& host) {
+  VNET_ASSIGN(auto wanted, host.autostart_networks());
+  VNET_ASSIGN(auto tasks, host.tasks(wanted));
+  for (const auto& task : tasks) {
+    VNET_ASSIGN(auto plan, task.plan());
+    for (const auto& step : plan.steps()) print(printable(step.text) + "\n");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> run(Host& host, const Options& options) {
+  if (options.dry_run) return dry_run(host);
+  VNET_ASSIGN(auto alone, host.run_lock());
+  VNET_ASSIGN(auto runner, Runner::make(host));
+  return runner.run();
+}
+
+}  // namespace vnet::cli

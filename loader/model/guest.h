@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A network card of a guest as libvirt's domain XML describes it: what of it is a port's business.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loader/model/address.h"
+
+namespace vnet {
+
+struct GuestInterface {
+  std::string target;  // the host's side: vnet0; empty while there is none
+  std::string model;
+  std::optional<Mac> mac;
+  std::optional<bool> link_up, isolated;
+  std::string filter;        // <filterref>; empty: none
+  std::vector<Address> ips;  // its parameters IP and IPV6
+  bool bandwidth = false, vlan = false;
+};
+
+// Our filters for a name of libvirt's. Empty: it only permits. nullopt: there is nothing like it here.
+std::optional<std::vector<std::string>> filters_like(const std::string& nwfilter);
+
+}  // namespace vnet

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The real libvirtd in a network namespace, with mounts of its own: nothing of the machine's libvirt is
+// touched.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "tests/support/namespace.h"
+#include "tests/support/virtual_machine.h"
+
+namespace vnet::test {
+
+struct DomainOptions {
+  std::string name;
+  std::string interface;  // the <interface> element
+};
+
+class Libvirt {
+ public:
+  static std::string missing();  // why it cannot be had here; "" when it can
+
+  // Its files go to `folder`. environment: "NAME=VALUE ..." for the project's hook.
+  Libvirt(const Namespace& where, std::filesystem::path folder, const std::string& environment);
+  ~Libvirt();  // ends its guests, too
+
+  void start();  // waits until it answers; throws std::runtime_error
+  void restart();
+  Output virsh(const Argv& words, std::chrono::milliseconds limit = std::chrono::seconds(60)) const;
+  std::string must(const Argv& words) const;  // what it printed; throws std::runtime_error
+  std::string log() const;
+
+  std::string domain_file(const MachineImage& image, const DomainOptions& options) const;
+  std::unique_ptr<VirtualMachine> machine(const std::string& name) const;
+  // Names of the host's interfaces of a guest, as libvirt tells them.
+  std::string interface_of(const std::string& domain, const std::string& mac) const;
+
+ private:
+  const Namespace* where_;
+  std::filesystem::path folder_;
+  std::unique_ptr<Background> daemon_;
+};
+
+}  // namespace vnet::test

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/config/domain_xml.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace vnet {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const std::string domain = R"(<domain type='kvm' id='3'>
+  <name>g1</name>
+  <devices>
+    <disk type='file'><target dev='vda' bus='virtio'/></disk>
+    <interface type='bridge'>
+      <mac address='52:54:00:12:34:56'/><source bridge='virbr0'/><target dev='vnet0'/>
+      <bandwidth><outbound average='100'/></bandwidth><vlan><tag id='42'/></vlan>
+      <model type='virtio'/><port isolated='yes'/><link state='down'/>
+      <filterref filter='clean-traffic'>
+        <parameter name='IP' value='192.168.122.7'/><parameter name='IP' value='192.168.122.8'/>
+        <parameter name='IPV6' value='fd00::7'/><parameter name='DHCPSERVER' value='192.168.122.1'/>
+      </filterref>
+    </interface>
+    <interface type='network'><source network='default'/></interface>
+  </devices>
+</domain>)";
+
+TEST(DomainXml, WhatAPortIsToKnow) {
+  auto cards = parse_domain_interfaces(domain, "g1");
+  ASSERT_TRUE(cards) << cards.error().message;
+  ASSERT_EQ(2U, cards->size());
+  const GuestInterface& first = cards->front();
+  EXPECT_EQ("vnet0", first.target);
+  EXPECT_EQ("virtio", first.model);
+  EXPECT_EQ(Mac::parse("52:54:00:12:34:56"), first.mac);
+  EXPECT_EQ(false, first.link_up);
+  EXPECT_EQ(true, first.isolated);
+  EXPECT_EQ("clean-traffic", first.filter);
+  EXPECT_THAT(first.ips, ElementsAre(*Address::parse("192.168.122.7"), *Address::parse("192.168.122.8"),
+                                     *Address::parse("fd00::7")));
+  EXPECT_TRUE(first.bandwidth && first.vlan);
+}
+
+TEST(DomainXml, WhatIsNotSaidIsLeftOpen) {
+  auto cards = parse_domain_interfaces(domain, "g1");
+  ASSERT_TRUE(cards);
+  const GuestInterface& second = cards->back();
+  EXPECT_EQ("", second.target + second.model + second.filter);
+  EXPECT_FALSE(second.mac || second.link_up || second.isolated || second.bandwidth || second.vlan);
+  EXPECT_THAT(second.ips, IsEmpty());
+  EXPECT_THAT(*parse_domain_interfaces("<domain/>", "g1"), IsEmpty());
+}
+
+TEST(DomainXml, WhatIsNoDomainIsRefused) {
+  EXPECT_THAT(parse_domain_interfaces("<network/>", "guest g1").error().message, HasSubstr("<domain>"));
+  for (std::size_t length = 0; length < domain.size(); ++length)
+    EXPECT_FALSE(parse_domain_interfaces(domain.substr(0, length), "g1"));
+}
+
+TEST(DomainXml, FiltersByLibvirtsNames) {
+  EXPECT_THAT(*filters_like("clean-traffic"), ElementsAre("clean-traffic"));
+  EXPECT_THAT(*filters_like("no-arp-mac-spoofing"), ElementsAre("no-arp-spoofing"));
+  EXPECT_THAT(*filters_like("allow-dhcp-server"), IsEmpty());  // theirs does not make the guest one
+  EXPECT_FALSE(filters_like("house-rule"));
+}
+
+}  // namespace
+}  // namespace vnet
