@@ -10,8 +10,8 @@ namespace vnet::cli {
 namespace {
 
 // The kernel lets only root do or see these; the others read files, which may be readable.
-const std::set<std::string> root_verbs{"start", "stop",  "up",      "attach",  "detach", "set",   "ports",
-                                       "stats", "flows", "monitor", "explain", "export", "doctor"};
+const std::set<std::string> root_verbs{"start", "stop",  "up",    "attach",  "detach",  "set",    "ports",
+                                       "block", "stats", "flows", "monitor", "explain", "export", "doctor"};
 const std::set<std::string> looking_verbs{"list",  "show",  "leases",  "ports",
                                           "stats", "flows", "explain", "doctor"};
 
@@ -20,7 +20,8 @@ Result<void> with_host(const Options& options) {
   if (options.verb == "export") return export_metrics(options);
   VNET_ASSIGN(auto host, Host::open(options.state_dir, options.verbose));
   if (options.verb == "monitor") return monitor(host, options);
-  return looking_verbs.contains(options.verb) ? look(host, options) : change(host, options);
+  bool looks = looking_verbs.contains(options.verb) || (options.verb == "block" && options.action == "list");
+  return looks ? look(host, options) : change(host, options);
 }
 
 }  // namespace

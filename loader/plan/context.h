@@ -53,6 +53,9 @@ Result<KnownPorts> known_ports(Context& context);
 Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPorts& known);  // port_plan.cpp
 Result<Plan> plan_set(Context& context, const PortRequest& request);
 Result<Plan> plan_detach(Context& context, const PortRecord& record);
+// The block list: what is not (or is) there already; as it is.
+Result<Plan> plan_block(Context& context, bool add, const std::vector<Prefix>& prefixes);  // block_plan.cpp
+Result<std::vector<Prefix>> blocked_prefixes(Context& context);
 
 // Every session of a slot (a network's or a port's) goes, and its share with it.
 void forget_sessions(SharedMaps& maps, std::uint16_t slot);
