@@ -8,16 +8,16 @@
 #ifndef VNET_BPF_ACCESS_H
 #define VNET_BPF_ACCESS_H
 
-#include "bpf/kernel.h"
+#include "bpf/context.h"
 
 /* Beyond, the verifier cannot follow; no header that we write lies there. */
 #define ACCESS_MAX 0x3fff
 
 /* n bytes at an offset of the linear part, or NULL. */
-static __always_inline void *linear(struct __sk_buff *skb, u32 at, u32 n)
+static __always_inline void *linear(struct pkt_ctx *ctx, u32 at, u32 n)
 {
-	u8 *data = (u8 *)(long)skb->data;
-	u8 *end = (u8 *)(long)skb->data_end;
+	u8 *data = (u8 *)(long)ctx->data;
+	u8 *end = (u8 *)(long)ctx->data_end;
 
 	/* In one register from here on: the verifier knows the range of the value that it saw compared. */
 	if (!__builtin_constant_p(at))
@@ -38,22 +38,22 @@ static __always_inline void move(void *to, const void *from, u32 n)
 }
 
 /* n is a constant, and the buffer aligned to 4. */
-static __always_inline int read_bytes(struct __sk_buff *skb, u32 at, void *to, u32 n)
+static __always_inline int read_bytes(struct pkt_ctx *ctx, u32 at, void *to, u32 n)
 {
-	void *from = linear(skb, at, n);
+	void *from = linear(ctx, at, n);
 
 	if (unlikely(!from))
-		return bpf_skb_load_bytes(skb, at, to, n);
+		return load_bytes(ctx, at, to, n);
 	move(to, from, n);
 	return 0;
 }
 
-static __always_inline int write_bytes(struct __sk_buff *skb, u32 at, const void *from, u32 n)
+static __always_inline int write_bytes(struct pkt_ctx *ctx, u32 at, const void *from, u32 n)
 {
-	void *to = linear(skb, at, n);
+	void *to = linear(ctx, at, n);
 
 	if (unlikely(!to))
-		return bpf_skb_store_bytes(skb, at, from, n, 0);
+		return store_bytes(ctx, at, from, n);
 	move(to, from, n);
 	return 0;
 }

@@ -44,30 +44,31 @@ __noinline int count_drop(u32 slot, u32 reason)
 	return 0;
 }
 
+static __always_inline void dropped(struct pkt_ctx *ctx, enum vnet_hook hook, u32 slot, u32 reason, u32 bytes)
+{
+	count_drop(slot, reason);
+	monitor(ctx, hook, slot, reason, bytes);
+}
+
+#ifndef VNET_XDP
 /*
  * TC_ACT_OK inside the programs; outwards it becomes TC_ACT_UNSPEC ("next"): programs of others get their
  * turn, and the kernel leaves skb->tc_index alone, which it overwrites on TC_ACT_OK.
  */
 #define PASS TC_ACT_UNSPEC
 
-static __always_inline void dropped(struct __sk_buff *skb, enum vnet_hook hook, u32 slot, u32 reason,
-				    u32 bytes)
-{
-	count_drop(slot, reason);
-	monitor(skb, hook, slot, reason, bytes);
-}
-
 /* bytes: the length as the packet arrived, taken before anything was rewritten. */
-static __always_inline int leave(struct __sk_buff *skb, enum vnet_hook hook, int verdict, u32 slot,
+static __always_inline int leave(struct pkt_ctx *ctx, enum vnet_hook hook, int verdict, u32 slot,
 				 enum counted what, u32 bytes)
 {
 	if (unlikely(verdict < 0)) {
-		dropped(skb, hook, slot, -verdict, bytes);
+		dropped(ctx, hook, slot, -verdict, bytes);
 		return TC_ACT_SHOT;
 	}
 	if (what != COUNT_NOTHING)
 		count_traffic(slot, what, bytes);
 	return verdict == TC_ACT_OK ? PASS : verdict;
 }
+#endif
 
 #endif

@@ -13,33 +13,8 @@
 #include "bpf/fragment.h"
 #include "bpf/masquerade.h"
 #include "bpf/route.h"
+#include "bpf/subnet.h"
 #include "bpf/translate.h"
-
-static __always_inline struct vnet_subnet *subnet_of(const struct vnet_addr *addr)
-{
-	struct vnet_subnet_key where = {.prefixlen = 128};
-
-	where.addr = *addr;
-	return bpf_map_lookup_elem(&subnets, &where);
-}
-
-static __always_inline u32 flags_of_network(u32 slot)
-{
-	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
-
-	return net ? net->flags : 0;
-}
-
-/* Whom a packet is from and to, as its own header says. */
-static __always_inline const struct vnet_addr *packet_source(const struct packet *p)
-{
-	return p->flags & PACKET_ERROR ? &p->outer_src : &p->flow.src;
-}
-
-static __always_inline const struct vnet_addr *packet_target(const struct packet *p)
-{
-	return p->flags & PACKET_ERROR ? &p->outer_dst : &p->flow.dst;
-}
 
 /* Which address of <nat><address> a pair of hosts gets: always the same one. */
 static __always_inline void nat_pool_address(const struct vnet_network *net, const struct vnet_flow *flow,

@@ -46,9 +46,9 @@ static __always_inline int is_group(const struct packet *p)
 	return bpf_ntohl(p->flow.dst.word_be[0]) >> 24 == 0xff;
 }
 
-__noinline int parse_frame(struct __sk_buff *skb, struct packet *p)
+__noinline int parse_frame(struct pkt_ctx *ctx, struct packet *p)
 {
-	return p ? parse(skb, p, ETH_HLEN) : DROP(MALFORMED);
+	return p ? parse(ctx, p, ETH_HLEN) : DROP(MALFORMED);
 }
 
 /* At the ingress of a port with `established`: what its guest sends may be answered. */
@@ -156,7 +156,7 @@ __noinline int admits_fragment(struct packet *p, u32 note)
 }
 
 /* Neighbour discovery (133 to 137, never from beyond a router), multicast listeners, DHCP's answers. */
-static __always_inline int keeps_the_link(struct __sk_buff *skb, const struct packet *p)
+static __always_inline int keeps_the_link(struct pkt_ctx *ctx, const struct packet *p)
 {
 	u8 type;
 
@@ -169,32 +169,20 @@ static __always_inline int keeps_the_link(struct __sk_buff *skb, const struct pa
 	}
 	if (p->family == 4)
 		return p->proto == IPPROTO_IGMP;
-	if (p->proto != IPPROTO_ICMPV6 || bpf_skb_load_bytes(skb, p->l4, &type, 1))
+	if (p->proto != IPPROTO_ICMPV6 || load_bytes(ctx, p->l4, &type, 1))
 		return 0;
 	if (type >= 133 && type <= 137)
 		return p->ttl == 255;
 	return (type >= 130 && type <= 132) || type == 143;
 }
 
-__noinline int inbound(struct __sk_buff *skb, struct vnet_port *port)
+static __always_inline int let_in(struct pkt_ctx *ctx, struct vnet_port *port, struct packet *p)
 {
-	struct packet *p = packet_room();
-	u8 to[6];
 	int err;
 
-	if (!port || !p || bpf_skb_load_bytes(skb, 0, to, sizeof(to)))
-		return DROP(MALFORMED);
-	/* The host's own link protocols, which no guest can send. */
-	if (to[0] == 0x01 && to[1] == 0x80 && to[2] == 0xc2 && !to[3] && !to[4] && to[5] < 0x10)
-		return 0;
-	if (!skb->vlan_present && skb->protocol == bpf_htons(ETH_P_ARP))
-		return 0;
-	err = parse_frame(skb, p);
-	if (err)
-		return err;
-	if (!p->family)
+	if (!port || !p)
 		return DROP(INBOUND);
-	if (keeps_the_link(skb, p))
+	if (keeps_the_link(ctx, p))
 		return 0;
 	if (p->flags & PACKET_LATER)
 		return admits_fragment(p, 0);
@@ -204,33 +192,54 @@ __noinline int inbound(struct __sk_buff *skb, struct vnet_port *port)
 	return err;
 }
 
-/* From an isolated port of the same network: tc_index says which port a packet came in by. */
-static __always_inline int is_isolated_from(struct __sk_buff *skb, const struct vnet_port *port)
+__noinline int inbound(struct pkt_ctx *ctx, struct vnet_port *port)
 {
-	u32 from = skb->tc_index;
+	struct packet *p = packet_room();
+	u8 to[6];
+	int err;
+
+	if (!port || !p || load_bytes(ctx, 0, to, sizeof(to)))
+		return DROP(MALFORMED);
+	/* The host's own link protocols, which no guest can send. */
+	if (to[0] == 0x01 && to[1] == 0x80 && to[2] == 0xc2 && !to[3] && !to[4] && to[5] < 0x10)
+		return 0;
+	if (!has_tag(ctx) && protocol_of(ctx) == bpf_htons(ETH_P_ARP))
+		return 0;
+	err = parse_frame(ctx, p);
+	if (err)
+		return err;
+	if (!p->family)
+		return DROP(INBOUND);
+	return let_in(ctx, port, p);
+}
+
+/* From an isolated port of the same network: tc_index says which port a packet came in by. */
+static __always_inline int is_isolated_from(struct pkt_ctx *ctx, const struct vnet_port *port)
+{
+	u32 from = slot_before(ctx);
 	u32 *network = from ? bpf_map_lookup_elem(&isolated, &from) : NULL;
 
 	return network && *network == port->network;
 }
 
 /* The one question before a frame is handed to a port. */
-static __always_inline int may_receive(struct __sk_buff *skb, struct vnet_port *port)
+static __always_inline int may_receive(struct pkt_ctx *ctx, struct vnet_port *port)
 {
 	if (!(port->flags & (VNET_PORT_F_DOWN | VNET_PORT_F_ISOLATED | VNET_PORT_F_INBOUND)))
 		return 0;
 	if (port->flags & VNET_PORT_F_DOWN)
 		return DROP(LINK_DOWN);
-	if (port->flags & VNET_PORT_F_ISOLATED && is_isolated_from(skb, port))
+	if (port->flags & VNET_PORT_F_ISOLATED && is_isolated_from(ctx, port))
 		return DROP(ISOLATED_PORT);
-	return port->flags & VNET_PORT_F_INBOUND ? inbound(skb, port) : 0;
+	return port->flags & VNET_PORT_F_INBOUND ? inbound(ctx, port) : 0;
 }
 
 /* The same, before the frame is handed over. */
-static __always_inline int port_refuses(struct __sk_buff *skb, u32 ifindex)
+static __always_inline int port_refuses(struct pkt_ctx *ctx, u32 ifindex)
 {
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
 
-	return port ? may_receive(skb, port) : 0;
+	return port ? may_receive(ctx, port) : 0;
 }
 
 #endif

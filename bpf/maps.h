@@ -58,6 +58,9 @@ VNET_MAP(wheel, BPF_MAP_TYPE_HASH, VNET_WHEEL_MAX, struct vnet_due, struct vnet_
 VNET_MAP(wheel_counts, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_WHEEL_TICKS, u32, u64, 0);
 VNET_MAP(wheel_clock, BPF_MAP_TYPE_ARRAY, 1, u32, struct clock, 0);
 
+VNET_MAP(blocked, BPF_MAP_TYPE_LPM_TRIE, VNET_BLOCKED_MAX, struct vnet_subnet_key, u32, BPF_F_NO_PREALLOC);
+VNET_MAP(newcomers, BPF_MAP_TYPE_LRU_HASH, VNET_NEWCOMERS_MAX, struct vnet_newcomer_key, u64, 0);
+
 VNET_MAP(members, BPF_MAP_TYPE_HASH, VNET_PORTS_MAX, struct vnet_member_key, u32, BPF_F_NO_PREALLOC);
 
 /* Who watches drops (bpf/monitor.h): written by the readers through mmap(), and the rings that they bring. */

@@ -10,6 +10,7 @@
 #ifndef VNET_BPF_MONITOR_H
 #define VNET_BPF_MONITOR_H
 
+#include "bpf/context.h"
 #include "bpf/maps.h"
 #include "maps/hooks.h"
 
@@ -25,37 +26,32 @@ static __always_inline struct vnet_monitors *monitors_of(void)
 	return bpf_map_lookup_elem(&monitors, &zero);
 }
 
-/* Where a parent's program of direct attachment notes whose frame it drops: the ifindex of the guest's port.
- */
-#define CB_GUEST 2
-
 /* <portForward>: the network that a packet to the host's own address is for; 0: none. */
-static __noinline u32 network_forwarded_to(struct __sk_buff *skb)
+static __noinline u32 network_forwarded_to(struct pkt_ctx *ctx)
 {
 	struct vnet_forward_key key = {};
 	struct vnet_forward *to;
 	u32 at = 40;
 	u8 length;
 
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes_relative(skb, 0, &length, 1, BPF_HDR_START_NET) ||
-		    bpf_skb_load_bytes_relative(skb, 9, &key.proto, 1, BPF_HDR_START_NET))
+	if (protocol_of(ctx) == bpf_htons(ETH_P_IP)) {
+		if (load_header(ctx, 0, &length, 1) || load_header(ctx, 9, &key.proto, 1))
 			return 0;
 		at = (length & 0xf) * 4;
 		key.family = 4;
 	} else {
-		if (bpf_skb_load_bytes_relative(skb, 6, &key.proto, 1, BPF_HDR_START_NET))
+		if (load_header(ctx, 6, &key.proto, 1))
 			return 0;
 		key.family = 6;
 	}
-	if (bpf_skb_load_bytes_relative(skb, at + 2, &key.port_be, 2, BPF_HDR_START_NET))
+	if (load_header(ctx, at + 2, &key.port_be, 2))
 		return 0;
 	to = bpf_map_lookup_elem(&forwards, &key);
 	return to ? to->network : 0;
 }
 
 /* The network whose guest a packet at an uplink comes from or goes to; 0: none. */
-static __noinline u32 network_at_uplink(struct __sk_buff *skb, u32 ingress)
+static __noinline u32 network_at_uplink(struct pkt_ctx *ctx, u32 ingress)
 {
 	struct vnet_subnet_key where = {.prefixlen = 128};
 	struct vnet_subnet *subnet;
@@ -64,15 +60,14 @@ static __noinline u32 network_at_uplink(struct __sk_buff *skb, u32 ingress)
 		u32 destination = i ? !ingress : ingress;
 		u32 at;
 
-		if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (protocol_of(ctx) == bpf_htons(ETH_P_IP)) {
 			where.addr.word_be[2] = bpf_htonl(0xffff);
 			at = destination ? 16 : 12;
-			if (bpf_skb_load_bytes_relative(skb, at, &where.addr.word_be[3], 4,
-							BPF_HDR_START_NET))
+			if (load_header(ctx, at, &where.addr.word_be[3], 4))
 				return 0;
-		} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		} else if (protocol_of(ctx) == bpf_htons(ETH_P_IPV6)) {
 			at = destination ? 24 : 8;
-			if (bpf_skb_load_bytes_relative(skb, at, &where.addr, 16, BPF_HDR_START_NET))
+			if (load_header(ctx, at, &where.addr, 16))
 				return 0;
 		} else {
 			return 0;
@@ -81,13 +76,13 @@ static __noinline u32 network_at_uplink(struct __sk_buff *skb, u32 ingress)
 		if (subnet)
 			return subnet->network;
 	}
-	return ingress ? network_forwarded_to(skb) : 0;
+	return ingress ? network_forwarded_to(ctx) : 0;
 }
 
 /* slot: what the drop was counted for. */
-static __always_inline u32 network_of(struct __sk_buff *skb, u32 hook, u32 slot)
+static __always_inline u32 network_of(struct pkt_ctx *ctx, u32 hook, u32 slot)
 {
-	u32 ifindex = skb->ifindex;
+	u32 ifindex = interface_of(ctx);
 	struct vnet_port *port;
 
 	switch (hook) {
@@ -101,12 +96,13 @@ static __always_inline u32 network_of(struct __sk_buff *skb, u32 hook, u32 slot)
 	case VNET_HOOK_MEMBER_INGRESS:
 	case VNET_HOOK_MEMBER_EGRESS:
 		return network_slot;
+	case VNET_HOOK_UPLINK_XDP:
 	case VNET_HOOK_UPLINK_INGRESS:
 	case VNET_HOOK_UPLINK_EGRESS:
-		return network_at_uplink(skb, hook == VNET_HOOK_UPLINK_INGRESS);
+		return network_at_uplink(ctx, hook != VNET_HOOK_UPLINK_EGRESS);
 	case VNET_HOOK_PARENT_INGRESS:
 	case VNET_HOOK_PARENT_EGRESS:
-		ifindex = skb->cb[CB_GUEST];
+		ifindex = guest_noted(ctx);
 		port = bpf_map_lookup_elem(&ports, &ifindex);
 		return port ? port->network : 0;
 	default:
@@ -115,9 +111,9 @@ static __always_inline u32 network_of(struct __sk_buff *skb, u32 hook, u32 slot)
 }
 
 /* Behind the port's own hooks a guest's packet carries its port's slot. */
-static __always_inline u32 port_of(struct __sk_buff *skb, u32 hook, u32 slot)
+static __always_inline u32 port_of(struct pkt_ctx *ctx, u32 hook, u32 slot)
 {
-	u32 ifindex = skb->ifindex;
+	u32 ifindex = interface_of(ctx);
 
 	switch (hook) {
 	case VNET_HOOK_PORT_INGRESS:
@@ -125,21 +121,22 @@ static __always_inline u32 port_of(struct __sk_buff *skb, u32 hook, u32 slot)
 		return bpf_map_lookup_elem(&ports, &ifindex) ? slot : 0;
 	case VNET_HOOK_PARENT_INGRESS:
 	case VNET_HOOK_PARENT_EGRESS:
-		ifindex = skb->cb[CB_GUEST];
+		ifindex = guest_noted(ctx);
 		return bpf_map_lookup_elem(&ports, &ifindex) ? slot : 0;
+	case VNET_HOOK_UPLINK_XDP:
 	case VNET_HOOK_UPLINK_INGRESS:
 	case VNET_HOOK_MEMBER_INGRESS:
 		return 0;
 	default:
-		return skb->tc_index < VNET_SLOTS ? skb->tc_index : 0;
+		return slot_before(ctx) < VNET_SLOTS ? slot_before(ctx) : 0;
 	}
 }
 
-static __noinline int monitor_show(struct __sk_buff *skb, u32 at, struct vnet_event_head *head)
+static __noinline int monitor_show(struct pkt_ctx *ctx, u32 at, struct vnet_event_head *head)
 {
 	void *ring = bpf_map_lookup_elem(&monitor_rings, &at);
 	struct vnet_event *e;
-	u32 there = skb->len;
+	u32 there = frame_bytes(ctx);
 
 	if (!ring || !head)
 		return -1;
@@ -153,7 +150,7 @@ static __noinline int monitor_show(struct __sk_buff *skb, u32 at, struct vnet_ev
 	/* 1 to 256 in arithmetic that every verifier follows; 0 becomes 256, which is not there. */
 	asm volatile("" : "+r"(there));
 	there = ((there - 1) & (sizeof(e->bytes) - 1)) + 1;
-	if (bpf_skb_load_bytes(skb, 0, e->bytes, there))
+	if (load_bytes(ctx, 0, e->bytes, there))
 		there = 0;
 	e->head.captured = there;
 	bpf_ringbuf_submit(e, 0);
@@ -161,26 +158,28 @@ static __noinline int monitor_show(struct __sk_buff *skb, u32 at, struct vnet_ev
 }
 
 /* Whose packet it is: looked up for a filter, or for an event that is shown, and for nothing else. */
-static __noinline int monitor_identify(struct __sk_buff *skb, struct vnet_event_head *head)
+static __noinline int monitor_identify(struct pkt_ctx *ctx, struct vnet_event_head *head)
 {
 	if (!head)
 		return 0;
-	head->network = network_of(skb, head->hook, head->slot);
-	head->port = port_of(skb, head->hook, head->slot);
+	head->network = network_of(ctx, head->hook, head->slot);
+	head->port = port_of(ctx, head->hook, head->slot);
 	return 0;
 }
 
-static __noinline int monitor_describe(struct __sk_buff *skb, struct vnet_event_head *head, u32 bytes)
+static __noinline int monitor_describe(struct pkt_ctx *ctx, struct vnet_event_head *head, u32 bytes)
 {
 	if (!head)
 		return 0;
-	head->ifindex = skb->ifindex;
+	head->ifindex = interface_of(ctx);
 	head->length = bytes;
-	head->protocol_be = skb->protocol;
-	if (skb->vlan_present) {
-		head->vlan_proto_be = skb->vlan_proto;
-		head->vlan_tci = skb->vlan_tci;
+	head->protocol_be = protocol_of(ctx);
+#ifndef VNET_XDP
+	if (has_tag(ctx)) {
+		head->vlan_proto_be = ctx->vlan_proto;
+		head->vlan_tci = ctx->vlan_tci;
 	}
+#endif
 	return 0;
 }
 
@@ -200,7 +199,7 @@ static __noinline int monitor_expire(struct vnet_monitors *all)
 /* So often the clock is looked at while nothing may be shown. */
 #define MONITOR_LOST_MASK 0xff
 
-__noinline int monitor_drop(struct __sk_buff *skb, u32 hook, u32 slot, u32 reason, u32 bytes)
+__noinline int monitor_drop(struct pkt_ctx *ctx, u32 hook, u32 slot, u32 reason, u32 bytes)
 {
 	struct vnet_monitors *all = monitors_of();
 	struct vnet_event_head head = {.hook = hook, .slot = slot, .reason = reason};
@@ -217,7 +216,7 @@ __noinline int monitor_drop(struct __sk_buff *skb, u32 hook, u32 slot, u32 reaso
 			continue;
 		if (m->network || m->port) {
 			if (!identified)
-				monitor_identify(skb, &head);
+				monitor_identify(ctx, &head);
 			identified = 1;
 			if ((m->network && m->network != head.network) || (m->port && m->port != head.port))
 				continue;
@@ -236,10 +235,10 @@ __noinline int monitor_drop(struct __sk_buff *skb, u32 hook, u32 slot, u32 reaso
 		/* Races lend a few more: harmless. */
 		__sync_fetch_and_add(&m->tokens, -1);
 		if (!identified)
-			monitor_identify(skb, &head);
+			monitor_identify(ctx, &head);
 		identified = 1;
-		monitor_describe(skb, &head, bytes);
-		if (monitor_show(skb, at, &head))
+		monitor_describe(ctx, &head, bytes);
+		if (monitor_show(ctx, at, &head))
 			++*lost;
 	}
 	if (expire)
@@ -248,12 +247,12 @@ __noinline int monitor_drop(struct __sk_buff *skb, u32 hook, u32 slot, u32 reaso
 }
 
 /* The packet as it stands, which is as it came unless a rewrite has failed half-way. */
-static __always_inline void monitor(struct __sk_buff *skb, u32 hook, u32 slot, u32 reason, u32 bytes)
+static __always_inline void monitor(struct pkt_ctx *ctx, u32 hook, u32 slot, u32 reason, u32 bytes)
 {
 	struct vnet_monitors *all = monitors_of();
 
 	if (all && all->until)
-		monitor_drop(skb, hook, slot, reason, bytes);
+		monitor_drop(ctx, hook, slot, reason, bytes);
 }
 
 #endif

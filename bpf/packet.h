@@ -128,7 +128,7 @@ static __always_inline enum icmp_kind read_ports(const u8 l4[8], u8 family, u8 p
 }
 
 /* The header that an ICMP error quotes. Routers quote at least 8 bytes behind it (RFC 792, RFC 4443). */
-__noinline int parse_quoted(struct __sk_buff *skb, struct packet *p)
+__noinline int parse_quoted(struct pkt_ctx *ctx, struct packet *p)
 {
 	u32 at;
 	u32 inner_l4;
@@ -145,7 +145,7 @@ __noinline int parse_quoted(struct __sk_buff *skb, struct packet *p)
 	if (p->family == 4) {
 		struct iphdr ip;
 
-		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+		if (load_bytes(ctx, at, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
 			return DROP(MALFORMED);
 		addr_from_v4(&inner.src, ip.saddr);
 		addr_from_v4(&inner.dst, ip.daddr);
@@ -155,22 +155,21 @@ __noinline int parse_quoted(struct __sk_buff *skb, struct packet *p)
 	} else {
 		struct ipv6hdr ip;
 
-		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) || ip.version != 6)
+		if (load_bytes(ctx, at, &ip, sizeof(ip)) || ip.version != 6)
 			return DROP(MALFORMED);
 		addr_from_v6(&inner.src, &ip.saddr);
 		addr_from_v6(&inner.dst, &ip.daddr);
 		proto = ip.nexthdr;
 		inner_l4 = at + sizeof(ip);
 		if (proto == IPPROTO_FRAGMENT) {
-			if (bpf_skb_load_bytes(skb, inner_l4, l4, sizeof(l4)))
+			if (load_bytes(ctx, inner_l4, l4, sizeof(l4)))
 				return DROP(MALFORMED);
 			proto = l4[0];
 			later = (l4[2] << 8 | l4[3]) & 0xfff8;
 			inner_l4 += 8;
 		}
 	}
-	if (later || inner_l4 + sizeof(l4) > p->l3 + p->l3_bytes ||
-	    bpf_skb_load_bytes(skb, inner_l4, l4, sizeof(l4)))
+	if (later || inner_l4 + sizeof(l4) > p->l3 + p->l3_bytes || load_bytes(ctx, inner_l4, l4, sizeof(l4)))
 		return DROP(MALFORMED);
 	read_ports(l4, p->family, proto, &inner);
 
@@ -185,7 +184,7 @@ __noinline int parse_quoted(struct __sk_buff *skb, struct packet *p)
 	return 0;
 }
 
-static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p, u8 proto)
+static __always_inline int parse_l4(struct pkt_ctx *ctx, struct packet *p, u8 proto)
 {
 	u32 end = p->l3 + *(const volatile u16 *)&p->l3_bytes;
 	u32 at = l4_of(p);
@@ -196,18 +195,18 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p, u8 
 	if (unlikely(p->flags & PACKET_LATER))
 		return 0;
 	if (proto == IPPROTO_TCP) {
-		if (unlikely(at + sizeof(struct tcphdr) > end || read_bytes(skb, at, l4, 14)))
+		if (unlikely(at + sizeof(struct tcphdr) > end || read_bytes(ctx, at, l4, 14)))
 			return DROP(MALFORMED);
 		p->tcp_flags = l4[13];
 	} else if (proto == IPPROTO_UDP || is_icmp(p->family, proto)) {
-		if (unlikely(at + 8 > end || read_bytes(skb, at, l4, 8)))
+		if (unlikely(at + 8 > end || read_bytes(ctx, at, l4, 8)))
 			return DROP(MALFORMED);
 	} else {
 		return 0;
 	}
 	switch (read_ports(l4, p->family, proto, &p->flow)) {
 	case ICMP_ERROR:
-		return parse_quoted(skb, p);
+		return parse_quoted(ctx, p);
 	case ICMP_ANSWER:
 		p->flags |= PACKET_REPLY;
 		return 0;
@@ -216,19 +215,19 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p, u8 
 	}
 }
 
-static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
+static __always_inline int parse_ipv4(struct pkt_ctx *ctx, struct packet *p)
 {
 	struct iphdr ip;
-	u32 there = skb->len - p->l3;
+	u32 there = frame_bytes(ctx) - p->l3;
 	u32 bytes, offset;
 
-	if (unlikely(read_bytes(skb, p->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5))
+	if (unlikely(read_bytes(ctx, p->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5))
 		return DROP(MALFORMED);
 	p->family = 4;
 	addr_from_v4(&p->flow.src, ip.saddr);
 	addr_from_v4(&p->flow.dst, ip.daddr);
 	bytes = bpf_ntohs(ip.tot_len);
-	if (unlikely(!bytes && skb->gso_size)) /* BIG TCP: more than the field can say */
+	if (unlikely(!bytes && segment_bytes(ctx))) /* BIG TCP: more than the field can say */
 		bytes = there > 0xffff ? 0xffff : there;
 	if (unlikely(bytes > there || bytes < ip.ihl * 4))
 		return DROP(MALFORMED);
@@ -244,24 +243,24 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 		p->flags |= PACKET_FIRST;
 	p->fragment_id = ip.id;
 	p->fragment_proto = ip.protocol;
-	return parse_l4(skb, p, ip.protocol);
+	return parse_l4(ctx, p, ip.protocol);
 }
 
-static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
+static __always_inline int parse_ipv6(struct pkt_ctx *ctx, struct packet *p)
 {
 	struct ipv6hdr ip;
-	u32 there = skb->len - p->l3;
+	u32 there = frame_bytes(ctx) - p->l3;
 	u32 at = p->l3 + sizeof(ip);
 	u32 bytes, end;
 	u8 proto;
 
-	if (read_bytes(skb, p->l3, &ip, sizeof(ip)) || ip.version != 6)
+	if (read_bytes(ctx, p->l3, &ip, sizeof(ip)) || ip.version != 6)
 		return DROP(MALFORMED);
 	p->family = 6;
 	addr_from_v6(&p->flow.src, &ip.saddr);
 	addr_from_v6(&p->flow.dst, &ip.daddr);
 	bytes = bpf_ntohs(ip.payload_len) + sizeof(ip);
-	if (bytes == sizeof(ip) && skb->gso_size)
+	if (bytes == sizeof(ip) && segment_bytes(ctx))
 		bytes = there > 0xffff ? 0xffff : there;
 	if (bytes > there)
 		return DROP(MALFORMED);
@@ -275,7 +274,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 		if (proto != IPPROTO_HOPOPTS && proto != IPPROTO_ROUTING && proto != IPPROTO_DSTOPTS &&
 		    proto != IPPROTO_FRAGMENT)
 			break;
-		if (at + sizeof(ext) > end || bpf_skb_load_bytes(skb, at, ext, sizeof(ext)))
+		if (at + sizeof(ext) > end || load_bytes(ctx, at, ext, sizeof(ext)))
 			return DROP(MALFORMED);
 		if (proto == IPPROTO_FRAGMENT) {
 			u16 offset = ext[2] << 8 | ext[3];
@@ -307,21 +306,21 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 	if (at > end)
 		return DROP(MALFORMED);
 	p->l4 = at;
-	return parse_l4(skb, p, proto);
+	return parse_l4(ctx, p, proto);
 }
 
 /* l3: where the network header is: 14, or 0 on an interface without link header. */
-static __always_inline int parse(struct __sk_buff *skb, struct packet *p, u32 l3)
+static __always_inline int parse(struct pkt_ctx *ctx, struct packet *p, u32 l3)
 {
 	__builtin_memset(p, 0, sizeof(*p));
 	p->l3 = l3;
-	/* The outer tag is in the metadata, an inner one in skb->protocol: neither is ours to route. */
-	if (unlikely(skb->vlan_present || skb->len < l3))
+	/* The outer tag is in the metadata, an inner one in protocol_of(ctx): neither is ours to route. */
+	if (unlikely(has_tag(ctx) || frame_bytes(ctx) < l3))
 		return 0;
-	if (likely(skb->protocol == bpf_htons(ETH_P_IP)))
-		return parse_ipv4(skb, p);
-	if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(skb, p);
+	if (likely(protocol_of(ctx) == bpf_htons(ETH_P_IP)))
+		return parse_ipv4(ctx, p);
+	if (protocol_of(ctx) == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(ctx, p);
 	return 0;
 }
 

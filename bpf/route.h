@@ -41,7 +41,7 @@ static __always_inline struct vnet_device *device_of(u32 ifindex)
  * The address that the host itself would use towards dst through the uplink. Kernels from 6.7 on tell;
  * below, the loader's note of the uplink's address has to do. 0, or the reason.
  */
-__noinline int route_source(struct __sk_buff *skb, struct vnet_addr *dst, u32 uplink, struct vnet_addr *to)
+__noinline int route_source(struct pkt_ctx *ctx, struct vnet_addr *dst, u32 uplink, struct vnet_addr *to)
 {
 	struct bpf_fib_lookup q;
 	struct vnet_addr none = {};
@@ -56,7 +56,7 @@ __noinline int route_source(struct __sk_buff *skb, struct vnet_addr *dst, u32 up
 	if (v4)
 		addr_from_v4(&none, 0);
 	route_query(&q, &none, dst, v4, 0, uplink);
-	rc = bpf_fib_lookup(skb, &q, sizeof(q), FIB_LOOKUP_OUTPUT | FIB_LOOKUP_SKIP_NEIGH | FIB_LOOKUP_SRC);
+	rc = bpf_fib_lookup(ctx, &q, sizeof(q), FIB_LOOKUP_OUTPUT | FIB_LOOKUP_SKIP_NEIGH | FIB_LOOKUP_SRC);
 	/* IPv6 takes the wanted interface as a hint: the answer may be about another one. */
 	m->hop.mtu = 0; /* not known */
 	if (!rc && q.ifindex == uplink) {
@@ -81,7 +81,7 @@ __noinline int route_source(struct __sk_buff *skb, struct vnet_addr *dst, u32 up
  * iif` holds). nat: the address it is masqueraded to, NULL where that is fixed. 0: leg->hop is good;
  * 1: the way is right, but the next hop's MAC is not known; negative: the stack must do it.
  */
-__noinline int route_out(struct __sk_buff *skb, struct vnet_flow *key, struct vnet_leg *leg,
+__noinline int route_out(struct pkt_ctx *ctx, struct vnet_flow *key, struct vnet_leg *leg,
 			 struct vnet_addr *nat, u32 gateway)
 {
 	struct bpf_fib_lookup q;
@@ -91,13 +91,13 @@ __noinline int route_out(struct __sk_buff *skb, struct vnet_flow *key, struct vn
 	if (!key || !leg)
 		return -1;
 	route_query(&q, &key->src, &key->dst, is_v4(&key->dst), key->proto, gateway);
-	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
+	rc = bpf_fib_lookup(ctx, &q, sizeof(q), 0);
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return -1;
 	/* Another uplink: the stack decides, and its egress hook makes a new binding there. */
 	if (q.ifindex != leg->hop.ifindex)
 		return -1;
-	if (nat && (route_source(skb, &key->dst, q.ifindex, &source) || !addr_equal(&source, nat)))
+	if (nat && (route_source(ctx, &key->dst, q.ifindex, &source) || !addr_equal(&source, nat)))
 		return -1;
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
 		return 1;
@@ -109,7 +109,7 @@ __noinline int route_out(struct __sk_buff *skb, struct vnet_flow *key, struct vn
 }
 
 /* The same towards the guest: route and neighbour through the gateway, then the port of that MAC. */
-__noinline int route_in(struct __sk_buff *skb, struct vnet_flow *key, struct vnet_leg *leg, u32 network,
+__noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *key, struct vnet_leg *leg, u32 network,
 			u32 uplink)
 {
 	struct bpf_fib_lookup q;
@@ -123,7 +123,7 @@ __noinline int route_in(struct __sk_buff *skb, struct vnet_flow *key, struct vne
 	if (!net)
 		return -1;
 	route_query(&q, &key->dst, &key->src, is_v4(&key->src), key->proto, uplink);
-	if (bpf_fib_lookup(skb, &q, sizeof(q), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
+	if (bpf_fib_lookup(ctx, &q, sizeof(q), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
 	    q.ifindex != net->gateway_ifindex)
 		return -1;
 	where.network = network;
@@ -145,16 +145,16 @@ __noinline int route_in(struct __sk_buff *skb, struct vnet_flow *key, struct vne
  * Larger than the next hop takes? A GSO packet is looked at as the segments it becomes. The stack
  * fragments, or answers with the ICMP error.
  */
-static __always_inline int too_big(struct __sk_buff *skb, const struct packet *p, u32 mtu)
+static __always_inline int too_big(struct pkt_ctx *ctx, const struct packet *p, u32 mtu)
 {
 	u32 bytes = p->l3_bytes;
 
-	if (unlikely(skb->gso_size)) {
-		bytes = (p->l4 - p->l3) + skb->gso_size;
+	if (unlikely(segment_bytes(ctx))) {
+		bytes = (p->l4 - p->l3) + segment_bytes(ctx);
 		if (p->proto == IPPROTO_TCP) {
 			u8 doff = 0;
 
-			if (read_bytes(skb, l4_of(p) + 12, &doff, 1))
+			if (read_bytes(ctx, l4_of(p) + 12, &doff, 1))
 				return 1;
 			bytes += (doff >> 4) * 4;
 		} else {
@@ -164,10 +164,10 @@ static __always_inline int too_big(struct __sk_buff *skb, const struct packet *p
 	return mtu && bytes > mtu;
 }
 
-static __always_inline int write_macs(struct __sk_buff *skb, const struct vnet_hop *hop)
+static __always_inline int write_macs(struct pkt_ctx *ctx, const struct vnet_hop *hop)
 {
 	/* Side by side in the hop as in the frame. */
-	return write_bytes(skb, 0, hop->dmac, 12);
+	return write_bytes(ctx, 0, hop->dmac, 12);
 }
 
 #endif

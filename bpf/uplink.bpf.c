@@ -6,9 +6,8 @@
  */
 #include "bpf/binding.h"
 #include "bpf/deliver.h"
+#include "bpf/outside.h"
 
-const volatile __u16 uplink_slot;
-const volatile __u32 uplink_ifindex;
 const volatile __u32 link_header = ETH_HLEN; /* 0: an interface without one (WireGuard, PPP) */
 
 static __always_inline int out(struct __sk_buff *skb, struct packet *p)
@@ -126,35 +125,14 @@ static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, st
 	return TC_ACT_OK;
 }
 
-/* No session answers for it: may it come in? */
-static __always_inline int unknown(struct packet *p)
-{
-	struct vnet_subnet *to = subnet_of(packet_target(p));
-	struct vnet_subnet *claimed = subnet_of(packet_source(p));
-	struct vnet_network *net;
-	u32 slot;
-
-	if (claimed && !(flags_of_network(claimed->network) & VNET_NETWORK_F_OPEN))
-		return DROP(SPOOFED_SOURCE);
-	if (!to)
-		return TC_ACT_OK;
-	slot = to->network;
-	net = bpf_map_lookup_elem(&networks, &slot);
-	if (!net || !(net->flags & VNET_NETWORK_F_VISIBLE))
-		return DROP(NOT_VISIBLE);
-	if (net->uplink_ifindex && net->uplink_ifindex != uplink_ifindex)
-		return DROP(NO_UPLINK);
-	return TC_ACT_OK;
-}
-
 /* Behind bypass networks nobody else judges: the session is made before the host's rules. */
 static __always_inline struct vnet_session *admit_bypassed(struct __sk_buff *skb, struct packet *p,
 							   struct vnet_flow **found)
 {
 	struct vnet_subnet *to = subnet_of(packet_target(p));
 
-	if (!to || !(flags_of_network(to->network) & VNET_NETWORK_F_BYPASS) || unknown(p) ||
-	    !(flags_of_network(to->network) & VNET_NETWORK_F_VISIBLE) ||
+	if (!to || !(flags_of_network(to->network) & VNET_NETWORK_F_BYPASS) ||
+	    unknown(packet_source(p), to) || !(flags_of_network(to->network) & VNET_NETWORK_F_VISIBLE) ||
 	    !admit_visible(skb, p, to->network, 0, uplink_ifindex))
 		return NULL;
 	return session_inbound(&p->flow, found);
@@ -174,12 +152,21 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 	/* What cannot be read is the host's to judge, unless it is aimed at a guest. */
 	if (!p->family)
 		return TC_ACT_OK;
-	if (err)
-		return subnet_of(packet_target(p)) ? err : unknown(p);
+	if (is_blocked(p->flags & PACKET_ERROR ? &p->outer_src : &p->flow.src))
+		return DROP(BLOCKED);
+	if (err) {
+		struct vnet_subnet *to = subnet_of(packet_target(p));
+		int refused = unknown(packet_source(p), to);
+
+		return refused || !to ? refused : err;
+	}
 	if (p->flags & PACKET_LATER && fragment_follow(p) == 2)
 		p->flags |= PACKET_OPTIONS; /* its first one is with the host stack */
 	s = session_inbound(&p->flow, &found);
 	if (!s) {
+		err = exceeds_new_flows(p);
+		if (err)
+			return err;
 		err = admit_forward(skb, p);
 		if (err)
 			return err;
@@ -188,10 +175,13 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 	if (!s)
 		s = admit_bypassed(skb, p, &found);
 	if (s && found) {
+		/* An answer's sender is the session's far end; that of an error may be anybody on the way. */
+		if (p->flags & PACKET_ERROR && is_guests(&p->outer_src))
+			return DROP(SPOOFED_SOURCE);
 		key = *found;
 		return take_back(skb, p, s, &key);
 	}
-	return unknown(p);
+	return unknown(packet_source(p), subnet_of(packet_target(p)));
 }
 
 SEC("tc")

@@ -16,6 +16,7 @@ std::string bash_completion() {
       cases += "      words=\"$(_vnet_bpf_links)\"\n";
     else if (verb.takes_interface)
       cases += "      words=\"$(_vnet_bpf_ports)\"\n";
+    if (verb.name == "block") cases += "      words=\"add remove list\"\n";
     if (verb.takes_file) cases += "      files=1\n";
     cases += "      ;;\n";
   }
@@ -46,7 +47,7 @@ _vnet_bpf() {
          reasons + R"sh(" -- "$current")); return ;;
     --proto) COMPREPLY=($(compgen -W "tcp udp icmp" -- "$current")); return ;;
     --state) COMPREPLY=($(compgen -W "new established closing closed" -- "$current")); return ;;
-    --textfile) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    --textfile|--file) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --pcap) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --link) COMPREPLY=($(compgen -W "up down" -- "$current")); return ;;
     --state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;

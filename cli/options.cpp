@@ -20,6 +20,7 @@ struct Parsed {
   std::uint64_t count = 0;  // 0: not given
   std::vector<CLI::Option*> watch_options;
   std::string flow_address, flow_protocol, flow_state;
+  std::vector<std::string> prefixes;
 };
 
 CLI::App* verb(CLI::App& app, const char* name, const char* what, const char* example) {
@@ -147,6 +148,14 @@ void add_verbs(CLI::App& app, Parsed& to) {
                       "ADDR[:PORT] of the sender; default: the guest's, or the host's");
   explain->add_option("--proto", to.question.proto, "tcp (a SYN), udp or icmp (an echo request)");
 
+  auto* block = verb(app, "block", "The block list: whose packets no uplink lets in",
+                     "vnet-bpf block add 203.0.113.0/24 2001:db8::/32\n"
+                     "  vnet-bpf block add --file drop.txt\n  vnet-bpf block list");
+  block->add_option("ACTION", to.options.action, "add, remove or list")->required();
+  block->add_option("CIDR", to.prefixes, "ADDR or ADDR/LENGTH of the senders, IPv4 or IPv6");
+  block->add_option("--file", to.file,
+                    "Read them from FILE, one a line, # begins a comment; - for standard input");
+
   verb(app, "doctor", "Say what on this host is missing or in the way, and what mends it",
        "vnet-bpf doctor\n  vnet-bpf doctor --json");
   auto* metrics = verb(app, "export", "Print the counters in the Prometheus text format",
@@ -229,6 +238,21 @@ Result<void> check_flows(Parsed& parsed) {
   return {};
 }
 
+Result<void> check_block(const std::vector<std::string>& words, Options& options) {
+  if (options.action != "add" && options.action != "remove" && options.action != "list")
+    return invalid(fmt::format("block: '{}' is not one of add, remove, list", options.action));
+  bool changes = options.action != "list";
+  if (changes && words.empty() && !options.file)
+    return invalid(fmt::format("block {}: name a CIDR, or --file", options.action));
+  if (!changes && (!words.empty() || options.file)) return invalid("block list: takes no CIDR and no --file");
+  for (const auto& word : words) {
+    auto prefix = Prefix::parse(word);
+    if (!prefix) return invalid(fmt::format("block: '{}' is neither ADDR nor ADDR/LENGTH", word));
+    options.prefixes.push_back(*prefix);
+  }
+  return {};
+}
+
 Result<void> check_export(const Options& options) {
   if (options.json) return invalid("--json: export prints the Prometheus format; stats --json prints JSON");
   if (options.listen && options.textfile) return invalid("--listen and --textfile exclude each other");
@@ -264,7 +288,8 @@ Result<Options> check(Parsed& parsed) {
   if (parsed.count) options.count = parsed.count;
   static const std::set<std::string> changing{"define", "undefine", "start",  "stop", "autostart",
                                               "up",     "attach",   "detach", "set",  "run"};
-  bool changes = changing.contains(options.verb);
+  if (options.verb == "block") VNET_TRY(check_block(parsed.prefixes, options));
+  bool changes = changing.contains(options.verb) || (options.verb == "block" && options.action != "list");
   if (options.json && changes) return invalid(fmt::format("--json: {} prints no facts", options.verb));
   if (options.dry_run && !changes) return invalid(fmt::format("--dry-run: {} changes nothing", options.verb));
   if (options.xml && options.json) return invalid("--xml and --json exclude each other");

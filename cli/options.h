@@ -20,7 +20,7 @@ struct Options {
   bool json = false, dry_run = false, verbose = false;
 
   std::string network;                                 // the verb's NET
-  std::optional<std::string> file;                     // define, up; "-": standard input
+  std::optional<std::string> file;                     // define, up, block; "-": standard input
   std::string interface;                               // detach's IFACE
   bool disable = false;                                // autostart
   bool all = false;                                    // list
@@ -37,6 +37,8 @@ struct Options {
   std::optional<std::string> pcap;              // monitor; "-": standard output
   Question question;                            // explain
   std::optional<std::uint64_t> count;           // monitor: end after so many
+  std::string action;                           // block: add, remove, list
+  std::vector<Prefix> prefixes;                 // block
 };
 
 // Text for --help and --version: to be printed, exit 0.

@@ -5,8 +5,10 @@
 // the epoch; an unknown MAC is null, other unknown text "".
 //   show    {"name","uuid","mode","state","gateway","autostart","ports", as in list,
 //            "addresses":["192.168.122.1/24"], "mac", "mtu", "domain", "uplinks":[], "dnsmasq": bool,
+//            "xdp":{UPLINK: how it is done, or why not},
 //            "host_firewall":"honor"|"bypass", "sessions", "max_sessions", "max_sessions_per_port"}
 //   leases  [{"expiry" (0: never),"mac","protocol":"ipv4"|"ipv6","ip","prefix","hostname","client_id"}]
+//   block list  [{"prefix":"203.0.113.0/24","family":"ipv4"|"ipv6"}]
 //   flows   [{"network","protocol","state","inbound": bool, "inside":{"address","port"},"outside":{...},
 //            "translated":{...} (as the outside sees the inside), "age","idle" (seconds),
 //            "out_packets","out_bytes","in_packets","in_bytes","bits_per_second" (since it began),
@@ -45,6 +47,7 @@ using Json = nlohmann::ordered_json;
 std::string list_text(const std::vector<NetworkSummary>& networks);
 std::string show_text(const NetworkDetails& details);
 std::string leases_text(const std::vector<LeaseEntry>& leases);
+std::string blocked_text(const std::vector<Prefix>& prefixes);
 std::string ports_text(const std::vector<PortInfo>& ports);
 std::string stats_text(const Stats& stats);
 std::string flows_text(const std::vector<SessionInfo>& flows);
@@ -54,6 +57,7 @@ std::string doctor_text(const Findings& findings);
 Json list_json(const std::vector<NetworkSummary>& networks);
 Json show_json(const NetworkDetails& details);
 Json leases_json(const std::vector<LeaseEntry>& leases);
+Json blocked_json(const std::vector<Prefix>& prefixes);
 Json ports_json(const std::vector<PortInfo>& ports);
 Json stats_json(const Stats& stats);
 Json flows_json(const std::vector<SessionInfo>& flows);

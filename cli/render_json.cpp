@@ -40,6 +40,8 @@ Json show_json(const NetworkDetails& details) {
   json["mtu"] = network.mtu ? Json(*network.mtu) : Json();
   json["domain"] = network.domain ? Json(network.domain->name) : Json();
   json["uplinks"] = details.uplinks;
+  json["xdp"] = Json::object();
+  for (const auto& [uplink, how] : details.xdp) json["xdp"][uplink] = how;
   json["routes"] = details.routes;
   json["shortcut"] = details.shortcut ? Json(*details.shortcut) : Json();
   json["dnsmasq"] = details.dnsmasq_running;
@@ -60,6 +62,14 @@ Json leases_json(const std::vector<LeaseEntry>& leases) {
                    {"prefix", lease.prefix_length},
                    {"hostname", lease.hostname},
                    {"client_id", lease.client_id}});
+  return all;
+}
+
+Json blocked_json(const std::vector<Prefix>& prefixes) {
+  Json all = Json::array();
+  for (const auto& prefix : prefixes)
+    all.push_back(
+        {{"prefix", prefix.text()}, {"family", prefix.address.family == Family::V4 ? "ipv4" : "ipv6"}});
   return all;
 }
 

@@ -69,6 +69,7 @@ std::string show_text(const NetworkDetails& details) {
   line("Ports:", std::to_string(details.summary.ports));
   if (!details.summary.active) return out;
   line("Uplinks:", fmt::format("{}", fmt::join(details.uplinks, ", ")));
+  for (const auto& [uplink, how] : details.xdp) line("XDP:", fmt::format("{}: {}", uplink, how));
   for (const auto& route : details.routes) line("Others' route:", route);
   if (details.shortcut)
     line("Shortcut:", *details.shortcut ? "yes" : "no: frames are filtered in the bridge");
@@ -85,6 +86,12 @@ std::string leases_text(const std::vector<LeaseEntry>& leases) {
                fmt::format("{}/{}", lease.ip.text(), lease.prefix_length), or_dash(lease.hostname),
                or_dash(lease.client_id)});
   return table.text();
+}
+
+std::string blocked_text(const std::vector<Prefix>& prefixes) {
+  std::string out;
+  for (const auto& prefix : prefixes) out += prefix.text() + "\n";
+  return out;
 }
 
 std::string ports_text(const std::vector<PortInfo>& ports) {

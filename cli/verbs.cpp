@@ -10,9 +10,9 @@ namespace vnet::cli {
 namespace {
 
 // The kernel lets only root do or see these; the others read files, which may be readable.
-const std::set<std::string> root_verbs{"start", "stop",    "up",      "attach", "detach",
-                                       "set",   "ports",   "run",     "hook",   "stats",
-                                       "flows", "monitor", "explain", "export", "doctor"};
+const std::set<std::string> root_verbs{"start", "stop",  "up",      "attach",  "detach", "set",
+                                       "ports", "block", "run",     "hook",    "stats",  "flows",
+                                       "monitor", "explain", "export", "doctor"};
 const std::set<std::string> looking_verbs{"list",  "show",  "leases",  "ports",
                                           "stats", "flows", "explain", "doctor"};
 
@@ -23,7 +23,8 @@ Result<void> with_host(const Options& options) {
   if (options.verb == "run") return run(host, options);
   if (options.verb == "hook") return hook(host, options);
   if (options.verb == "monitor") return monitor(host, options);
-  return looking_verbs.contains(options.verb) ? look(host, options) : change(host, options);
+  bool looks = looking_verbs.contains(options.verb) || (options.verb == "block" && options.action == "list");
+  return looks ? look(host, options) : change(host, options);
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 #include <iterator>
+#include <sstream>
 
 #include "cli/text.h"
 #include "cli/verbs.h"
@@ -12,7 +14,7 @@ namespace vnet::cli {
 namespace {
 
 struct Input {
-  std::optional<std::string> xml;  // nullopt: no FILE was given
+  std::optional<std::string> xml;  // the text; nullopt: no FILE was given
   std::string name;
 };
 
@@ -26,6 +28,26 @@ Result<Input> read_input(const Options& options) {
   return Input{std::move(*text), *options.file};
 }
 
+// One a line; blank lines and what follows a # mean nothing.
+Result<std::vector<Prefix>> parse_prefixes(const std::string& text, const std::string& file) {
+  std::vector<Prefix> all;
+  std::istringstream lines(text);
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    line.resize(std::min(line.find('#'), line.size()));
+    std::istringstream words(line);
+    for (std::string word; words >> word;) {
+      auto prefix = Prefix::parse(word);
+      if (!prefix)
+        return std::unexpected(Error{
+            ErrorKind::Invalid, fmt::format("'{}' is neither ADDR nor ADDR/LENGTH", word), file, number});
+      all.push_back(*prefix);
+    }
+  }
+  return all;
+}
+
 Result<Plan> make_plan(Host& host, const Options& options, const Input& input) {
   if (options.verb == "define") return host.define(*input.xml, input.name);
   if (options.verb == "up") return host.up(input.xml, input.name);
@@ -36,6 +58,14 @@ Result<Plan> make_plan(Host& host, const Options& options, const Input& input) {
   if (options.verb == "attach")
     return options.all_members ? host.attach_members(options.ports[0]) : host.attach(options.ports);
   if (options.verb == "set") return host.set(options.ports[0]);
+  if (options.verb == "block") {
+    std::vector<Prefix> prefixes = options.prefixes;
+    if (input.xml) {
+      VNET_ASSIGN(auto listed, parse_prefixes(*input.xml, input.name));
+      prefixes.insert(prefixes.end(), listed.begin(), listed.end());
+    }
+    return options.action == "add" ? host.block(prefixes) : host.unblock(prefixes);
+  }
   return host.detach(options.interface);
 }
 

@@ -63,6 +63,7 @@ Result<void> look(Host& host, const Options& options) {
     return show_facts<std::vector<SessionInfo>>(options, choose_flows(std::move(flows), options.flow_filter),
                                                 flows_text, flows_json);
   }
+  if (options.verb == "block") return show_facts(options, host.blocked(), blocked_text, blocked_json);
   if (options.verb == "explain")
     return show_facts(options, host.explain(options.question), explain_text, explain_json);
   return show_facts(options, host.stats(options.only_network, options.only_port), stats_text, stats_json);

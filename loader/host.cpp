@@ -262,6 +262,13 @@ Result<Plan> Host::set(const PortRequest& request) {
   return plan;
 }
 
+Result<Plan> Host::block(const std::vector<Prefix>& prefixes) {
+  return plan_block(state_->context, true, prefixes);
+}
+Result<Plan> Host::unblock(const std::vector<Prefix>& prefixes) {
+  return plan_block(state_->context, false, prefixes);
+}
+
 Result<Plan> Host::detach(const std::string& interface) {
   VNET_ASSIGN(auto record, state_->context.records.port(interface));
   if (!record) return not_found(fmt::format("{} is not attached to any network", interface));

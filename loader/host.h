@@ -44,6 +44,7 @@ struct NetworkDetails {
   std::uint32_t sessions = 0;
   std::vector<std::string> routes;  // routed and open: "PREFIX via ADDRESS", what the next routers must know
   std::optional<bool> shortcut;     // bridged: whether known frames go past the bridge
+  std::map<std::string, std::string> xdp;  // by uplink, where a network wants it: how it is done, or why not
 };
 
 // What `attach` and `set` were asked for; nullopt: leave as it is (attach: the default).
@@ -92,6 +93,9 @@ class Host {
   Result<Plan> attach_members(const PortRequest& request);
   Result<Plan> set(const PortRequest& request);
   Result<Plan> detach(const std::string& interface);
+  // The block list; works without active networks, too.
+  Result<Plan> block(const std::vector<Prefix>& prefixes);
+  Result<Plan> unblock(const std::vector<Prefix>& prefixes);
 
   // For `run` (host_run.cpp). run_lock: for as long as it runs; Failed when another one has it.
   Result<Lock> run_lock();
@@ -107,6 +111,7 @@ class Host {
 
   Result<std::vector<NetworkSummary>> list();  // active and inactive
   Result<NetworkDetails> show(const std::string& name);
+  Result<std::vector<Prefix>> blocked();  // in order
   Result<std::vector<LeaseEntry>> leases(const std::string& name);
   Result<std::vector<PortInfo>> ports(const std::optional<std::string>& network);
   // NotFound when the network or port asked for is not there.

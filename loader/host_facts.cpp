@@ -10,6 +10,7 @@
 #include "loader/host_state.h"
 #include "loader/kernel/files.h"
 #include "loader/plan/port_guard.h"
+#include "loader/plan/uplink_xdp.h"
 
 namespace vnet {
 namespace {
@@ -135,8 +136,13 @@ Result<NetworkDetails> Host::show(const std::string& name) {
     Datapath* datapath = state_->context.datapath ? &*state_->context.datapath : nullptr;
     details.sessions = session_count(datapath, active->record.slot);
     VNET_ASSIGN(auto uplinks, state_->context.records.uplinks());
-    for (const auto& uplink : uplinks)
-      if (is_uplink_of(uplink, active->network)) details.uplinks.push_back(uplink.interface);
+    for (const auto& uplink : uplinks) {
+      if (!is_uplink_of(uplink, active->network)) continue;
+      details.uplinks.push_back(uplink.interface);
+      if (!datapath) continue;
+      auto xdp = describe_xdp(uplink, datapath->uplink_xdp(uplink.interface, uplink.ifindex));
+      if (!xdp.empty()) details.xdp[uplink.interface] = xdp;
+    }
     if (active->network.mode == Mode::Direct) details.uplinks = active->network.devices;
     VNET_ASSIGN(details.routes, routes_to(state_->context, active->network, details.uplinks));
     if (active->network.mode == Mode::Bridge && datapath)
@@ -147,6 +153,10 @@ Result<NetworkDetails> Host::show(const std::string& name) {
     if (definition) details.network = *definition;
   }
   return details;
+}
+
+Result<std::vector<Prefix>> Host::blocked() {
+  return blocked_prefixes(state_->context);
 }
 
 Result<std::vector<LeaseEntry>> Host::leases(const std::string& name) {

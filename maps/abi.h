@@ -15,7 +15,7 @@
 #define VNET_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #endif
 
-#define VNET_ABI_VERSION 3
+#define VNET_ABI_VERSION 4
 
 /*
  * A slot is a small number that the loader gives to everything that is counted: port, network, uplink.
@@ -222,8 +222,9 @@ struct vnet_network {
   __u32 nat_first;                /* <nat><address>, host byte order; 0: masquerade */
   __u32 nat_last;
   __u32 generation; /* bridged: shortcuts of an older one are void */
+  __u32 new_flows;  /* <xdp newFlows>: per second and source, from outside; 0: no limit */
 };
-VNET_SIZE(struct vnet_network, 40);
+VNET_SIZE(struct vnet_network, 44);
 
 enum vnet_device_role {
   VNET_DEVICE_UPLINK = 1,
@@ -253,6 +254,18 @@ struct vnet_subnet {
   __u16 pad;
 };
 VNET_SIZE(struct vnet_subnet, 4);
+
+/* The block list: LPM like the subnets; the value means nothing. */
+#define VNET_BLOCKED_MAX 100000
+
+/* Who begins flows from outside: the value is the time (ns, coarse) up to which its share is used. LRU. */
+#define VNET_NEWCOMERS_MAX (1 << 16)
+struct vnet_newcomer_key {
+  struct vnet_addr source; /* IPv6: the /64 */
+  __u16 network;           /* slot */
+  __u16 pad;
+};
+VNET_SIZE(struct vnet_newcomer_key, 20);
 
 /* <portForward>, keyed by what the outside sends to the host. */
 struct vnet_forward_key {
@@ -343,10 +356,10 @@ struct vnet_event {
 };
 VNET_SIZE(struct vnet_event, 40 + VNET_EVENT_BYTES);
 
-/* One entry, written once by the loader that creates the maps. */
+/* One entry, written by the loader that creates the maps; only `blocks` changes. */
 struct vnet_settings {
   __u32 abi_version;
-  __u32 pad;
+  __u32 blocks; /* 0: the block list is empty, and nobody looks into it */
   __u64 secret; /* marks packets that our own programs have redirected (see bpf/mark.h) */
 };
 VNET_SIZE(struct vnet_settings, 16);

@@ -18,7 +18,8 @@
   X(MEMBER_INGRESS, "member-ingress", "what comes into the host's bridge")           \
   X(MEMBER_EGRESS, "member-egress", "what leaves the host's bridge")                 \
   X(PARENT_INGRESS, "parent-ingress", "direct attachment: what comes from the wire") \
-  X(PARENT_EGRESS, "parent-egress", "direct attachment: what the host sends")
+  X(PARENT_EGRESS, "parent-egress", "direct attachment: what the host sends")        \
+  X(UPLINK_XDP, "uplink-xdp", "what comes from outside, before the host touches it")
 
 #define VNET_HOOK_ENUM(name, word, meaning) VNET_HOOK_##name,
 enum vnet_hook { VNET_HOOK_NONE = 0, VNET_HOOKS(VNET_HOOK_ENUM) VNET_HOOK_MAX };

@@ -7,11 +7,11 @@ namespace vnet {
 
 const std::vector<const char*>& SharedMaps::names() {
   static const std::vector<const char*> all{
-      "sessions",     "reverse",       "fragments", "ports",        "fdb",         "networks",
-      "devices",      "subnets",       "forwards",  "traffic",      "drops",       "usage",
-      "probes",       "settings",      "wheel",     "wheel_counts", "wheel_clock", "monitors",
-      "monitor_lost", "monitor_rings", "addresses", "claims",       "isolated",    "started",
-      "allows",       "allow_sources", "shortcuts", "stations",     "members"};
+      "sessions", "reverse",      "fragments",   "ports",    "fdb",           "networks",      "devices",
+      "subnets",  "forwards",     "traffic",     "drops",    "usage",         "probes",        "settings",
+      "wheel",    "wheel_counts", "wheel_clock", "monitors", "monitor_lost",  "monitor_rings", "addresses",
+      "claims",   "isolated",     "started",     "allows",   "allow_sources", "shortcuts",     "stations",
+      "members",  "blocked",      "newcomers"};
   return all;
 }
 
@@ -66,6 +66,8 @@ void visit_all(auto& maps, auto visit) {
   visit(maps.shortcuts);
   visit(maps.stations);
   visit(maps.members);
+  visit(maps.blocked);
+  visit(maps.newcomers);
 }
 
 }  // namespace

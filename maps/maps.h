@@ -154,6 +154,8 @@ struct SharedMaps {
   Map<vnet_shortcut_key, vnet_shortcut> shortcuts;
   Map<vnet_fdb_key, __u32> stations;
   Map<vnet_member_key, __u32> members;
+  Map<vnet_subnet_key, __u32> blocked;
+  Map<vnet_newcomer_key, __u64> newcomers;
 
   static const std::vector<const char*>& names();
   std::vector<int> fds() const;                 // in the order of names()

@@ -83,6 +83,8 @@ def save_initrd(path, kernel, build, text):
     # At their own paths: the tests know where the program is.
     for program in (*PROGRAMS, "vnet-bpf", "kernel_facts"):
         image.program(build / program, strip=True)
+    for dispatcher in pathlib.Path("/usr/lib").glob("*/bpf/xdp-dispatcher.o"):  # libxdp's
+        image.copy(dispatcher)
     image.modules(kernel)
     for name in ("/etc/protocols", "/etc/services"):
         if os.path.exists(name):

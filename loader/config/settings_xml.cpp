@@ -45,6 +45,21 @@ Result<void> parse_sessions(const XmlNode& node, Settings& settings) {
   return {};
 }
 
+Result<void> parse_xdp(const XmlNode& node, Settings& settings) {
+  VNET_TRY(only_attributes(node, {"mode", "generic", "newFlows"}));
+  VNET_TRY(node.required("mode"));
+  VNET_ASSIGN(const auto mode, node.choice<XdpMode>("mode", {{"auto", XdpMode::Auto},
+                                                             {"off", XdpMode::Off},
+                                                             {"filter", XdpMode::Filter},
+                                                             {"forward", XdpMode::Forward}}));
+  VNET_ASSIGN(const auto generic, node.choice<bool>("generic", {{"yes", true}, {"no", false}}));
+  VNET_ASSIGN(const auto new_flows, node.number("newFlows", 1, 1'000'000));
+  settings.xdp = *mode;
+  settings.xdp_generic = generic.value_or(false);
+  settings.new_flows = static_cast<std::uint32_t>(new_flows.value_or(0));
+  return {};
+}
+
 Result<void> parse_port_forward(const XmlNode& node, Settings& settings) {
   VNET_TRY(only_attributes(node, {"proto", "port", "to", "toPort"}));
   PortForward forward;
@@ -76,13 +91,7 @@ Result<void> parse_setting(const XmlNode& node, Settings& settings) {
     return set_choice<HostFirewall>(node, "mode",
                                     {{"honor", HostFirewall::Honor}, {"bypass", HostFirewall::Bypass}},
                                     settings.host_firewall);
-  if (name == "xdp")
-    return set_choice<XdpMode>(node, "mode",
-                               {{"auto", XdpMode::Auto},
-                                {"off", XdpMode::Off},
-                                {"filter", XdpMode::Filter},
-                                {"forward", XdpMode::Forward}},
-                               settings.xdp);
+  if (name == "xdp") return parse_xdp(node, settings);
   if (name == "inbound")
     return set_choice<Inbound>(
         node, "default",

@@ -116,15 +116,43 @@ void check_bonding(const HostFacts& facts, Findings& findings) {
   }
 }
 
+namespace {
+constexpr std::uint64_t xdp_basic = 1;  // NETDEV_XDP_ACT_BASIC
+
+bool lacks_native(const LinkFacts* link) {
+  return link && link->xdp_features && !(*link->xdp_features & xdp_basic);
+}
+}  // namespace
+
+void check_xdp(const HostFacts& facts, Findings& findings) {
+  for (const auto& name : facts.xdp_alone)
+    findings.push_back(
+        {.severity = Severity::Note,
+         .what = fmt::format("vnet-bpf has the XDP hook of uplink {} to itself", name),
+         .why =
+             "libxdp's dispatcher, by which programs share the hook, needs a kernel that can replace their "
+             "functions (freplace: BTF, and function tracing). Others find the hook taken here.",
+         .fix = "zgrep -E 'CONFIG_(DEBUG_INFO_BTF|DYNAMIC_FTRACE_WITH_DIRECT_CALLS)=' /proc/config.gz  # "
+                "both must be y"});
+  for (const auto& [name, why] : facts.xdp_missing) {
+    if (lacks_native(facts.link(name))) continue;  // the next check tells
+    findings.push_back({.severity = Severity::Note,
+                        .what = fmt::format("XDP is not attached at uplink {}: {}", name, why),
+                        .why = "The program at tc drops the same, after the kernel has made a buffer of each "
+                               "packet: a flood costs more. Everything works. It is tried anew when the "
+                               "last network that uses the uplink has stopped and one starts.",
+                        .fix = fmt::format("ip -d link show dev {}", name)});
+  }
+}
+
 void check_driver(const HostFacts& facts, Findings& findings) {
-  constexpr std::uint64_t xdp_basic = 1;  // NETDEV_XDP_ACT_BASIC
   bool wanted = std::ranges::any_of(facts.networks, [](const CheckedNetwork& checked) {
     return is_routed(checked.network) && checked.network.settings.xdp != XdpMode::Off;
   });
   if (!wanted) return;
   for (const auto& name : facts.uplinks) {
     const LinkFacts* uplink = facts.link(name);
-    if (!uplink || !uplink->xdp_features || (*uplink->xdp_features & xdp_basic)) continue;
+    if (!lacks_native(uplink)) continue;
     const std::string& driver = uplink->driver.empty() ? uplink->link.kind : uplink->driver;
     findings.push_back(
         {.severity = Severity::Note,

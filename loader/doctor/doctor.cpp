@@ -23,6 +23,7 @@ const std::vector<Check>& doctor_checks() {
       {"uplink", "Is there a way out?", check_uplinks},
       {"mtu", "Do the MTUs along the way agree?", check_mtu},
       {"bonding", "Does the bonding mode suit guests?", check_bonding},
+      {"xdp", "Is XDP where it should be, and shared with others?", check_xdp},
       {"xdp-driver", "Can packets be dropped before the host touches them?", check_driver},
       {"foreign-programs", "Do programs of others see the packets, too?", check_foreign_programs},
       {"bridge-name", "Is the gateway's name free?", check_bridge_names},

@@ -52,6 +52,7 @@ void check_legacy_rules(const HostFacts& facts, Findings& findings);
 void check_uplinks(const HostFacts& facts, Findings& findings);  // checks_link.cpp
 void check_mtu(const HostFacts& facts, Findings& findings);
 void check_bonding(const HostFacts& facts, Findings& findings);
+void check_xdp(const HostFacts& facts, Findings& findings);
 void check_driver(const HostFacts& facts, Findings& findings);
 void check_foreign_programs(const HostFacts& facts, Findings& findings);
 void check_bridge_names(const HostFacts& facts, Findings& findings);

@@ -68,6 +68,19 @@ Result<std::vector<std::string>> gather_uplinks(Context& context, const HostFact
   return std::vector<std::string>{names.begin(), names.end()};
 }
 
+Result<void> gather_xdp(Context& context, HostFacts& facts) {
+  VNET_ASSIGN(auto records, context.records.uplinks());
+  for (const auto& record : records) {
+    if (!context.datapath || record.xdp.mode == XdpMode::Off) continue;
+    auto state = context.datapath->uplink_xdp(record.interface, record.ifindex);
+    if (state.how == XdpHow::Link) facts.xdp_alone.push_back(record.interface);
+    if (state.how == XdpHow::Not)
+      facts.xdp_missing[record.interface] =
+          record.xdp_why.empty() ? "somebody has taken it away" : record.xdp_why;
+  }
+  return {};
+}
+
 std::vector<std::vector<std::string>> sysctls_of_interest(const HostFacts& facts) {
   std::vector<std::vector<std::string>> keys{{"net", "ipv4", "ip_forward"},
                                              {"net", "ipv6", "conf", "all", "forwarding"},
@@ -133,6 +146,7 @@ Result<HostFacts> gather_facts(Context& context) {
   VNET_ASSIGN(facts.links, gather_links(context.netlink));
   VNET_ASSIGN(facts.routes, context.netlink.routes());
   VNET_ASSIGN(facts.uplinks, gather_uplinks(context, facts));
+  VNET_TRY(gather_xdp(context, facts));
   for (const auto& parts : sysctls_of_interest(facts)) {
     VNET_ASSIGN(auto value, read_sysctl(SysctlKey(parts)));
     if (value) facts.sysctls[sysctl_word(parts)] = *value;

@@ -24,9 +24,11 @@ namespace {
 constexpr unsigned link_type_tcx = 11;  // newer than the headers of Debian 12's libbpf
 
 bool is_ours(const std::string& name) {
-  constexpr std::array names{"port_ingress",   "port_egress",   "gateway_ingress", "gateway_egress",
-                             "uplink_ingress", "uplink_egress", "parent_ingress",  "parent_egress",
-                             "member_ingress", "member_egress"};
+  constexpr std::array names{"port_ingress", "port_egress", "gateway_ingress", "gateway_egress",
+                             "uplink_ingress", "uplink_egress", "parent_ingress", "parent_egress",
+                             "member_ingress", "member_egress", "uplink_xdp",
+                             // libxdp's, which others may share: `xdp-loader status` lists them.
+                             "xdp_dispatcher"};
   // The kernel cuts names to 15 characters.
   return std::ranges::any_of(names,
                              [&](const char* ours) { return name == std::string(ours).substr(0, 15); });

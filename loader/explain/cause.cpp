@@ -43,6 +43,7 @@ constexpr Quote quotes[] = {
     {VNET_DROP_PORT_QUOTA, "vnet:sessions", "the default <vnet:sessions perPort> holds", "raise perPort"},
     {VNET_DROP_ISOLATED, "forward", "it has no <forward>: isolated", "another mode lets its guests out"},
     {VNET_DROP_PRIVATE, "forward", "it has no <forward>", "its guests reach the outside only"},
+    {VNET_DROP_NEW_FLOWS, "vnet:xdp", "it has no <vnet:xdp newFlows>", "raise newFlows"},
     {VNET_DROP_HOST_CLOSED, "vnet:host", "the default <vnet:host access> holds",
      "access='all' opens the host"},
 };
@@ -88,6 +89,7 @@ std::string cause_of(unsigned reason, const CauseFacts& facts) {
   if (facts.port)
     if (std::string options = port_options(reason, *facts.port); !options.empty())
       return fmt::format("vnet-bpf set {}{}", facts.port->interface, options);
+  if (reason == VNET_DROP_BLOCKED) return "vnet-bpf block list";
   if (!facts.network) return "";
   for (const Quote& quote : quotes) {
     if (quote.reason != reason) continue;

@@ -15,6 +15,7 @@
 #include "loader/observe/sessions.h"
 #include "network.skel.h"
 #include "uplink.skel.h"
+#include "xdp.skel.h"
 
 namespace vnet {
 namespace {
@@ -30,6 +31,7 @@ const EmbeddedObject embedded_objects[] = {
     {network_bpf__elf_bytes, std::nullopt},
     {uplink_bpf__elf_bytes, std::nullopt},
     {direct_bpf__elf_bytes, offsetof(direct_bpf::direct_bpf__rodata, rehearsal)},
+    {xdp_bpf__elf_bytes, std::nullopt},
 };
 
 Result<bpf_prog_info> info_of(int program) {
@@ -78,7 +80,8 @@ bool holds(std::span<const std::byte> bytes, const std::vector<vnet_addr>& addre
 }
 
 // Those that can have very many entries.
-const std::set<std::string_view> large_maps{"sessions", "reverse", "wheel", "fragments", "started"};
+const std::set<std::string_view> large_maps{"sessions",  "reverse", "wheel",
+                                            "fragments", "started", "newcomers"};
 
 }  // namespace
 
@@ -173,6 +176,16 @@ Result<Shadow::Loaded> Shadow::load(int live_program) {
 Result<std::optional<ShadowRun>> Shadow::run(const std::string& interface, unsigned hook,
                                              const RunInput& input) {
   VNET_ASSIGN(Fd attached, live_->attached(interface, static_cast<int>(input.ifindex), hook));
+  return run_copy(attached, input);
+}
+
+Result<std::optional<ShadowRun>> Shadow::run_xdp(const std::string& interface, RunInput input) {
+  VNET_ASSIGN(Fd attached, live_->attached_xdp(interface, static_cast<int>(input.ifindex)));
+  input.xdp = true;
+  return run_copy(attached, input);
+}
+
+Result<std::optional<ShadowRun>> Shadow::run_copy(const Fd& attached, const RunInput& input) {
   if (!attached) return std::nullopt;
   VNET_ASSIGN(auto live, info_of(attached.get()));
   if (!programs_.contains(live.id)) {

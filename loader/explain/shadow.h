@@ -27,7 +27,7 @@ struct DropSeen {
 };
 
 struct ShadowRun {
-  int verdict = 0;  // TC_ACT_*
+  int verdict = 0;  // TC_ACT_* or XDP_*
   std::vector<std::uint8_t> packet;
   std::array<std::uint32_t, 5> cb{};
   std::optional<DropSeen> drop;  // dropped, or refused with an answer
@@ -53,6 +53,7 @@ class Shadow {
 
   // Runs what is attached there. Without a value: nothing of ours is.
   Result<std::optional<ShadowRun>> run(const std::string& interface, unsigned hook, const RunInput& input);
+  Result<std::optional<ShadowRun>> run_xdp(const std::string& interface, RunInput input);
   // What was run is what is attached; false: the attached program is another version's.
   bool same_program() const { return same_program_; }
 
@@ -68,6 +69,7 @@ class Shadow {
 
   explicit Shadow(Datapath& live) : live_(&live) {}
   Result<void> make_maps();
+  Result<std::optional<ShadowRun>> run_copy(const Fd& attached, const RunInput& input);
   Result<Loaded> load(int live_program);
   Result<Loaded> load_from(const EmbeddedObject& embedded, const char* name, std::vector<char> constants);
 

@@ -257,8 +257,20 @@ Result<void> Walk::enter_network(const ActiveNetwork& network, int iif, bool kno
   return passed.redirected ? deliver(network.record.slot) : at_bridge(network, 0);
 }
 
+// Before the socket buffer is made; nothing is told where XDP is off.
+Result<bool> Walk::ends_in_xdp(const UplinkRecord& uplink) {
+  RunInput input{.packet = frame_, .ifindex = static_cast<std::uint32_t>(uplink.ifindex)};
+  VNET_ASSIGN(auto ran, shadow_->run_xdp(uplink.interface, std::move(input)));
+  if (!ran) return false;
+  step(hook_word(VNET_HOOK_UPLINK_XDP), uplink.interface, "passed");
+  if (ran->drop) dropped(*ran->drop, false);
+  return ran->drop.has_value();
+}
+
 Result<void> Walk::at_uplink_ingress(const UplinkRecord& uplink) {
   PacketView sent = view();
+  VNET_ASSIGN(bool gone, ends_in_xdp(uplink));
+  if (gone) return {};
   auto ifindex = static_cast<std::uint32_t>(uplink.ifindex);
   VNET_ASSIGN(auto passed, pass(VNET_HOOK_UPLINK_INGRESS, uplink.interface,
                                 {.ifindex = ifindex, .ingress_ifindex = ifindex}));

@@ -73,6 +73,7 @@ class Walk {
   Result<void> at_gateway_ingress(const ActiveNetwork& network);
   Result<void> at_gateway_egress(const ActiveNetwork& network, int iif);
   Result<void> enter_network(const ActiveNetwork& network, int iif, bool known);
+  Result<bool> ends_in_xdp(const UplinkRecord& uplink);
   Result<void> at_uplink_ingress(const UplinkRecord& uplink);
   Result<void> at_uplink_egress(const UplinkRecord& uplink, int iif, const std::optional<Address>& hop);
   // Out of an interface: its MACs are written, and what else of ours stands there is passed.

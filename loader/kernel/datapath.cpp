@@ -14,8 +14,10 @@
 #include <string_view>
 
 #include "direct.skel.h"
+#include "loader/kernel/block_list.h"
 #include "network.skel.h"
 #include "uplink.skel.h"
+#include "xdp.skel.h"
 
 namespace vnet {
 namespace {
@@ -124,7 +126,7 @@ Result<Skeleton<Bpf>> open_object(const SharedMaps& maps) {
   if (!skeleton) return system_error("reading the BPF object");
   auto settings = maps.settings.get(0);
   if (!settings) return failed("the settings map is empty");
-  skeleton->rodata->secret = settings->secret;
+  if constexpr (requires { skeleton->rodata->secret; }) skeleton->rodata->secret = settings->secret;
   if constexpr (requires { skeleton->rodata->clock_version; })
     skeleton->rodata->clock_version = build_number();
   return skeleton;
@@ -143,8 +145,12 @@ Result<void> create_maps(const fs::path& pins) {
   if (!skeleton) return system_error("reading the BPF object");
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
+  VNET_ASSIGN(auto blocked, BlockList::open(pins));  // made before the first network was started
+  if (blocked && bpf_map__reuse_fd(skeleton->maps.blocked, blocked->fd()))
+    return system_error("using the pinned block list");
   if (int error = network_bpf::load(skeleton.get())) return load_failed("the maps", error);
-  vnet_settings settings{.abi_version = VNET_ABI_VERSION, .pad = 0, .secret = 0};
+  vnet_settings settings{
+      .abi_version = VNET_ABI_VERSION, .blocks = blocked && !blocked->empty(), .secret = 0};
   if (::getrandom(&settings.secret, sizeof(settings.secret), 0) != sizeof(settings.secret))
     return system_error("asking for random numbers");
   __u32 zero = 0;
@@ -156,6 +162,7 @@ Result<void> create_maps(const fs::path& pins) {
   for (auto name = names.rbegin(); name != names.rend(); ++name) {
     bpf_map* map = bpf_object__find_map_by_name(skeleton->obj, *name);
     fs::path path = pins / "maps" / *name;
+    if (blocked && std::string_view(*name) == "blocked") continue;
     if (::unlink(path.c_str()) && errno != ENOENT) return system_error("unpinning " + path.string());
     if (!map || bpf_obj_pin(bpf_map__fd(map), path.c_str())) return system_error("pinning " + path.string());
   }
@@ -210,6 +217,7 @@ Result<void> Datapath::load_uplink(const std::string& interface, const UplinkPro
   rodata->uplink_slot = config.slot;
   rodata->uplink_ifindex = static_cast<__u32>(config.ifindex);
   rodata->link_header = config.ethernet ? 14 : 0;
+  rodata->limits_new_flows = config.limits_new_flows;
   return load_object(skeleton.get(), "the uplink's programs", pins_, pins_ / "uplinks" / pin_name(interface));
 }
 
@@ -290,6 +298,50 @@ Result<void> Datapath::detach(const std::string& interface, int ifindex) {
   return {};
 }
 
+XdpPoint Datapath::xdp_point(const std::string& interface, int ifindex) const {
+  return {.ifindex = ifindex,
+          .interface = interface,
+          .program = "uplink_xdp",
+          .link_pin = pins_ / "links" / (pin_name(interface) + "-xdp"),
+          .bpffs = pins_.parent_path()};
+}
+
+Result<XdpObject> Datapath::open_uplink_xdp(const XdpPrograms& config) {
+  VNET_ASSIGN(auto skeleton, open_object<xdp_bpf>(maps_));
+  auto* rodata = skeleton->rodata;
+  rodata->uplink_slot = config.slot;
+  rodata->uplink_ifindex = static_cast<__u32>(config.ifindex);
+  rodata->limits_new_flows = config.limits_new_flows;
+  VNET_TRY(use_shared_maps(skeleton->obj, pins_));
+  bpf_object* object = skeleton->obj;
+  return XdpObject(std::shared_ptr<xdp_bpf>(skeleton.release(), &xdp_bpf::destroy), object);
+}
+
+Result<XdpState> Datapath::attach_uplink_xdp(const std::string& interface, const XdpPrograms& config) {
+  if (maps_.ports.get(static_cast<__u32>(config.ifindex)))
+    return failed(fmt::format("{} is a guest's interface: no XDP there", interface));
+  VNET_TRY(make_folders(pins_ / "links"));
+  XdpPoint point = xdp_point(interface, config.ifindex);
+  point.generic = config.generic;
+  return attach_xdp(point, [&] { return open_uplink_xdp(config); });
+}
+
+Result<void> Datapath::detach_uplink_xdp(const std::string& interface, int ifindex) {
+  return detach_xdp(xdp_point(interface, ifindex));
+}
+
+XdpState Datapath::uplink_xdp(const std::string& interface, int ifindex) const {
+  return xdp_state(xdp_point(interface, ifindex));
+}
+
+Result<Fd> Datapath::attached_xdp(const std::string& interface, int ifindex) const {
+  unsigned id = xdp_program_id(xdp_point(interface, ifindex));
+  if (!id) return Fd();
+  Fd program(bpf_prog_get_fd_by_id(id));
+  if (!program) return system_error(fmt::format("opening the XDP program at {}", interface));
+  return program;
+}
+
 Result<Fd> Datapath::attached(const std::string& interface, int ifindex, unsigned hook) const {
   std::string_view word = hook_word(hook);
   Hook way = word.ends_with("-ingress") ? Hook::Ingress : Hook::Egress;
@@ -320,7 +372,7 @@ Result<void> Datapath::detach_parent(const std::string& interface, int ifindex) 
 }
 
 void Datapath::remove_all_pins() {
-  remove_folder(pins_);
+  BlockList::remove_other_pins(pins_);
 }
 
 }  // namespace vnet

@@ -5,7 +5,7 @@
 //   PINS/networks/NET/PROGRAM    the programs of a network
 //   PINS/uplinks/IFACE/PROGRAM   the two of an uplink
 //   PINS/parents/IFACE/PROGRAM   direct attachment: a physical interface's and its ports'
-//   PINS/links/IFACE-ingress     tcx links
+//   PINS/links/IFACE-ingress     tcx links; IFACE-xdp: an uplink's, where libxdp's dispatcher is not used
 #pragma once
 
 #include <filesystem>
@@ -15,6 +15,7 @@
 #include "loader/error.h"
 #include "loader/kernel/attach.h"
 #include "loader/kernel/fd.h"
+#include "loader/kernel/xdp.h"
 #include "loader/model/address.h"
 #include "maps/maps.h"
 
@@ -33,6 +34,14 @@ struct UplinkPrograms {
   std::uint16_t slot = 0;
   int ifindex = 0;
   bool ethernet = true;
+  bool limits_new_flows = false;  // a network has <xdp newFlows>, and XDP does not count by it already
+};
+
+struct XdpPrograms {
+  std::uint16_t slot = 0;
+  int ifindex = 0;
+  bool limits_new_flows = false;
+  bool generic = false;  // may be, where the driver has no XDP
 };
 
 // Direct attachment: a physical interface that guests hang on.
@@ -64,6 +73,13 @@ class Datapath {
   Result<void> attach_port(const std::string& network, const std::string& interface, int ifindex);
   Result<void> attach_gateway(const std::string& network, const std::string& interface, int ifindex);
   Result<void> attach_uplink(const std::string& interface, int ifindex);
+  // The uplink's XDP program. Never at a guest's interface: what a guest sends has its offloads in the socket
+  // buffer only, which XDP does not see.
+  Result<XdpObject> open_uplink_xdp(const XdpPrograms& config);  // not loaded yet
+  Result<XdpState> attach_uplink_xdp(const std::string& interface, const XdpPrograms& config);
+  Result<void> detach_uplink_xdp(const std::string& interface, int ifindex);
+  XdpState uplink_xdp(const std::string& interface, int ifindex) const;
+  Result<Fd> attached_xdp(const std::string& interface, int ifindex) const;  // without a value: none
   Result<void> attach_member(const std::string& network, const std::string& interface, int ifindex);
   Result<void> detach(const std::string& interface, int ifindex);
   // Ours at that hook of any interface; without a value: none.
@@ -73,7 +89,7 @@ class Datapath {
   Result<void> attach_parent(const std::string& interface, int ifindex);
   Result<void> detach_parent(const std::string& interface, int ifindex);
 
-  // When the last network has stopped: every pin of ours goes.
+  // When the last network has stopped: every pin of ours goes, but for a block list with entries.
   void remove_all_pins();
 
  private:
@@ -81,6 +97,7 @@ class Datapath {
   Result<void> attach(const std::filesystem::path& programs, const char* ingress, const char* egress,
                       const std::string& interface, int ifindex);
   AttachPoint point(Hook hook, const std::string& interface, int ifindex) const;
+  XdpPoint xdp_point(const std::string& interface, int ifindex) const;
   AttachPoint parent_point(Hook hook, const std::string& interface, int ifindex) const;
 
   std::filesystem::path pins_;

@@ -58,6 +58,10 @@ Result<RunOutput> ProgramRunner::run(int program, const RunInput& input) {
       .data_size_in = static_cast<__u32>(input.packet.size()),
       .data_size_out = static_cast<__u32>(output.packet.size()), .ctx_in = &context, .ctx_out = &after,
       .ctx_size_in = sizeof(context), .ctx_size_out = sizeof(after), .repeat = 1);
+  if (input.xdp) {
+    options.ctx_in = options.ctx_out = nullptr;
+    options.ctx_size_in = options.ctx_size_out = 0;
+  }
   if (int error = bpf_prog_test_run_opts(program, &options); error < 0)
     return system_error("running a program on a packet (BPF_PROG_TEST_RUN)", -error);
   output.verdict = static_cast<int>(options.retval);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A loaded tc program run on one packet (BPF_PROG_TEST_RUN): nothing leaves the machine.
+// A loaded tc or XDP program run on one packet (BPF_PROG_TEST_RUN): nothing leaves the machine.
 #pragma once
 
 #include <array>
@@ -17,10 +17,11 @@ struct RunInput {
   std::uint32_t ingress_ifindex = 0;  // 0: the host's own packet
   std::uint16_t tc_index = 0;
   std::array<std::uint32_t, 5> cb{};  // as the program before it has left it
+  bool xdp = false;                   // which has none of this but the packet
 };
 
 struct RunOutput {
-  int verdict = 0;  // TC_ACT_*
+  int verdict = 0;  // TC_ACT_* or XDP_*
   std::vector<std::uint8_t> packet;
   std::array<std::uint32_t, 5> cb{};
 };

@@ -38,6 +38,20 @@ Network default_network() {
   return network;
 }
 
+const char* xdp_mode_name(XdpMode mode) {
+  switch (mode) {
+    case XdpMode::Auto:
+      return "auto";
+    case XdpMode::Off:
+      return "off";
+    case XdpMode::Filter:
+      return "filter";
+    case XdpMode::Forward:
+      return "forward";
+  }
+  return "";
+}
+
 const char* inbound_name(Inbound inbound) {
   switch (inbound) {
     case Inbound::Accept:

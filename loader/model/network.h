@@ -135,6 +135,7 @@ struct PortGroup {
 // vnet-bpf's own settings, from <metadata>, namespace urn:vnet-bpf:network:1.
 enum class HostFirewall { Honor, Bypass };
 enum class XdpMode { Auto, Off, Filter, Forward };
+const char* xdp_mode_name(XdpMode mode);  // auto off filter forward
 enum class Inbound { Accept, Established, Drop };
 const char* inbound_name(Inbound inbound);  // accept established drop
 enum class HostAccess { All, Services, None };
@@ -147,6 +148,8 @@ struct PortForward {
 struct Settings {
   HostFirewall host_firewall = HostFirewall::Honor;
   XdpMode xdp = XdpMode::Auto;
+  bool xdp_generic = false;     // may be generic where the driver has no XDP
+  std::uint32_t new_flows = 0;  // from outside, per second and source; 0: no limit
   std::uint32_t max_sessions = 262144;
   std::uint32_t max_sessions_per_port = 65536;
   Inbound inbound = Inbound::Accept;

@@ -56,6 +56,9 @@ Result<Plan> plan_detach(Context& context, const PortRecord& record);
 // Ports that somebody else has plugged into a network's bridge or taken out of it, and those that are gone.
 Result<std::vector<Task>> port_tasks(Context& context,
                                      const std::vector<ActiveNetwork>& active);  // plugged_ports.cpp
+// The block list: what is not (or is) there already; as it is.
+Result<Plan> plan_block(Context& context, bool add, const std::vector<Prefix>& prefixes);  // block_plan.cpp
+Result<std::vector<Prefix>> blocked_prefixes(Context& context);
 
 // Every session of a slot (a network's or a port's) goes, and its share with it.
 void forget_sessions(SharedMaps& maps, std::uint16_t slot);

@@ -148,6 +148,7 @@ Result<void> bring_up_programs(Context& context, const Network& network, std::ui
   entry.flags = programs.flags;
   entry.max_sessions = network.settings.max_sessions;
   entry.max_sessions_per_port = network.settings.max_sessions_per_port;
+  entry.new_flows = network.settings.new_flows;
   VNET_TRY(fill_port_spans(network, entry));
   if (!network.devices.empty()) {
     VNET_ASSIGN(auto uplink, context.netlink.link(network.devices.front()));

@@ -73,10 +73,23 @@ void read(const json& j, PortRecord& r) {
 }
 
 void write(json& j, const UplinkRecord& r) {
-  j = {{"interface", r.interface}, {"network", r.network}, {"ifindex", r.ifindex}, {"slot", r.slot}};
+  j = {{"interface", r.interface},
+       {"network", r.network},
+       {"ifindex", r.ifindex},
+       {"slot", r.slot},
+       {"xdp", xdp_mode_name(r.xdp.mode)},
+       {"xdp_generic", r.xdp.generic},
+       {"limits_new_flows", r.xdp.limits_new_flows},
+       {"xdp_why", r.xdp_why}};
 }
 void read(const json& j, UplinkRecord& r) {
   r.network = j.value("network", "");
+  std::string mode = j.value("xdp", "off");
+  for (auto each : {XdpMode::Filter, XdpMode::Forward})
+    if (mode == xdp_mode_name(each)) r.xdp.mode = each;
+  r.xdp.generic = j.value("xdp_generic", false);
+  r.xdp.limits_new_flows = j.value("limits_new_flows", false);
+  r.xdp_why = j.value("xdp_why", "");
   r.interface = j.at("interface");
   r.ifindex = j.at("ifindex");
   r.slot = j.at("slot");

@@ -41,11 +41,21 @@ struct PortRecord {
   bool operator==(const PortRecord&) const = default;
 };
 
+// What the networks behind an uplink want of XDP there, together.
+struct UplinkXdp {
+  XdpMode mode = XdpMode::Off;  // never Auto: the interface has decided that
+  bool generic = false;
+  bool limits_new_flows = false;
+  bool operator==(const UplinkXdp&) const = default;
+};
+
 struct UplinkRecord {
   std::string interface;
   std::string network;  // whose bridge it leads out of; empty: the host's routes lead there
   int ifindex = 0;
   std::uint16_t slot = 0;
+  UplinkXdp xdp;        // what its networks want
+  std::string xdp_why;  // why it is not attached all the same
 };
 
 // A physical interface of direct attachment, with what we changed of it.

@@ -7,33 +7,41 @@
 #include <cstring>
 
 #include "loader/plan/context.h"
+#include "loader/plan/uplink_xdp.h"
 
 namespace vnet {
 namespace {
 
-Result<std::vector<LinkInfo>> wanted_uplinks(Context& context, const std::vector<Network>& networks) {
-  std::set<int> indexes;
-  bool any = false;
+struct Wanted {
+  LinkInfo link;
+  UplinkXdp xdp;
+};
+
+bool is_routed(const Network& network) {
+  return network.mode == Mode::Nat || network.mode == Mode::Route || network.mode == Mode::Open;
+}
+
+Result<std::vector<Wanted>> wanted_uplinks(Context& context, const std::vector<Network>& networks) {
+  std::map<int, std::vector<Network>> users;
   for (const auto& network : networks) {
-    if (network.mode != Mode::Nat && network.mode != Mode::Route && network.mode != Mode::Open) continue;
+    if (!is_routed(network)) continue;
     if (network.devices.empty()) {
-      any = true;
+      VNET_ASSIGN(auto defaults, context.netlink.default_route_links());
+      for (int index : defaults) users[index].push_back(network);
       continue;
     }
     VNET_ASSIGN(auto link, context.netlink.find_link(network.devices.front()));
-    if (link) indexes.insert(link->ifindex);
+    if (link) users[link->ifindex].push_back(network);
   }
-  if (any) {
-    VNET_ASSIGN(auto defaults, context.netlink.default_route_links());
-    indexes.insert(defaults.begin(), defaults.end());
-  }
-  std::vector<LinkInfo> links;
+  VNET_ASSIGN(auto links, context.netlink.links());
+  std::vector<Wanted> wanted;
   auto gateways = gateway_names(networks);
-  for (int index : indexes) {
+  for (const auto& [index, of_these] : users) {
     VNET_ASSIGN(auto link, context.netlink.find_link(index));
-    if (link && link->name != "lo" && !gateways.contains(link->name)) links.push_back(std::move(*link));
+    if (link && link->name != "lo" && !gateways.contains(link->name))
+      wanted.push_back({*link, wanted_xdp(*link, links, of_these)});
   }
-  return links;
+  return wanted;
 }
 
 // For kernels below 6.7, whose FIB lookup does not tell the source address of a route.
@@ -48,19 +56,45 @@ void note_addresses(Context& context, int ifindex, vnet_device& device) {
   }
 }
 
-Result<void> bring_up(Context& context, const UplinkRecord& record, bool ethernet) {
+// XDP costs nobody his network: where it cannot be, the tc program does the same.
+Result<void> bring_up_xdp(Datapath& datapath, UplinkRecord& record) {
+  record.xdp_why.clear();
+  if (record.xdp.mode == XdpMode::Off) return datapath.detach_uplink_xdp(record.interface, record.ifindex);
+  VNET_ASSIGN(auto state,
+              datapath.attach_uplink_xdp(record.interface, {.slot = record.slot,
+                                                            .ifindex = record.ifindex,
+                                                            .limits_new_flows = record.xdp.limits_new_flows,
+                                                            .generic = record.xdp.generic}));
+  record.xdp_why = state.why;
+  return {};
+}
+
+Result<void> bring_up(Context& context, UplinkRecord record, bool ethernet) {
   VNET_ASSIGN(Datapath * datapath, context.need_datapath());
   VNET_TRY(context.records.save(record));
   vnet_device device{.role = VNET_DEVICE_UPLINK, .slot = record.slot};
   note_addresses(context, record.ifindex, device);
   VNET_TRY(datapath->maps().devices.set(static_cast<__u32>(record.ifindex), device));
-  VNET_TRY(datapath->load_uplink(record.interface,
-                                 {.slot = record.slot, .ifindex = record.ifindex, .ethernet = ethernet}));
+  VNET_TRY(bring_up_xdp(*datapath, record));
+  VNET_TRY(context.records.save(record));
+  bool counted = record.xdp.mode != XdpMode::Off && record.xdp_why.empty();
+  VNET_TRY(
+      datapath->load_uplink(record.interface, {.slot = record.slot,
+                                               .ifindex = record.ifindex,
+                                               .ethernet = ethernet,
+                                               .limits_new_flows = record.xdp.limits_new_flows && !counted}));
   return datapath->attach_uplink(record.interface, record.ifindex);
+}
+
+// Or the reason why not; somebody may have taken it away.
+bool has_its_xdp(const Datapath& datapath, const UplinkRecord& record) {
+  return record.xdp.mode == XdpMode::Off || !record.xdp_why.empty() ||
+         datapath.uplink_xdp(record.interface, record.ifindex).how != XdpHow::Not;
 }
 
 void take_down(Context& context, const UplinkRecord& record) {
   if (context.datapath) {
+    (void)context.datapath->detach_uplink_xdp(record.interface, record.ifindex);
     (void)context.datapath->detach(record.interface, record.ifindex);
     (void)context.datapath->maps().devices.erase(static_cast<__u32>(record.ifindex));
     context.datapath->unload_uplink(record.interface);
@@ -88,30 +122,35 @@ Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks
   Plan plan;
   VNET_ASSIGN(auto wanted, wanted_uplinks(context, networks));
   VNET_ASSIGN(auto there, context.records.uplinks());
-  auto attached = [&](const LinkInfo& link) {
+  auto attached = [&](const Wanted& want) {
     return std::ranges::any_of(there, [&](const UplinkRecord& r) {
-      return r.interface == link.name && r.ifindex == link.ifindex && context.datapath &&
-             context.datapath->maps().devices.get(static_cast<__u32>(link.ifindex)).has_value();
+      return r.interface == want.link.name && r.ifindex == want.link.ifindex && r.xdp == want.xdp &&
+             context.datapath &&
+             context.datapath->maps().devices.get(static_cast<__u32>(r.ifindex)).has_value() &&
+             has_its_xdp(*context.datapath, r);
     });
   };
   for (const auto& record : there) {
     if (!record.network.empty()) continue;  // a bridged network's own
-    if (std::ranges::any_of(wanted, [&](const LinkInfo& link) { return link.name == record.interface; }))
+    if (std::ranges::any_of(wanted, [&](const Wanted& want) { return want.link.name == record.interface; }))
       continue;
     plan.add(fmt::format("detach uplink {}", record.interface), [&context, record]() -> Result<void> {
       take_down(context, record);
       return {};
     });
   }
-  for (const auto& link : wanted) {
-    if (attached(link)) {
+  for (const auto& want : wanted) {
+    const LinkInfo& link = want.link;
+    if (attached(want)) {
       plan_addresses(plan, context, link);
       continue;
     }
+    std::string xdp =
+        want.xdp.mode == XdpMode::Off ? "" : fmt::format(", XDP {}", xdp_mode_name(want.xdp.mode));
     plan.add(
-        fmt::format("attach uplink {}", link.name),
-        [&context, link]() -> Result<void> {
-          UplinkRecord record{.interface = link.name, .ifindex = link.ifindex};
+        fmt::format("attach uplink {}{}", link.name, xdp),
+        [&context, link, xdp = want.xdp]() -> Result<void> {
+          UplinkRecord record{.interface = link.name, .ifindex = link.ifindex, .xdp = xdp};
           VNET_ASSIGN(auto before, context.records.uplink(link.name));
           VNET_ASSIGN(Datapath * datapath, context.need_datapath());
           if (before) {

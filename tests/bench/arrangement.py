@@ -232,11 +232,12 @@ class Libvirt(Arrangement):
 class Vnet(Arrangement):
     """(b), (c) vnet-bpf."""
 
-    def __init__(self, networks=1, firewall="honor", mode="nat", per_port=1 << 20):
+    def __init__(self, networks=1, firewall="honor", mode="nat", per_port=1 << 20, xdp="off"):
         super().__init__(networks, mode)
         self.firewall = firewall
         self.per_port = per_port
-        self.label = f"vnet-bpf {firewall}"
+        self.xdp = xdp
+        self.label = f"vnet-bpf {firewall}" + ("" if xdp == "off" else f", XDP {xdp}")
         self.state = None
         self.start_seconds = []
         self.attach_seconds = []
@@ -248,6 +249,7 @@ class Vnet(Arrangement):
         return f"""<network>
   <metadata><vnet:network xmlns:vnet="urn:vnet-bpf:network:1">
     <vnet:hostFirewall mode="{self.firewall}"/>
+    <vnet:xdp mode="{self.xdp}"/>
     <vnet:sessions max="1048576" perPort="{self.per_port}"/>
   </vnet:network></metadata>
   <name>n{n}</name><forward mode="{self.mode}"/><bridge name="vb{n}" stp="off"/><dns enable="no"/>

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "loader/kernel/block_list.h"
 #include "tests/support/shell.h"
 
 namespace vnet::test {
@@ -130,6 +131,7 @@ class Host {
   int program(Program which, std::uint32_t flags) {
     if (which == Program::UplinkIngress || which == Program::UplinkEgress)
       return uplink_[which == Program::UplinkEgress].get();
+    if (which == Program::UplinkXdp) return bpf_program__fd(xdp());
     if (which >= Program::DirectIngress) return direct(which);
     auto& set = network_[flags];
     if (set.empty()) load(flags, set);
@@ -158,8 +160,9 @@ class Host {
       throw std::runtime_error("setting up the host: " + made.err);
 
     datapath_ = must(Datapath::open_or_create(folder_));
-    must(datapath_->load_uplink("eth0",
-                                {.slot = slot::uplink, .ifindex = static_cast<int>(if_nametoindex("eth0"))}));
+    must(datapath_->load_uplink("eth0", {.slot = slot::uplink,
+                                         .ifindex = static_cast<int>(if_nametoindex("eth0")),
+                                         .limits_new_flows = true}));
     uplink_[0] = open("uplinks/eth0/uplink_ingress");
     uplink_[1] = open("uplinks/eth0/uplink_egress");
   }
@@ -181,6 +184,17 @@ class Host {
       direct_[Program::ParentEgress] = open("parents/eth0/parent_egress");
     }
     return direct_.at(which).get();
+  }
+
+  bpf_program* xdp() {
+    if (!xdp_) {
+      xdp_ = must(datapath_->open_uplink_xdp({.slot = slot::uplink,
+                                              .ifindex = static_cast<int>(if_nametoindex("eth0")),
+                                              .limits_new_flows = true}));
+      if (int error = bpf_object__load(xdp_.get()))
+        throw std::system_error(-error, std::generic_category(), "loading the XDP program");
+    }
+    return bpf_object__find_program_by_name(xdp_.get(), "uplink_xdp");
   }
 
   // The network's programs as loaded for one mode.
@@ -211,9 +225,17 @@ class Host {
   std::optional<Datapath> datapath_;
   std::map<std::uint32_t, std::map<Program, Fd>> network_;
   std::array<Fd, 2> uplink_;
+  XdpObject xdp_;
   std::map<Program, Fd> direct_;
   Trampoline trampoline_;
 };
+
+RunResult as_tc(RunResult ran) {
+  const std::map<int, int> verdicts{{XDP_PASS, Ok}, {XDP_DROP, Shot}, {XDP_REDIRECT, Redirect}};
+  auto known = verdicts.find(ran.verdict);
+  ran.verdict = known == verdicts.end() ? 1000 + ran.verdict : known->second;
+  return ran;
+}
 
 template <typename M>
 void empty(M& map) {
@@ -329,7 +351,8 @@ void DatapathTest::SetUp() {
   empty(all.shortcuts), empty(all.stations), empty(all.members);
   empty(all.devices), empty(all.subnets), empty(all.forwards), empty(all.drops);
   empty(all.addresses), empty(all.claims), empty(all.isolated), empty(all.started);
-  empty(all.allows), empty(all.allow_sources);
+  empty(all.allows), empty(all.allow_sources), empty(all.blocked), empty(all.newcomers);
+  must(BlockList::switch_on(all, false));
   for (__u32 i = 0; i < 16; ++i) {
     must(all.usage.set(i, {}));
     must(all.traffic.clear(i));
@@ -376,7 +399,7 @@ Ran DatapathTest::run(Program which, const Bytes& frame, RunContext context, std
   int fd = Host::get().program(which, flags_);
   if (tc_index) fd = Host::get().trampoline().to(fd, tc_index);
   Drops before = drops();
-  RunResult result = test::run(fd, frame, context);
+  RunResult result = which == Program::UplinkXdp ? as_tc(run_xdp(fd, frame)) : test::run(fd, frame, context);
   Ran ran{.verdict = result.verdict, .packet = std::move(result.packet), .drops = drops()};
   std::uint64_t total = 0;
   for (auto& [key, count] : ran.drops) total += count -= before[key];
@@ -400,8 +423,10 @@ double DatapathTest::nanoseconds_a_run(Program program, const Bytes& frame, unsi
   options.sz = sizeof(options);
   options.data_in = frame.data();
   options.data_size_in = static_cast<std::uint32_t>(frame.size());
-  options.ctx_in = &context;
-  options.ctx_size_in = sizeof(context);
+  if (program != Program::UplinkXdp) {
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof(context);
+  }
   options.repeat = static_cast<int>(runs);
   if (bpf_prog_test_run_opts(Host::get().program(program, flags_), &options))
     throw std::system_error(errno, std::generic_category(), "BPF_PROG_TEST_RUN");

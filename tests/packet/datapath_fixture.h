@@ -40,10 +40,11 @@ enum class Program {
   DirectIngress,
   ParentIngress,
   ParentEgress,
+  UplinkXdp,  // its XDP_PASS, XDP_DROP and XDP_REDIRECT come as the verdicts below
 };
-inline constexpr Program all_programs[] = {Program::PortIngress,    Program::PortEgress,
-                                           Program::GatewayIngress, Program::GatewayEgress,
-                                           Program::UplinkIngress,  Program::UplinkEgress};
+inline constexpr Program all_programs[] = {
+    Program::PortIngress,   Program::PortEgress,   Program::GatewayIngress, Program::GatewayEgress,
+    Program::UplinkIngress, Program::UplinkEgress, Program::UplinkXdp};
 
 enum Verdict { Ok = -1, Shot = 2, Redirect = 7 };  // Ok: TC_ACT_UNSPEC, "next"
 

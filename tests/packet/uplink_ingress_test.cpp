@@ -113,6 +113,16 @@ TEST_P(UplinkIngress, HidesGuestsFromOutside) {
               slot::uplink, "not-visible");
 }
 
+TEST_P(UplinkIngress, DropsErrorsAboutSessionsFromGuestsAddresses) {
+  std::uint16_t port = open(L4::Udp, at.guest1, 2000);
+  for (const std::string& source : {at.guest2, at.other_guest})
+    expect_drop(
+        Program::UplinkIngress,
+        into_host / ip(source, at.host) /
+            icmp_error(Problem::TooBig, family(), ip(at.host, at.remote) / l4(L4::Udp, family(), port, 443)),
+        slot::uplink, "spoofed-source");
+}
+
 TEST_P(UplinkIngress, DropsGuestsAddressesFromOutside) {
   for (const std::string& source : {at.guest1, at.other_guest})
     expect_drop(Program::UplinkIngress, into_host / ip(source, at.host) / l4(L4::Tcp, family(), 2000, 22),
@@ -290,6 +300,8 @@ TEST_P(UplinkIngress, DropsWhatAnUnpluggedGuestWouldGet) {
 TEST_P(UplinkIngress, DropsMalformedPacketsToGuests) {
   Bytes frame = into_host / ip(at.remote, at.guest1) / l4(L4::Tcp, family(), 2000, 22);
   frame.resize(frame.size() - 3);
+  expect_drop(Program::UplinkIngress, frame, slot::uplink, "not-visible");
+  set_flags(flag::route);
   expect_drop(Program::UplinkIngress, frame, slot::uplink, "malformed");
   Bytes own = into_host / ip(at.remote, at.host) / l4(L4::Tcp, family(), 2000, 22);
   own.resize(own.size() - 3);

@@ -39,4 +39,21 @@ RunResult run(int prog_fd, const std::vector<std::uint8_t>& packet, const RunCon
   return result;
 }
 
+RunResult run_xdp(int prog_fd, const std::vector<std::uint8_t>& packet) {
+  RunResult result;
+  result.packet.resize(packet.size() + 512);
+  bpf_test_run_opts opts{};
+  opts.sz = sizeof opts;
+  opts.data_in = packet.data();
+  opts.data_size_in = static_cast<std::uint32_t>(packet.size());
+  opts.data_out = result.packet.data();
+  opts.data_size_out = static_cast<std::uint32_t>(result.packet.size());
+  opts.repeat = 1;
+  if (int error = bpf_prog_test_run_opts(prog_fd, &opts); error < 0)
+    throw std::system_error(-error, std::generic_category(), "BPF_PROG_TEST_RUN");
+  result.verdict = static_cast<int>(opts.retval);
+  result.packet.resize(opts.data_size_out);
+  return result;
+}
+
 }  // namespace vnet::test

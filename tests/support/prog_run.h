@@ -30,5 +30,7 @@ struct RunResult {
 
 // Throws std::system_error when the kernel refuses to run it.
 RunResult run(int prog_fd, const std::vector<std::uint8_t>& packet, const RunContext& context = {});
+// An XDP program; the verdict is an XDP_*.
+RunResult run_xdp(int prog_fd, const std::vector<std::uint8_t>& packet);
 
 }  // namespace vnet::test

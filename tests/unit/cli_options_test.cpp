@@ -208,6 +208,23 @@ TEST(CliOptions, Explain) {
   EXPECT_THAT(refused({"explain", "--to", "192.0.2.1"}), HasSubstr("--port"));
 }
 
+TEST(CliOptions, BlockTakesPrefixes) {
+  auto options = parse({"block", "add", "203.0.113.1", "2001:db8::/32"});
+  EXPECT_EQ("add", options.action);
+  ASSERT_EQ(2U, options.prefixes.size());
+  EXPECT_EQ("203.0.113.1/32", options.prefixes[0].text());
+  EXPECT_EQ("drop.txt", parse({"block", "remove", "--file", "drop.txt"}).file);
+  EXPECT_TRUE(parse({"block", "list", "--json"}).json);
+  EXPECT_TRUE(parse({"--dry-run", "block", "add", "192.0.2.1"}).dry_run);
+  EXPECT_THAT(refused({"block", "forget"}), HasSubstr("add, remove, list"));
+  EXPECT_THAT(refused({"block", "add"}), HasSubstr("name a CIDR"));
+  EXPECT_THAT(refused({"block", "add", "nobody"}), HasSubstr("'nobody' is neither ADDR nor ADDR/LENGTH"));
+  EXPECT_THAT(refused({"block", "add", "192.0.2.0/33"}), HasSubstr("192.0.2.0/33"));
+  EXPECT_THAT(refused({"block", "list", "192.0.2.1"}), HasSubstr("takes no CIDR"));
+  EXPECT_THAT(refused({"block", "list", "--dry-run"}), HasSubstr("changes nothing"));
+  EXPECT_THAT(refused({"block", "add", "192.0.2.1", "--json"}), HasSubstr("prints no facts"));
+}
+
 TEST(CliOptions, EveryVerbHelpsWithAnExample) {
   for (const auto& verb : describe_verbs()) {
     auto help = parse_options({verb.name, "--help"});

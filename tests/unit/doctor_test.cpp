@@ -269,6 +269,19 @@ TEST(Doctor, XdpOfTheDriver) {
   EXPECT_TRUE(examine(facts).empty());
 }
 
+TEST(Doctor, XdpThatIsMissingOrAlone) {
+  auto facts = healthy();
+  facts.xdp_alone = {"eth0"};
+  EXPECT_THAT(expect_one(facts, "xdp", Severity::Note).what,
+              HasSubstr("the XDP hook of uplink eth0 to itself"));
+  facts.xdp_alone.clear();
+  facts.xdp_missing = {{"eth0", "the driver has no queues left for it"}};
+  EXPECT_THAT(expect_one(facts, "xdp", Severity::Note).what,
+              HasSubstr("eth0: the driver has no queues left"));
+  facts.links[1].xdp_features = 0;  // the driver's check says so already
+  expect_one(facts, "xdp-driver", Severity::Note);
+}
+
 TEST(Doctor, ProgramsOfOthers) {
   auto facts = healthy();
   facts.links[1].programs = {{"tcx ingress", "spy", "bpftool link detach id 7"}};
@@ -348,7 +361,7 @@ TEST(Doctor, ProblemsComeFirstAndJsonTellsEveryCheck) {
   }
   EXPECT_EQ(true, cli::doctor_json({})["ok"]);
   EXPECT_THAT(cli::doctor_text(findings), HasSubstr("\n         # apt install dnsmasq-base\n"));
-  EXPECT_THAT(cli::doctor_text(findings), HasSubstr("22 checks, 1 problem, 1 note\n"));
+  EXPECT_THAT(cli::doctor_text(findings), HasSubstr("23 checks, 1 problem, 1 note\n"));
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ TEST(SettingsXml, Defaults) {
 
 TEST(SettingsXml, EverySetting) {
   const auto first = parse_network(with_settings(R"(
-      <v:hostFirewall mode='bypass'/><v:xdp mode='filter'/><v:sessions max='1000' perPort='10'/>
+      <v:hostFirewall mode='bypass'/><v:xdp mode='filter' generic='yes' newFlows='50'/><v:sessions max='1000' perPort='10'/>
       <v:inbound default='established'/><v:host access='services'/>
       <v:portForward proto='tcp' port='8080' to='192.168.122.10' toPort='80'/>
       <v:portForward proto='udp' port='8080' to='192.168.122.11'/>)"),
@@ -37,6 +37,8 @@ TEST(SettingsXml, EverySetting) {
   const auto& settings = network->settings;
   EXPECT_EQ(settings.host_firewall, HostFirewall::Bypass);
   EXPECT_EQ(settings.xdp, XdpMode::Filter);
+  EXPECT_TRUE(settings.xdp_generic);
+  EXPECT_EQ(50U, settings.new_flows);
   EXPECT_EQ(settings.max_sessions, 1000U);
   EXPECT_EQ(settings.max_sessions_per_port, 10U);
   EXPECT_EQ(settings.inbound, Inbound::Established);
@@ -64,6 +66,9 @@ TEST(SettingsXml, Rejections) {
            Case{"<v:hostFirewall mode='honor' Mode='x'/>", "unknown attribute Mode; allowed: mode"},
            Case{"<v:xdp mode='on'/>", "allowed: auto, off, filter, forward"},
            Case{"<v:xdp mode='off'/><v:xdp mode='off'/>", "only one is allowed"},
+           Case{"<v:xdp mode='filter' newFlows='0'/>", "newFlows"},
+           Case{"<v:xdp mode='filter' generic='maybe'/>", "allowed: yes, no"},
+           Case{"<v:xdp newFlows='5'/>", "mode"},
            Case{"<v:inbound default='no'/>", "allowed: accept, established, drop"},
            Case{"<v:host access='some'/>", "allowed: all, services, none"},
            Case{"<v:sessions max='0'/>", "must be a number from 1"},

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * XDP at an uplink: what may not come in ends before the host makes a buffer of it. It decides nothing that
+ * the uplink's tc program would not, only sooner; what it is not sure of it passes on.
+ */
+#define VNET_XDP
+#include "bpf/inbound.h"
+#include "bpf/outside.h"
+#include "bpf/route.h"
+
+/*
+ * Nothing from outside can be an answer to these addresses: guests of this family have another one there,
+ * or never get out.
+ */
+static __always_inline int has_no_sessions(u32 flags, u8 family)
+{
+	return flags & (VNET_NETWORK_F_ISOLATED |
+			(family == 4 ? VNET_NETWORK_F_MASQUERADE4 : VNET_NETWORK_F_MASQUERADE6));
+}
+
+/* The port that a packet to a visible network goes to, as the host routes it; NULL: not known. */
+static __noinline struct vnet_port *port_towards(struct xdp_md *ctx, struct packet *p, u32 network)
+{
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	struct vnet_fdb_key where = {.network = network};
+	struct vnet_fdb_entry *entry;
+	struct bpf_fib_lookup q;
+
+	if (!net)
+		return NULL;
+	route_query(&q, packet_source(p), packet_target(p), p->family == 4, p->proto, uplink_ifindex);
+	if (bpf_fib_lookup(ctx, &q, sizeof(q), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
+	    q.ifindex != net->gateway_ifindex)
+		return NULL;
+	__builtin_memcpy(where.mac, q.dmac, 6);
+	entry = bpf_map_lookup_elem(&fdb, &where);
+	if (!entry)
+		return NULL;
+	q.ifindex = entry->ifindex;
+	return bpf_map_lookup_elem(&ports, &q.ifindex);
+}
+
+/* The guest's own policy, where it has one. */
+static __always_inline int port_policy(struct xdp_md *ctx, struct packet *p, u32 network)
+{
+	struct vnet_port *port = port_towards(ctx, p, network);
+
+	return port && port->flags & VNET_PORT_F_INBOUND ? let_in(ctx, port, p) : 0;
+}
+
+struct ends {
+	struct vnet_addr src, dst;
+	u8 family; /* 0: not IP, or not to be read here */
+};
+
+/* Most frames are decided by their addresses: nothing else of them is looked at. */
+static __always_inline void read_ends(struct xdp_md *ctx, struct ends *e)
+{
+	__be16 protocol = protocol_of(ctx);
+
+	e->family = 0;
+	if (protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = linear(ctx, ETH_HLEN, sizeof(*ip));
+
+		if (!ip || ip->version != 4 || ip->ihl < 5)
+			return;
+		addr_from_v4(&e->src, ip->saddr);
+		addr_from_v4(&e->dst, ip->daddr);
+		e->family = 4;
+	} else if (protocol == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip = linear(ctx, ETH_HLEN, sizeof(*ip));
+
+		if (!ip || ip->version != 6)
+			return;
+		addr_from_v6(&e->src, &ip->saddr);
+		addr_from_v6(&e->dst, &ip->daddr);
+		e->family = 6;
+	}
+}
+
+/* May belong to a session, or begin one. refused: what holds if not. */
+static __noinline int judge_flow(struct xdp_md *ctx, u32 network, u32 refused)
+{
+	struct packet *p = packet_room();
+	struct vnet_flow *key;
+	int err;
+
+	if (!p)
+		return 0;
+	err = parse(ctx, p, ETH_HLEN);
+	if (err)
+		return refused || !network ? -refused : err;
+	/* Only the first of a fragmented packet has ports; tc has seen it, and knows. */
+	if (p->flags & PACKET_LATER)
+		return refused == VNET_DROP_SPOOFED_SOURCE ? -refused : 0;
+	if (session_inbound(&p->flow, &key))
+		return 0;
+	if (refused)
+		return -refused;
+	err = exceeds_new_flows(p);
+	return err || !network ? err : port_policy(ctx, p, network);
+}
+
+static __always_inline int judge(struct xdp_md *ctx)
+{
+	struct vnet_subnet *to;
+	struct ends e;
+	u32 refused;
+
+	read_ends(ctx, &e);
+	if (!e.family)
+		return 0;
+	if (is_blocked(&e.src))
+		return DROP(BLOCKED);
+	to = subnet_of(&e.dst);
+	refused = -unknown(&e.src, to);
+	if (to ? has_no_sessions(flags_of_network(to->network), e.family) : refused || !limits_new_flows)
+		return -refused;
+	return judge_flow(ctx, to ? to->network : 0, refused);
+}
+
+SEC("xdp.frags")
+int uplink_xdp(struct xdp_md *ctx)
+{
+	int verdict = judge(ctx);
+
+	if (likely(verdict >= 0))
+		return XDP_PASS;
+	dropped(ctx, VNET_HOOK_UPLINK_XDP, uplink_slot, -verdict, frame_bytes(ctx));
+	return XDP_DROP;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the networks behind an uplink want of XDP there.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loader/plan/uplink_xdp.h"
+
+namespace vnet {
+namespace {
+
+LinkInfo link(int ifindex, const std::string& kind) {
+  return {.ifindex = ifindex, .name = "eth0", .kind = kind, .ethernet = true};
+}
+
+Network wishing(XdpMode mode, bool generic = false, unsigned new_flows = 0) {
+  Network network;
+  network.settings.xdp = mode;
+  network.settings.xdp_generic = generic;
+  network.settings.new_flows = new_flows;
+  return network;
+}
+
+TEST(UplinkXdp, AutoMeansFilterAtACardAlone) {
+  auto mode = [](const std::string& kind) {
+    return wanted_xdp(link(2, kind), {}, {wishing(XdpMode::Auto)}).mode;
+  };
+  for (const char* card : {"", "bond", "team"}) EXPECT_EQ(XdpMode::Filter, mode(card)) << card;
+  for (const char* other : {"veth", "tun", "bridge", "vlan", "wireguard", "macvlan"})
+    EXPECT_EQ(XdpMode::Off, mode(other)) << other;
+}
+
+TEST(UplinkXdp, AutoKeepsAwayFromACardWithVlans) {
+  LinkInfo vlan = link(3, "vlan");
+  vlan.link = 2;
+  EXPECT_EQ(XdpMode::Off, wanted_xdp(link(2, ""), {link(2, ""), vlan}, {wishing(XdpMode::Auto)}).mode);
+  EXPECT_EQ(XdpMode::Filter, wanted_xdp(link(2, ""), {link(2, ""), vlan}, {wishing(XdpMode::Filter)}).mode);
+  vlan.link = 7;
+  EXPECT_EQ(XdpMode::Filter, wanted_xdp(link(2, ""), {link(2, ""), vlan}, {wishing(XdpMode::Auto)}).mode);
+}
+
+TEST(UplinkXdp, WithoutALinkHeaderThereIsNone) {
+  LinkInfo tunnel = link(2, "wireguard");
+  tunnel.ethernet = false;
+  EXPECT_EQ(XdpMode::Off, wanted_xdp(tunnel, {}, {wishing(XdpMode::Filter)}).mode);
+}
+
+TEST(UplinkXdp, TheStrongestWishHolds) {
+  auto veth = link(2, "veth");
+  EXPECT_EQ(XdpMode::Filter, wanted_xdp(veth, {}, {wishing(XdpMode::Off), wishing(XdpMode::Filter)}).mode);
+  EXPECT_EQ(XdpMode::Off, wanted_xdp(veth, {}, {wishing(XdpMode::Off), wishing(XdpMode::Auto)}).mode);
+  EXPECT_EQ(XdpMode::Off, wanted_xdp(veth, {}, {}).mode);
+  auto both = wanted_xdp(veth, {}, {wishing(XdpMode::Filter), wishing(XdpMode::Filter, true, 9)});
+  EXPECT_TRUE(both.generic);
+  EXPECT_TRUE(both.limits_new_flows);
+}
+
+TEST(UplinkXdp, ALimitHoldsWithoutXdp) {
+  auto wanted = wanted_xdp(link(2, "veth"), {}, {wishing(XdpMode::Off, true, 9)});
+  EXPECT_EQ((UplinkXdp{.mode = XdpMode::Off, .generic = false, .limits_new_flows = true}), wanted);
+}
+
+TEST(UplinkXdp, IsDescribedAsItIs) {
+  UplinkRecord record{.interface = "eth0", .xdp = {.mode = XdpMode::Filter}};
+  EXPECT_EQ("filter, native, alone at the hook", describe_xdp(record, {.how = XdpHow::Link}));
+  EXPECT_EQ("filter, generic, shared by libxdp's dispatcher",
+            describe_xdp(record, {.how = XdpHow::Dispatcher, .generic = true}));
+  EXPECT_THAT(describe_xdp(record, {}), testing::HasSubstr("somebody has taken it away"));
+  record.xdp_why = "the driver has no native XDP";
+  EXPECT_EQ("not attached: the driver has no native XDP", describe_xdp(record, {}));
+  record.xdp.mode = XdpMode::Off;
+  EXPECT_EQ("", describe_xdp(record, {}));
+}
+
+}  // namespace
+}  // namespace vnet
