@@ -10,8 +10,8 @@ namespace vnet::cli {
 namespace {
 
 // The kernel lets only root do or see these; the others read files, which may be readable.
-const std::set<std::string> root_verbs{"start", "stop",  "up",      "attach",  "detach", "set",
-                                       "ports", "block", "run",     "hook",    "stats",  "flows",
+const std::set<std::string> root_verbs{"start",   "stop",    "up",     "attach", "detach", "set",
+                                       "ports",   "block",   "run",    "hook",   "stats",  "flows",
                                        "monitor", "explain", "export", "doctor"};
 const std::set<std::string> looking_verbs{"list",  "show",  "leases",  "ports",
                                           "stats", "flows", "explain", "doctor"};

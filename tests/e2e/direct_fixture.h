@@ -53,9 +53,7 @@ class DirectTest : public NetworkTest {
     }));
   }
 
-  static bool reaches(Namespace& from, const std::string& to) {
-    return from.pings(to, 4);
-  }
+  static bool reaches(Namespace& from, const std::string& to) { return from.pings(to, 4); }
   static bool reaches_both(Namespace& from, int number) {
     bool by_v4 = reaches(from, v4(number)), by_v6 = reaches(from, v6(number));
     EXPECT_EQ(by_v4, by_v6) << "the families differ towards " << number;
