@@ -231,7 +231,7 @@ TEST(CliOptions, EveryVerbHelpsWithAnExample) {
     ASSERT_TRUE(help && std::holds_alternative<Notice>(*help)) << verb.name;
     EXPECT_THAT(std::get<Notice>(*help).text, HasSubstr("Example:\n  ")) << verb.name;
   }
-  EXPECT_EQ(20U, describe_verbs().size());
+  EXPECT_EQ(21U, describe_verbs().size());
 }
 
 }  // namespace
