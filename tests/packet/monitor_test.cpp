@@ -210,29 +210,22 @@ TEST_P(MonitorTest, AKilledReaderDoesNotLeaveItOn) {
   EXPECT_EQ(1U, read(monitor).size());
 }
 
-// At a million drops a second one may cost 1000 ns. In turns, and the best of each: others use the machine,
-// too.
-TEST_P(MonitorTest, AFloodOfAMillionASecondCostsUnderFivePercent) {
+TEST_P(MonitorTest, AFloodIsShownOrCounted) {
   constexpr unsigned runs = 200'000;
-  double alone = 1e9, watched = 1e9;
-  std::uint64_t shown = 0, lost = 0;
-  for (int round = 0; round < 7; ++round) {
-    alone = std::min(alone, nanoseconds_a_run(Program::UplinkIngress, unasked(), runs));
-    Monitor monitor = start();
-    bool running = true;
-    std::thread reader([&] {
-      while (std::atomic_ref(running).load()) (void)monitor.poll(20ms, [&](const vnet_event&) { ++shown; });
-    });
-    watched = std::min(watched, nanoseconds_a_run(Program::UplinkIngress, unasked(), runs));
-    std::atomic_ref(running).store(false);
-    reader.join();
-    shown += read(monitor).size();
-    lost += monitor.lost();
-  }
-  RecordProperty("nanoseconds", std::to_string(watched - alone));
-  EXPECT_LT(watched - alone, 50) << alone << " ns unwatched, " << watched << " ns watched";
+  Monitor monitor = start();
+  std::uint64_t shown = 0;
+  bool running = true;
+  std::thread reader([&] {
+    while (std::atomic_ref(running).load()) (void)monitor.poll(20ms, [&](const vnet_event&) { ++shown; });
+  });
+  double watched = nanoseconds_a_run(Program::UplinkIngress, unasked(), runs);
+  std::atomic_ref(running).store(false);
+  reader.join();
+  RecordProperty("nanoseconds", std::to_string(watched));
+  shown += read(monitor).size();
   EXPECT_GT(shown, 0U);
-  EXPECT_EQ(7U * runs, shown + lost);
+  EXPECT_LT(shown, runs / 10) << "the rate holds";
+  EXPECT_EQ(runs, shown + monitor.lost());
 }
 
 // A measurement, to be run by hand (--gtest_also_run_disabled_tests): what a drop costs, in ns, while nobody
