@@ -14,7 +14,7 @@
 /* The programs' build: after an upgrade the timer goes on with the new code. Never 0. */
 const volatile __u32 clock_version = 1;
 
-/* Sessions looked at in one go, about a quarter of a millisecond. */
+/* Sessions looked at in one go: packets wait for no more than that. */
 #define EXPIRY_BATCH 512
 
 /* A connection may close at any time: its timeout is then much shorter than what its state promised. */
