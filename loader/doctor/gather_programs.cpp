@@ -34,14 +34,6 @@ bool is_ours(const std::string& name) {
                              [&](const char* ours) { return name == std::string(ours).substr(0, 15); });
 }
 
-std::string program_name(__u32 id) {
-  Fd program(bpf_prog_get_fd_by_id(id));
-  bpf_prog_info info{};
-  __u32 size = sizeof(info);
-  if (!program || bpf_obj_get_info_by_fd(program.get(), &info, &size)) return fmt::format("program {}", id);
-  return info.name[0] ? info.name : fmt::format("program {}", id);
-}
-
 // The link that holds a program at a tcx hook; 0: it was attached without one.
 __u32 tcx_link_of(int ifindex, __u32 attach_type, __u32 program) {
   for (__u32 id = 0; !bpf_link_get_next_id(id, &id);) {

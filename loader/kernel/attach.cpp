@@ -161,4 +161,12 @@ Result<Fd> attached_program(const AttachPoint& point) {
   return program;
 }
 
+std::string program_name(__u32 id) {
+  Fd program(bpf_prog_get_fd_by_id(id));
+  bpf_prog_info info{};
+  __u32 size = sizeof(info);
+  if (!program || bpf_obj_get_info_by_fd(program.get(), &info, &size)) return fmt::format("program {}", id);
+  return info.name[0] ? info.name : fmt::format("program {}", id);
+}
+
 }  // namespace vnet

@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "loader/kernel/attach.h"
 #include "loader/kernel/fd.h"
 
 namespace vnet {
@@ -48,14 +49,6 @@ Hooked hooked(int ifindex) {
   DECLARE_LIBBPF_OPTS(bpf_xdp_query_opts, options);
   if (bpf_xdp_query(ifindex, 0, &options)) return {};
   return {.native = options.drv_prog_id, .generic = options.skb_prog_id};
-}
-
-std::string program_name(__u32 id) {
-  Fd program(bpf_prog_get_fd_by_id(id));
-  bpf_prog_info info{};
-  __u32 size = sizeof(info);
-  if (!program || bpf_obj_get_info_by_fd(program.get(), &info, &size)) return fmt::format("program {}", id);
-  return info.name[0] ? info.name : fmt::format("program {}", id);
 }
 
 // The pinned link, while it leads to the very interface, and its program.
