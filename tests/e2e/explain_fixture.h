@@ -215,10 +215,9 @@ class ExplainFixture : public NetworkTest {
                        maps_->sessions.keys().size(), drops, probes, packets, maps_->fragments.keys().size());
   }
 
-  void compare(const Case& about) {
-    SCOPED_TRACE(about.text());
+  // Others have traffic, too, and sessions end: that nothing moves at least once is enough.
+  Explanation ask_and_touch_nothing(const Case& about) {
     Explanation told;
-    // Others have traffic, too, and sessions end: that nothing moves at least once is enough.
     EXPECT_TRUE(wait_until(
         [&] {
           std::string before = live_state();
@@ -226,6 +225,12 @@ class ExplainFixture : public NetworkTest {
           return before == live_state();
         },
         patience));
+    return told;
+  }
+
+  void compare(const Case& about) {
+    SCOPED_TRACE(about.text());
+    Explanation told = ask_and_touch_nothing(about);
     Seen seen = send(about);
     ++compared_;
     ++fates_[seen.fate + (seen.reason.empty() ? "" : " " + seen.reason)];

@@ -124,14 +124,7 @@ class ExplainDirect : public ExplainLink {
   // Who gets a group frame: everybody is listened to, a moment longer than it takes.
   void compare_group(const Case& about) {
     SCOPED_TRACE(about.text());
-    Explanation told;
-    EXPECT_TRUE(wait_until(
-        [&] {
-          std::string before = live_state();
-          told = ask(about);
-          return before == live_state();
-        },
-        patience));
+    Explanation told = ask_and_touch_nothing(about);
     Names expected(told.reaches.begin(), told.reaches.end());
     if (told.fate == Fate::Outside || told.fate == Fate::Guest) expected = {told.interface};
     if (told.fate == Fate::Host) expected = {"host"};
