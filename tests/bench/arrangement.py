@@ -6,6 +6,7 @@
 Everything is a network namespace. Addresses are resolved beforehand, so that no neighbour expires in the
 middle of a measurement.
 """
+import contextlib
 import json
 import os
 import shutil
@@ -278,6 +279,23 @@ class Vnet(Arrangement):
             start = time.monotonic()
             self.vnet("attach", guest, "--network", f"n{self.middle}", "--mac", self.mac(guest, "eth0"))
             self.attach_seconds.append(time.monotonic() - start)
+
+    @contextlib.contextmanager
+    def monitored(self, provoke):
+        """While `vnet-bpf monitor` runs; provoke() makes it show the first drop."""
+        with open(os.path.join(self.state, "drops"), "w+", encoding="utf-8") as shown:
+            process = subprocess.Popen(["ip", "netns", "exec", self.ns("host"), PROGRAM, "--state-dir", self.state,
+                                        "monitor"], stdout=shown, stderr=subprocess.DEVNULL)
+            try:
+                limit = time.monotonic() + 20
+                while not os.path.getsize(shown.name):
+                    if process.poll() is not None or time.monotonic() > limit:
+                        raise Failed("the monitor shows nothing")
+                    provoke()
+                yield
+            finally:
+                process.terminate()
+                process.wait()
 
     def refused(self):
         stats = json.loads(self.vnet("stats", "--json"))
