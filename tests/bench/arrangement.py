@@ -45,6 +45,8 @@ class Path:
     target: str
     source_mac: str
     target_mac: str
+    tap_from: str = ""  # of guests on taps: the host's ends of sender and receiver
+    tap_to: str = ""
 
     @property
     def client(self):
@@ -61,8 +63,9 @@ class Arrangement:
     serial = 0
     default_route = True
 
-    def __init__(self, networks=1, mode="nat"):
+    def __init__(self, networks=1, mode="nat", taps=False):
         Arrangement.serial += 1
+        self.taps = taps
         self.networks = networks
         self.mode = mode
         self.prefix = f"vb-{os.getpid()}-{Arrangement.serial}"
@@ -106,6 +109,26 @@ class Arrangement:
         # Live frames need a NAPI context to arrive in.
         self.inside("host", "ethtool", "-K", host_end, "gro", "on")
 
+    def tap_pair(self, guest):
+        """The same for a guest on a tap: what its namespace sends reaches the host while a relay runs."""
+        for name, tap in (("host", guest), (guest, "eth0")):
+            self.ip(name, f"tuntap add dev {tap} mode tap vnet_hdr", f"link set {tap} up")
+
+    @contextlib.contextmanager
+    def guests_running(self):
+        if not self.taps:
+            yield
+            return
+        ends = [end for guest in GUESTS for end in (f"{self.ns('host')}:{guest}", f"{self.ns(guest)}:eth0")]
+        process = subprocess.Popen([TRAFFIC, "relay", *ends], stdout=subprocess.PIPE, text=True)
+        try:
+            if process.stdout.readline().strip() != "ready":
+                raise Failed("the guests' relay did not start")
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
     def build(self):
         for name in ("host", "outside", *GUESTS):
             self.add_namespace(name)
@@ -114,14 +137,23 @@ class Arrangement:
                     "[ ! -e $f ] || echo 0 > $f; done")
         self.cable("eth0", "outside")
         for guest in GUESTS:
-            self.cable(guest, guest)
+            (self.tap_pair(guest) if self.taps else self.cable(guest, guest))
             self.ip(guest, f"addr add {self.address(guest)}/24 dev eth0")
         self.ip("host", f"addr add {UPLINK}/24 dev eth0")
         self.ip("outside", f"addr add {OUTSIDE}/24 dev eth0")
         self.configure()
         self.connect()
-        self.wait_until_reachable()
+        if self.taps:
+            self.name_taps()
+        with self.guests_running():
+            self.wait_until_reachable()
         return self
+
+    def name_taps(self):
+        g1, g2 = (f"{self.ns('host')}:{guest}" for guest in GUESTS)
+        for name, path in self.paths.items():
+            path.tap_from = g1
+            path.tap_to = g2 if name == "guest-guest" else ""
 
     def wait_until_reachable(self):
         """A new bridge's ports take their time to forward."""
@@ -233,8 +265,8 @@ class Libvirt(Arrangement):
 class Vnet(Arrangement):
     """(b), (c) vnet-bpf."""
 
-    def __init__(self, networks=1, firewall="honor", mode="nat", per_port=1 << 20, xdp="off"):
-        super().__init__(networks, mode)
+    def __init__(self, networks=1, firewall="honor", mode="nat", per_port=1 << 20, xdp="off", taps=False):
+        super().__init__(networks, mode, taps)
         self.firewall = firewall
         self.per_port = per_port
         self.xdp = xdp
@@ -350,8 +382,8 @@ class Redirect(Arrangement):
     """(d) A program that only redirects, between the guests or between g1 and the uplink: the limit."""
     label = "bare redirect"
 
-    def __init__(self, outward):
-        super().__init__()
+    def __init__(self, outward, taps=False):
+        super().__init__(taps=taps)
         self.outward = outward
 
     def configure(self):
@@ -364,7 +396,7 @@ class Redirect(Arrangement):
         far_address = OUTSIDE if self.outward else self.address(g2)
         host = self.ns("host")
         process = subprocess.Popen(
-            [TRAFFIC, "redirect", "--peer", f"{host}:{g1}", f"{host}:{far_end}", f"{host}:{far_end}", f"{host}:{g1}"],
+            [TRAFFIC, "redirect", *([] if self.taps else ["--peer"]), f"{host}:{g1}", f"{host}:{far_end}", f"{host}:{far_end}", f"{host}:{g1}"],
             stdout=subprocess.PIPE, text=True)
         self.background.append(process)
         if process.stdout.readline().strip() != "ready":

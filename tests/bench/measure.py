@@ -105,6 +105,14 @@ def refusal_rate(arrangement):
     return (arrangement.refused() - before) * share / found["seconds"]
 
 
+def tap_rate(path, seconds=0.4):
+    argv = [TRAFFIC, "tap-rate", "--from", path.tap_from, "--source", path.source, "--target", path.target,
+            "--source-mac", path.source_mac, "--target-mac", path.target_mac, "--flows", "1000",
+            "--seconds", str(seconds), "--warm-up", "0.1"]
+    argv += ["--tap-to", path.tap_to] if path.tap_to else ["--to", path.receiver]
+    return json.loads(run(argv))["rate"]
+
+
 def socket_rate(path, kind, seconds=0.4):
     return json.loads(run([TRAFFIC, "sockets", "--client", path.client, "--server", path.server,
                            "--address", path.target, "--kind", kind, "--seconds", str(seconds)]))["rate"]

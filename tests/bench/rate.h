@@ -10,8 +10,9 @@
 namespace vnet::bench {
 
 struct RateOptions {
-  std::string from;  // NAMESPACE:INTERFACE that sends
-  std::string to;    // where they are counted; empty: nowhere, the datapath's own counters tell
+  std::string from;    // NAMESPACE:INTERFACE that sends
+  std::string to;      // where they are counted; empty: nowhere, the datapath's own counters tell
+  std::string tap_to;  // instead: the tap that is read, by taps.h alone
   std::string source_mac, target_mac;
   std::string source, target;  // IPv4
   unsigned flows = 1;
@@ -23,9 +24,5 @@ struct RateOptions {
 
 // {"sent", "all" (with the warming up), "received", "seconds", "rate", "hooks": [...]}
 nlohmann::json measure_rate(const RateOptions& options);
-
-// Attaches the program that only redirects, from pairs[0] to pairs[1], from pairs[2] to pairs[3] and so on;
-// prints "ready". peer: into the other end of the pair (a veth in another namespace), except to an eth0.
-void redirect_until_killed(const std::vector<std::string>& pairs, bool peer);
 
 }  // namespace vnet::bench
