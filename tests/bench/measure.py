@@ -2,6 +2,7 @@
 """Cases: contenders measured in turns (A B A B ...), and the ratios between them, round by round: what
 disturbs the machine for a second disturbs both sides of a ratio.
 """
+import itertools
 import json
 import statistics
 import sys
@@ -113,6 +114,11 @@ def tap_rate(path, seconds=0.4):
     return json.loads(run(argv))["rate"]
 
 
+ports = itertools.cycle(range(5201, 9000))
+
+
 def socket_rate(path, kind, seconds=0.4):
+    # A port of its own for each measurement: flows of an earlier one would still be known.
     return json.loads(run([TRAFFIC, "sockets", "--client", path.client, "--server", path.server,
+                           "--port", str(next(ports)),
                            "--address", path.target, "--kind", kind, "--seconds", str(seconds)]))["rate"]

@@ -20,10 +20,10 @@
 namespace vnet::bench {
 namespace {
 
-constexpr std::uint16_t port = 5201;
+constexpr std::uint16_t first_client_port = 1024;
 constexpr std::size_t bulk_bytes = 1 << 17;
 
-sockaddr_in address_of(const std::string& text) {
+sockaddr_in address_of(const std::string& text, std::uint16_t port) {
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(port);
@@ -43,11 +43,11 @@ Fd make_socket(int type) {
   return fd;
 }
 
-Fd bound(int type) {
+Fd bound(int type, std::uint16_t port) {
   Fd fd = make_socket(type);
   timeval forever{};
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever);
-  sockaddr_in any = address_of("0.0.0.0");
+  sockaddr_in any = address_of("0.0.0.0", port);
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0) fail("bind");
   if (type == SOCK_STREAM && ::listen(fd.get(), 1024) != 0) fail("listen");
   return fd;
@@ -105,6 +105,15 @@ void connect_once(const sockaddr_in& to) {
   if (::recv(fd.get(), &byte, 1, 0) != 0) fail("the server did not close");
 }
 
+// From a port of its own choice: the kernel's random ones would come back, and find their session.
+void exchange_datagram(const sockaddr_in& to, std::uint16_t from) {
+  Fd fd = bound(SOCK_DGRAM, from);
+  timeval limit{.tv_sec = 5, .tv_usec = 0};
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) fail("connect");
+  exchange_byte(fd);
+}
+
 void send_all(const Fd& fd) {
   std::vector<char> block(bulk_bytes);
   while (::send(fd.get(), block.data(), block.size(), MSG_NOSIGNAL) > 0) {
@@ -153,15 +162,15 @@ double run_bulk(const SocketOptions& o, const sockaddr_in& to, bool down) {
 }  // namespace
 
 nlohmann::json measure_sockets(const SocketOptions& o) {
-  sockaddr_in to = address_of(o.address);
-  bool worst = o.kind == "udp-worst", udp = worst || o.kind == "udp-rr", bulk = o.kind == "bulk",
-       down = o.kind == "bulk-down";
+  sockaddr_in to = address_of(o.address, o.port);
+  bool worst = o.kind == "udp-worst", udp = worst || o.kind == "udp-rr" || o.kind == "udp-connect",
+       bulk = o.kind == "bulk", down = o.kind == "bulk-down";
   if (!udp && !bulk && !down && o.kind != "tcp-rr" && o.kind != "connect") {
     throw std::runtime_error("unknown kind of traffic: " + o.kind);
   }
   // Before the server's process starts, so that nobody has to wait for it.
   enter_namespace(o.server);
-  Fd listener = bound(udp ? SOCK_DGRAM : SOCK_STREAM);
+  Fd listener = bound(udp ? SOCK_DGRAM : SOCK_STREAM, o.port);
   // Both ends on one CPU: nothing sleeps and wakes another CPU, and every nanosecond of the path counts.
   auto server = [&] {
     pin_to_cpu(0);
@@ -175,6 +184,10 @@ nlohmann::json measure_sockets(const SocketOptions& o) {
     enter_namespace(o.client);
     if (bulk || down) return run_bulk(o, to, down);
     if (o.kind == "connect") return count_steps(o, [&] { return connect_once(to), 1.0; });
+    if (o.kind == "udp-connect") {  // a socket, and so a flow, for each exchange
+      return count_steps(
+          o, [&, port = first_client_port]() mutable { return exchange_datagram(to, port++), 1.0; });
+    }
     Fd fd = connected(udp ? SOCK_DGRAM : SOCK_STREAM, to);
     if (worst) return worst_step(o, [&] { exchange_byte(fd); });
     return count_steps(o, [&] { return exchange_byte(fd), 1.0; });

@@ -2,6 +2,7 @@
 // Round trips, connections and bulk data between sockets in two namespaces.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -10,7 +11,8 @@ namespace vnet::bench {
 struct SocketOptions {
   std::string client, server;  // namespaces
   std::string address;         // the server's, as the client reaches it
-  std::string kind;  // tcp-rr, udp-rr, udp-worst, connect, bulk (client sends), bulk-down (server sends)
+  std::uint16_t port = 5201;
+  std::string kind;  // tcp-rr, udp-rr, udp-worst, connect, udp-connect, bulk (client sends), bulk-down
   double seconds = 1, warm_up = 0.2;
 };
 

@@ -41,7 +41,9 @@ int main(int argc, char** argv) {
   on_sockets->add_option("--client", sockets.client, "its namespace")->required();
   on_sockets->add_option("--server", sockets.server, "its namespace")->required();
   on_sockets->add_option("--address", sockets.address)->required();
-  on_sockets->add_option("--kind", sockets.kind, "tcp-rr, udp-rr, udp-worst, connect, bulk, bulk-down")
+  on_sockets->add_option("--port", sockets.port, "the server's");
+  on_sockets
+      ->add_option("--kind", sockets.kind, "tcp-rr, udp-rr, udp-worst, connect, udp-connect, bulk, bulk-down")
       ->required();
   on_sockets->add_option("--seconds", sockets.seconds);
   on_sockets->add_option("--warm-up", sockets.warm_up);
