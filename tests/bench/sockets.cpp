@@ -20,7 +20,8 @@
 namespace vnet::bench {
 namespace {
 
-constexpr std::uint16_t first_client_port = 1024;
+constexpr std::uint16_t first_client_port =
+    1024;  // below the host's ephemeral ports: a masquerade keeps them
 constexpr std::size_t bulk_bytes = 1 << 17;
 
 sockaddr_in address_of(const std::string& text, std::uint16_t port) {
