@@ -20,28 +20,48 @@ const volatile __u32 clock_version = 1;
 /* A connection may close at any time: its timeout is then much shorter than what its state promised. */
 #define TCP_LOOK_TICKS 30
 
+static __always_inline struct vnet_bunch_key bunch_of(const struct vnet_due *due)
+{
+	return (struct vnet_bunch_key){.tick = due->tick, .cpu = due->cpu, .number = due->place / VNET_BUNCH};
+}
+
 /*
  * An entry for the flow, `wait` ticks from now (1 to VNET_WHEEL_TICKS - 1). 0, or negative: no memory, or
- * this CPU was held up until the clock's hand was past the tick.
+ * this CPU was held up until the clock's hand was past the tick. Entries are not taken back: one that its
+ * session does not name does nothing.
  */
 static __always_inline int wheel_put(struct vnet_flow *flow, struct vnet_due *due, u32 wait)
 {
 	u32 tick = tick_now() + wait;
 	u32 slot = tick % VNET_WHEEL_TICKS;
 	u64 *count = bpf_map_lookup_elem(&wheel_counts, &slot);
-	int err;
+	struct vnet_bunch_key key;
+	struct vnet_bunch *bunch = NULL;
+	u32 zero = 0;
+	u32 place;
 
 	if (!count)
 		return -1;
+	place = (*count)++;
 	due->tick = tick;
 	due->cpu = bpf_get_smp_processor_id();
-	due->place = (*count)++;
-	err = bpf_map_update_elem(&wheel, due, flow, BPF_ANY);
-	if (!err && (int)(tick_now() - tick) >= 0) {
-		bpf_map_delete_elem(&wheel, due);
-		return -1;
+	due->place = place;
+	key = bunch_of(due);
+	place %= VNET_BUNCH;
+	/* Most entries need no insertion, which costs more than all the rest of it. */
+	if (place)
+		bunch = bpf_map_lookup_elem(&wheel, &key);
+	if (bunch) {
+		bunch->flow[place] = *flow;
+	} else {
+		bunch = bpf_map_lookup_elem(&bunch_room, &zero);
+		if (!bunch)
+			return -1;
+		bunch->flow[place] = *flow;
+		if (bpf_map_update_elem(&wheel, &key, bunch, BPF_ANY))
+			return -1;
 	}
-	return err;
+	return (int)(tick_now() - tick) >= 0 ? -1 : 0;
 }
 
 static __always_inline u32 first_look(u8 proto)
@@ -74,51 +94,62 @@ static __always_inline int expire_or_wait(struct vnet_flow *flow, struct vnet_du
 	return 0;
 }
 
+static __always_inline void drop_bunch(const struct vnet_due *at)
+{
+	struct vnet_bunch_key key = bunch_of(at);
+
+	bpf_map_delete_elem(&wheel, &key);
+}
+
+/* The hand stays in its map: the verifier would follow a number on the stack through every value. */
 struct turn {
-	struct vnet_due at;
+	struct clock *clock;
 	u32 now;
 	u32 done;
 };
 
 static long turn_step(u32 i __attribute__((unused)), struct turn *t)
 {
-	u32 slot = t->at.tick % VNET_WHEEL_TICKS;
-	struct vnet_flow *flow;
+	struct vnet_due *at = &t->clock->hand;
+	u32 slot = at->tick % VNET_WHEEL_TICKS;
+	struct vnet_bunch_key key;
+	struct vnet_bunch *bunch;
 	u64 *count;
 
 	/* This tick's entries may still come. */
-	if ((int)(t->now - t->at.tick) <= 0) {
+	if ((int)(t->now - at->tick) <= 0) {
 		t->done = 1;
 		return 1;
 	}
-	count = bpf_map_lookup_percpu_elem(&wheel_counts, &slot, t->at.cpu);
+	count = bpf_map_lookup_percpu_elem(&wheel_counts, &slot, at->cpu);
 	if (!count) { /* that was the last CPU */
-		t->at.tick++;
-		t->at.cpu = 0;
+		at->tick++;
+		at->cpu = 0;
 		return 0;
 	}
-	if (t->at.place >= *count) {
+	if (at->place >= *count) {
+		if (at->place % VNET_BUNCH) /* one that did not become full */
+			drop_bunch(at);
 		*count = 0;
-		t->at.cpu++;
-		t->at.place = 0;
+		at->cpu++;
+		at->place = 0;
 		return 0;
 	}
-	flow = bpf_map_lookup_elem(&wheel, &t->at);
-	if (flow) {
-		if (expire_or_wait(flow, &t->at))
-			return 1; /* again, a moment later */
-		bpf_map_delete_elem(&wheel, &t->at);
-	}
-	t->at.place++;
+	key = bunch_of(at);
+	bunch = bpf_map_lookup_elem(&wheel, &key);
+	if (bunch && expire_or_wait(&bunch->flow[at->place % VNET_BUNCH], at))
+		return 1; /* again, a moment later */
+	if (at->place % VNET_BUNCH == VNET_BUNCH - 1)
+		drop_bunch(at);
+	at->place++;
 	return 0;
 }
 
 static int wheel_turn(void *map __attribute__((unused)), u32 *key __attribute__((unused)), struct clock *c)
 {
-	struct turn t = {.at = c->hand, .now = tick_now()};
+	struct turn t = {.clock = c, .now = tick_now()};
 
 	bpf_loop(EXPIRY_BATCH, turn_step, &t, 0);
-	c->hand = t.at;
 	bpf_timer_start(&c->timer, t.done ? NSEC_PER_SEC : NSEC_PER_MSEC, 0);
 	return 0;
 }

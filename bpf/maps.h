@@ -54,7 +54,8 @@ VNET_MAP(probes, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_PROBE_MAX + 1, u32, u64, 0);
 VNET_MAP(settings, BPF_MAP_TYPE_ARRAY, 1, u32, struct vnet_settings, 0);
 
 /* When to look at which session; the counters are of a tick's entries on this CPU. */
-VNET_MAP(wheel, BPF_MAP_TYPE_HASH, VNET_WHEEL_MAX, struct vnet_due, struct vnet_flow, BPF_F_NO_PREALLOC);
+VNET_MAP(wheel, BPF_MAP_TYPE_HASH, VNET_WHEEL_MAX, struct vnet_bunch_key, struct vnet_bunch,
+	 BPF_F_NO_PREALLOC);
 VNET_MAP(wheel_counts, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_WHEEL_TICKS, u32, u64, 0);
 VNET_MAP(wheel_clock, BPF_MAP_TYPE_ARRAY, 1, u32, struct clock, 0);
 
@@ -91,6 +92,7 @@ struct making {
 };
 /* The same for one that is deleted: its key and its answers' flow. */
 VNET_MAP(deleting_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_flow[2], 0);
+VNET_MAP(bunch_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_bunch, 0);
 VNET_MAP(making_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct making, 0);
 
 static __always_inline struct making *making_of(void)

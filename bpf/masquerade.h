@@ -266,7 +266,6 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	}
 	err = bpf_map_update_elem(&sessions, &m->key, &m->session, BPF_NOEXIST);
 	if (err) {
-		bpf_map_delete_elem(&wheel, &m->session.due);
 		bpf_map_delete_elem(&reverse, &m->answer);
 		/* Lost against another CPU with the same flow: its session serves both. */
 		err = err == -EEXIST ? 0 : DROP(SESSION_LIMIT);

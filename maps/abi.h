@@ -15,7 +15,7 @@
 #define VNET_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #endif
 
-#define VNET_ABI_VERSION 4
+#define VNET_ABI_VERSION 5
 
 /*
  * A slot is a small number that the loader gives to everything that is counted: port, network, uplink.
@@ -85,10 +85,13 @@ VNET_SIZE(struct vnet_hop, 24);
 
 /*
  * The timing wheel (bpf/expiry.h): at `tick` somebody looks whether the session of a flow is over. Every CPU
- * numbers its own entries of a tick, so that none waits for another; a hash holds them by that number.
+ * numbers its own entries of a tick, so that none waits for another; a hash holds them in bunches of
+ * consecutive numbers.
  */
 #define VNET_WHEEL_TICKS 1024 /* longer than any timeout that is waited for at once */
-#define VNET_WHEEL_MAX (2 * VNET_SESSIONS_MAX)
+#define VNET_BUNCH 8
+/* Two entries for each session, and a bunch begun by each of 256 CPUs for each tick. */
+#define VNET_WHEEL_MAX (2 * VNET_SESSIONS_MAX / VNET_BUNCH + 256 * VNET_WHEEL_TICKS)
 
 struct vnet_due {
   __u32 tick;
@@ -96,6 +99,18 @@ struct vnet_due {
   __u32 place;
 };
 VNET_SIZE(struct vnet_due, 12);
+
+struct vnet_bunch_key {
+  __u32 tick;
+  __u32 cpu;
+  __u32 number; /* of the places from number * VNET_BUNCH on */
+};
+VNET_SIZE(struct vnet_bunch_key, 12);
+
+struct vnet_bunch {
+  struct vnet_flow flow[VNET_BUNCH]; /* meaningless where no entry has that place */
+};
+VNET_SIZE(struct vnet_bunch, 320);
 
 struct vnet_clock {
   __u64 timer[2];       /* struct bpf_timer */

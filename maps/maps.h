@@ -139,7 +139,7 @@ struct SharedMaps {
   Map<__u32, vnet_usage> usage;
   PerCpuMap<__u32, __u64> probes;
   Map<__u32, vnet_settings> settings;
-  Map<vnet_due, vnet_flow> wheel;
+  Map<vnet_bunch_key, vnet_bunch> wheel;
   PerCpuMap<__u32, __u64> wheel_counts;
   Map<__u32, vnet_clock> wheel_clock;
   Map<__u32, vnet_monitors> monitors;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <optional>
 
 #include "tests/packet/datapath_fixture.h"
 #include "tests/support/namespace.h"
@@ -24,6 +25,10 @@ bool eventually(const std::function<bool()>& holds) {
   return wait_until(holds, std::chrono::seconds(30));
 }
 
+vnet_bunch_key bunch_of(const vnet_due& due) {
+  return {.tick = due.tick, .cpu = due.cpu, .number = due.place / VNET_BUNCH};
+}
+
 class Expiry : public BothFamilies {
  protected:
   // `count` entries of this tick for CPU 0, as its programs would number them; the first.
@@ -38,14 +43,22 @@ class Expiry : public BothFamilies {
   // The wheel looks at the session in a moment, which was last used so many ticks ago.
   vnet_due look_soon(const vnet_flow& flow, std::uint32_t idle) {
     auto value = session(flow).value();
-    EXPECT_TRUE(maps().wheel.erase(value.due));
     value.due = reserve(tick_now() + 2);
     for (vnet_leg& leg : value.leg) leg.seen = tick_now() - idle;
     EXPECT_TRUE(maps().sessions.set(flow, value));
-    EXPECT_TRUE(maps().wheel.set(value.due, flow));
+    enter(value.due, flow);
     return value.due;
   }
-  bool is_gone(const vnet_due& due) { return !maps().wheel.get(due); }
+  void enter(const vnet_due& due, const vnet_flow& flow) {
+    vnet_bunch bunch = maps().wheel.get(bunch_of(due)).value_or(vnet_bunch{});
+    bunch.flow[due.place % VNET_BUNCH] = flow;
+    ASSERT_TRUE(maps().wheel.set(bunch_of(due), bunch));
+  }
+  std::optional<vnet_flow> entry(const vnet_due& due) {
+    auto bunch = maps().wheel.get(bunch_of(due));
+    return bunch ? std::optional(bunch->flow[due.place % VNET_BUNCH]) : std::nullopt;
+  }
+  bool is_gone(const vnet_due& due) { return !entry(due); }
 };
 VNET_BOTH_FAMILIES(Expiry);
 
@@ -55,7 +68,7 @@ TEST_P(Expiry, ANewSessionHasItsPlaceInTheWheel) {
     auto made = session(key(kind, at.guest1, 2000));
     ASSERT_TRUE(made);
     EXPECT_NEAR(made->due.tick, tick_now() + wait, 1);
-    auto named = maps().wheel.get(made->due);
+    auto named = entry(made->due);
     ASSERT_TRUE(named);
     const vnet_flow wanted = key(kind, at.guest1, 2000);
     EXPECT_EQ(0, std::memcmp(&*named, &wanted, sizeof(wanted)));
@@ -88,8 +101,8 @@ TEST_P(Expiry, WhatIsInUseIsLookedAtAgainWhenItMayBeOver) {
   const vnet_due udp_next = session(udp)->due, tcp_next = session(tcp)->due;
   EXPECT_NEAR(udp_next.tick, udp_seen + 120, 1);
   EXPECT_NEAR(tcp_next.tick, tcp_first.tick + 30, 3) << "it may close at any time";
-  EXPECT_TRUE(maps().wheel.get(udp_next));
-  EXPECT_TRUE(maps().wheel.get(tcp_next));
+  EXPECT_TRUE(entry(udp_next));
+  EXPECT_TRUE(entry(tcp_next));
 }
 
 TEST_P(Expiry, AClosedConnectionGoesSoon) {
@@ -111,7 +124,7 @@ TEST_P(Expiry, AnEntryThatIsNotTheSessionsOwnDoesNothing) {
   for (vnet_leg& leg : idle.leg) leg.seen = tick_now() - 10'000;
   ASSERT_TRUE(maps().sessions.set(udp, idle));
   const vnet_due stale = reserve(tick_now() + 2);
-  ASSERT_TRUE(maps().wheel.set(stale, udp));
+  enter(stale, udp);
   ASSERT_TRUE(eventually([&] { return is_gone(stale); }));
   ASSERT_TRUE(session(udp));
   EXPECT_EQ(own.tick, session(udp)->due.tick);
@@ -129,7 +142,7 @@ TEST_P(Expiry, ManyThatEndTogetherEndInTurns) {
     const vnet_flow flow = key(L4::Udp, at.guest2, static_cast<std::uint16_t>(3000 + i));
     value.due = due;
     ASSERT_TRUE(maps().sessions.set(flow, value));
-    ASSERT_TRUE(maps().wheel.set(due, flow));
+    enter(due, flow);
   }
   vnet_usage of_network{.sessions = many + 1};
   ASSERT_TRUE(maps().usage.set(slot::network, of_network));
