@@ -7,6 +7,7 @@ Everything is a network namespace. Addresses are resolved beforehand, so that no
 middle of a measurement.
 """
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -22,6 +23,8 @@ TRAFFIC = os.path.join(BUILD, "vnet-bench-traffic")
 
 OUTSIDE = "203.0.113.1"
 UPLINK = "203.0.113.2"
+OUTSIDE6 = "2001:db8:113::1"
+UPLINK6 = "2001:db8:113::2"
 GUESTS = ("g1", "g2")
 
 
@@ -63,9 +66,10 @@ class Arrangement:
     serial = 0
     default_route = True
 
-    def __init__(self, networks=1, mode="nat", taps=False):
+    def __init__(self, networks=1, mode="nat", taps=False, ipv6=False):
         Arrangement.serial += 1
         self.taps = taps
+        self.ipv6 = ipv6
         self.networks = networks
         self.mode = mode
         self.prefix = f"vb-{os.getpid()}-{Arrangement.serial}"
@@ -100,6 +104,9 @@ class Arrangement:
     @property
     def gateway(self):
         return f"10.20.{self.middle}.1"
+
+    def address6(self, guest):
+        return f"fd00:20:{self.middle:x}::{11 + GUESTS.index(guest)}"
 
     def cable(self, host_end, name):
         """A pair between the host and another namespace, whose end is eth0."""
@@ -141,8 +148,12 @@ class Arrangement:
             self.ip(guest, f"addr add {self.address(guest)}/24 dev eth0")
         self.ip("host", f"addr add {UPLINK}/24 dev eth0")
         self.ip("outside", f"addr add {OUTSIDE}/24 dev eth0")
+        if self.ipv6:
+            self.add_ipv6_addresses()
         self.configure()
         self.connect()
+        if self.ipv6:
+            self.connect_ipv6()
         if self.taps:
             self.name_taps()
         with self.guests_running():
@@ -190,6 +201,26 @@ class Arrangement:
             "inbound": Path(places["outside"], "", OUTSIDE, self.address(g2), outside_mac, uplink_mac),
         }
 
+    def add_ipv6_addresses(self):
+        for guest in GUESTS:
+            self.ip(guest, f"addr add {self.address6(guest)}/64 dev eth0 nodad")
+        self.ip("host", f"addr add {UPLINK6}/64 dev eth0 nodad")
+        self.ip("outside", f"addr add {OUTSIDE6}/64 dev eth0 nodad")
+        self.inside("host", "sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")
+
+    def connect_ipv6(self):
+        """The same guests, in IPv6: the paths' packets only, no sockets."""
+        for name in ("guest-guest", "outbound"):
+            if name not in self.paths:
+                continue
+            target = self.address6(GUESTS[1]) if name == "guest-guest" else OUTSIDE6
+            self.paths[f"{name} IPv6"] = dataclasses.replace(self.paths[name], source=self.address6(GUESTS[0]),
+                                                             target=target)
+        if "inbound" in self.paths:  # there is a host that routes
+            self.ip("host", f"neigh replace {OUTSIDE6} lladdr {self.mac('outside', 'eth0')} dev eth0",
+                    *(f"neigh replace {self.address6(guest)} lladdr {self.mac(guest, 'eth0')} dev {self.bridge}"
+                      for guest in GUESTS))
+
     def refused(self):
         """How many packets from outside the host has refused so far."""
         raise NotImplementedError
@@ -216,6 +247,9 @@ class Libvirt(Arrangement):
         self.ip("host", *lines)
         self.inside("host", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         self.inside("host", "nft", "-f", "-", stdin=self.rules())
+        if self.ipv6:
+            self.ip("host", *(f"addr add fd00:20:{n:x}::1/64 dev vb{n} nodad" for n in range(self.networks)))
+            self.inside("host", "nft", "-f", "-", stdin=self.rules("ip6", "fd00:20:{:x}::/64", ("ff02::/16",)))
         for n in range(self.networks):
             self.repair_dhcp_replies(f"vb{n}")
 
@@ -229,24 +263,23 @@ class Libvirt(Arrangement):
             self.inside("host", "tc", "qdisc", "del", "dev", bridge, "root")
             Libvirt.without_csum = True
 
-    def rules(self):
+    def rules(self, ip="ip", subnet="10.20.{:d}.0/24", groups=("224.0.0.0/24", "255.255.255.255/32")):
         cross, inward, outward, nat = [], [], [], []
         for n in range(self.networks):
-            bridge, net = f"vb{n}", f"10.20.{n}.0/24"
+            bridge, net = f"vb{n}", subnet.format(n)
             cross.append(f"iif {bridge} oif {bridge} counter accept")
             state = "ct state related,established " if self.mode == "nat" else ""
-            inward += [f"oif {bridge} ip daddr {net} {state}counter accept",
+            inward += [f"oif {bridge} {ip} daddr {net} {state}counter accept",
                        f"oif {bridge} counter reject"]
-            outward += [f"ip saddr {net} iif {bridge} counter accept", f"iif {bridge} counter reject"]
+            outward += [f"{ip} saddr {net} iif {bridge} counter accept", f"iif {bridge} counter reject"]
             if self.mode != "nat":
                 continue
-            nat += [f"ip saddr {net} ip daddr 224.0.0.0/24 counter return",
-                    f"ip saddr {net} ip daddr 255.255.255.255/32 counter return",
-                    f"meta l4proto tcp ip saddr {net} ip daddr != {net} counter masquerade to :1024-65535",
-                    f"meta l4proto udp ip saddr {net} ip daddr != {net} counter masquerade to :1024-65535",
-                    f"ip saddr {net} ip daddr != {net} counter masquerade"]
+            nat += [f"{ip} saddr {net} {ip} daddr {group} counter return" for group in groups]
+            nat += [f"meta l4proto {proto} {ip} saddr {net} {ip} daddr != {net} counter masquerade to :1024-65535"
+                    for proto in ("tcp", "udp")]
+            nat.append(f"{ip} saddr {net} {ip} daddr != {net} counter masquerade")
         chain = "  chain {} {{\n    {}\n  }}\n"
-        return ("table ip libvirt_network {\n" +
+        return (f"table {ip} libvirt_network {{\n" +
                 chain.format("guest_cross", "\n    ".join(cross)) +
                 chain.format("guest_input", "\n    ".join(inward)) +
                 chain.format("guest_output", "\n    ".join(outward)) +
@@ -265,8 +298,9 @@ class Libvirt(Arrangement):
 class Vnet(Arrangement):
     """(b), (c) vnet-bpf."""
 
-    def __init__(self, networks=1, firewall="honor", mode="nat", per_port=1 << 20, xdp="off", taps=False):
-        super().__init__(networks, mode, taps)
+    def __init__(self, networks=1, firewall="honor", mode="nat", per_port=1 << 20, xdp="off", taps=False,
+                 ipv6=False):
+        super().__init__(networks, mode, taps, ipv6)
         self.firewall = firewall
         self.per_port = per_port
         self.xdp = xdp
@@ -279,14 +313,16 @@ class Vnet(Arrangement):
         return self.inside("host", PROGRAM, "--state-dir", self.state, *argv)
 
     def xml(self, n):
+        nat6 = '<nat ipv6="yes"/>' if self.ipv6 else ""
+        ip6 = f'<ip family="ipv6" address="fd00:20:{n:x}::1" prefix="64"/>' if self.ipv6 else ""
         return f"""<network>
   <metadata><vnet:network xmlns:vnet="urn:vnet-bpf:network:1">
     <vnet:hostFirewall mode="{self.firewall}"/>
     <vnet:xdp mode="{self.xdp}"/>
     <vnet:sessions max="1048576" perPort="{self.per_port}"/>
   </vnet:network></metadata>
-  <name>n{n}</name><forward mode="{self.mode}"/><bridge name="vb{n}" stp="off"/><dns enable="no"/>
-  <ip address="10.20.{n}.1" netmask="255.255.255.0"/>
+  <name>n{n}</name><forward mode="{self.mode}">{nat6}</forward><bridge name="vb{n}" stp="off"/><dns enable="no"/>
+  <ip address="10.20.{n}.1" netmask="255.255.255.0"/>{ip6}
 </network>
 """
 
@@ -296,6 +332,8 @@ class Vnet(Arrangement):
         os.mkdir(os.path.join(self.state, "bpf"))
         run(["mount", "-t", "bpf", "bpf", os.path.join(self.state, "bpf")])
         self.ip("host", f"route add default via {OUTSIDE}")
+        if self.ipv6:
+            self.ip("host", f"route add default via {OUTSIDE6}")
         for n in range(self.networks):
             file = os.path.join(self.state, f"n{n}.xml")
             with open(file, "w", encoding="utf-8") as out:
@@ -382,8 +420,8 @@ class Redirect(Arrangement):
     """(d) A program that only redirects, between the guests or between g1 and the uplink: the limit."""
     label = "bare redirect"
 
-    def __init__(self, outward, taps=False):
-        super().__init__(taps=taps)
+    def __init__(self, outward, taps=False, ipv6=False):
+        super().__init__(taps=taps, ipv6=ipv6)
         self.outward = outward
 
     def configure(self):

@@ -9,7 +9,7 @@
 
 namespace vnet::bench {
 
-constexpr unsigned frame_bytes = 60;
+constexpr unsigned frame_bytes_max = 62;
 constexpr unsigned sports = 20000;
 constexpr unsigned first_sport = 2000;  // below the host's ephemeral ports: a masquerade keeps them
 constexpr unsigned first_dport = 9000;
@@ -19,13 +19,15 @@ constexpr unsigned last_dport(unsigned flows) {
 }
 
 struct UdpFrame {
-  std::array<std::uint8_t, frame_bytes> bytes{};  // without ports and UDP checksum
-  std::uint32_t sum = 0;                          // of what the checksum covers besides the ports, host order
+  std::array<std::uint8_t, frame_bytes_max> bytes{};  // without ports and UDP checksum
+  unsigned size = 0;
+  unsigned udp_at = 0;
+  std::uint32_t sum = 0;  // of what the checksum covers besides the ports, host order
 
   void set_flow(unsigned flow);  // ports and checksum
 };
 
-// Throws std::runtime_error for what is no MAC or IPv4 address.
+// Throws std::runtime_error for what is no MAC or IP address, or mixes families.
 UdpFrame udp_frame(const std::string& source_mac, const std::string& target_mac, const std::string& source,
                    const std::string& target);
 

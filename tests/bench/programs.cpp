@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <cstring>
 
 #include "tests/bench/frame.h"
 #include "tests/bench/tools.h"
@@ -17,7 +17,11 @@ namespace {
 
 void compose(const RateOptions& o, traffic_bpf& s) {
   UdpFrame frame = udp_frame(o.source_mac, o.target_mac, o.source, o.target);
-  std::copy(frame.bytes.begin(), frame.bytes.end(), const_cast<std::uint8_t*>(s.rodata->frame));
+  static_assert(sizeof s.rodata->frame >= frame_bytes_max);
+  std::memcpy(const_cast<std::uint64_t*>(reinterpret_cast<const volatile std::uint64_t*>(s.rodata->frame)),
+              frame.bytes.data(), frame.size);
+  s.rodata->frame_bytes = frame.size;
+  s.rodata->udp_at = frame.udp_at;
   s.rodata->frame_sum = frame.sum;
   s.rodata->flows = o.flows;
   s.rodata->sports = sports;
@@ -51,6 +55,10 @@ Programs::Programs(const RateOptions& o) : skeleton_(opened()) {
 
 int Programs::source() const {
   return bpf_program__fd(skeleton_->progs.source);
+}
+
+unsigned Programs::frame_bytes() const {
+  return skeleton_->rodata->frame_bytes;
 }
 
 std::uint64_t Programs::received() const {

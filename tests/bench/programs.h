@@ -20,6 +20,7 @@ class Programs {
   explicit Programs(const RateOptions& options);
 
   int source() const;  // makes the frames, an XDP program
+  unsigned frame_bytes() const;
   std::uint64_t received() const;
 
  private:

@@ -13,25 +13,25 @@
 namespace vnet::bench {
 namespace {
 
-void send(int program, unsigned ifindex, std::uint64_t frames) {
-  std::uint8_t blank[frame_bytes] = {};
+void send(const Programs& programs, unsigned ifindex, std::uint64_t frames) {
+  std::uint8_t blank[frame_bytes_max] = {};
   xdp_md context{};
-  context.data_end = frame_bytes;
+  context.data_end = programs.frame_bytes();
   context.ingress_ifindex = ifindex;
-  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = blank, .data_size_in = frame_bytes, .ctx_in = &context,
-              .ctx_size_in = sizeof context, .repeat = static_cast<int>(frames),
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = blank, .data_size_in = programs.frame_bytes(),
+              .ctx_in = &context, .ctx_size_in = sizeof context, .repeat = static_cast<int>(frames),
               .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 64);
-  if (bpf_prog_test_run_opts(program, &run) != 0) fail("sending live frames");
+  if (bpf_prog_test_run_opts(programs.source(), &run) != 0) fail("sending live frames");
 }
 
 // Sends for that long and returns how many frames fill how long a time: a call begins and ends with some
 // milliseconds of waiting, so what is measured must be a single one.
-std::uint64_t warm_up(int program, unsigned ifindex, const RateOptions& o, std::uint64_t& sent) {
+std::uint64_t warm_up(const Programs& programs, unsigned ifindex, const RateOptions& o, std::uint64_t& sent) {
   constexpr std::uint64_t frames = 1 << 16;
   double took = 0;
   for (auto start = Clock::now(); took == 0 || since(start) < o.warm_up;) {
     auto one = Clock::now();
-    send(program, ifindex, frames);
+    send(programs, ifindex, frames);
     sent += frames;
     took = since(one);
   }
@@ -83,13 +83,13 @@ nlohmann::json measure_rate(const RateOptions& o) {
   unsigned ifindex = index_of(from.interface);
 
   std::uint64_t all = 0;
-  std::uint64_t frames = warm_up(programs.source(), ifindex, o, all);
+  std::uint64_t frames = warm_up(programs, ifindex, o, all);
   all += frames;
   Uses before = all_hooks(o.hooks);
   enter_namespace(from.where);
   std::uint64_t received_before = programs.received();
   auto start = Clock::now();
-  send(programs.source(), ifindex, frames);
+  send(programs, ifindex, frames);
   double took = since(start);
   std::uint64_t arrived = programs.received() - received_before;
   nlohmann::json result = {{"sent", frames},

@@ -3,9 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/if_ether.h>
 #include <linux/if_tun.h>
-#include <linux/ip.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -44,14 +42,14 @@ Fd open_tap(const Place& where) {
 }
 
 // Reads all that waits there and counts the benchmark's own.
-std::uint64_t drain(const Fd& tap, unsigned flows) {
+std::uint64_t drain(const Fd& tap, const UdpFrame& frame, unsigned flows) {
   std::array<std::uint8_t, 2048> data;
-  constexpr std::size_t port_at = header_bytes + ETH_HLEN + sizeof(iphdr) + 2;
+  const std::size_t port_at = header_bytes + frame.udp_at + 2;
   std::uint64_t found = 0;
   for (;;) {
     ssize_t n = ::read(tap.get(), data.data(), data.size());
     if (n < 0) return found;
-    if (static_cast<std::size_t>(n) < header_bytes + frame_bytes) continue;
+    if (static_cast<std::size_t>(n) < header_bytes + frame.size) continue;
     unsigned port = data[port_at] << 8 | data[port_at + 1];
     if (port >= first_dport && port <= last_dport(flows)) found++;
   }
@@ -70,11 +68,11 @@ class TapSender {
     for (std::uint64_t i = 0; i < frames; i++) {
       frame_.set_flow(flow_);
       flow_ = flow_ + 1 < flows_ ? flow_ + 1 : 0;
-      std::array<iovec, 2> parts{{{plain.data(), plain.size()}, {frame_.bytes.data(), frame_.bytes.size()}}};
+      std::array<iovec, 2> parts{{{plain.data(), plain.size()}, {frame_.bytes.data(), frame_.size}}};
       if (::writev(from_.get(), parts.data(), parts.size()) < 0) fail("writing into the tap");
-      if (to_ && (i + 1) % batch == 0) received_ += drain(to_, flows_);
+      if (to_ && (i + 1) % batch == 0) received_ += drain(to_, frame_, flows_);
     }
-    if (to_) received_ += drain(to_, flows_);
+    if (to_) received_ += drain(to_, frame_, flows_);
   }
 
   std::uint64_t received() const { return received_; }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the benchmark's traffic tool runs in the kernel: a source of 60-byte UDP frames, a sink that counts
+ * What the benchmark's traffic tool runs in the kernel: a source of UDP frames, a sink that counts
  * them, and the program that does nothing but redirect, which is what a datapath can reach at best.
  */
 #include "bpf/kernel.h"
 
-#define FRAME_BYTES 60
-
-/* Ethernet, IPv4 and UDP headers; ports and UDP checksum are the flow's. */
-const volatile __u8 frame[FRAME_BYTES];
+/* Ethernet, IP and UDP headers, and what fills up; ports and UDP checksum are the flow's. */
+const volatile __u64 frame[8];
+const volatile __u32 frame_bytes = 60; /* 62: IPv6 */
+const volatile __u32 udp_at = 34;
 const volatile __u32 frame_sum; /* of the UDP checksum, without both ports */
 const volatile __u32 flows = 1; /* wanted; flow n has the n-th pair of ports */
 const volatile __u32 first_sport;
@@ -29,15 +29,18 @@ SEC("xdp")
 int source(struct xdp_md *ctx)
 {
 	__u8 *data = (void *)(long)ctx->data;
-	struct udphdr *udp = (void *)(data + ETH_HLEN + sizeof(struct iphdr));
+	struct udphdr *udp = (void *)(data + udp_at);
 	__u32 flow = next_flow;
 	__u32 sport, dport, sum;
 
-	if (data + FRAME_BYTES > (__u8 *)(long)ctx->data_end)
+	if (data + frame_bytes > (__u8 *)(long)ctx->data_end)
 		return XDP_ABORTED;
 	next_flow = flow + 1 < flows ? flow + 1 : 0;
-	for (int i = 0; i < FRAME_BYTES; i++)
-		data[i] = frame[i];
+	for (int i = 0; i < 7; i++)
+		((__u64 *)data)[i] = frame[i];
+	*(__u32 *)(data + 56) = frame[7];
+	if (frame_bytes > 60)
+		*(__u16 *)(data + 60) = frame[7] >> 32;
 	sport = first_sport + flow % sports;
 	dport = first_dport + flow / sports;
 	sum = frame_sum + sport + dport;
@@ -55,8 +58,8 @@ int sink(struct __sk_buff *skb)
 	__be16 port_be;
 	__u32 port;
 
-	if (skb->protocol != bpf_htons(ETH_P_IP) ||
-	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr) + (answers ? 0 : 2), &port_be, 2))
+	if (skb->protocol != bpf_htons(frame_bytes > 60 ? ETH_P_IPV6 : ETH_P_IP) ||
+	    bpf_skb_load_bytes(skb, udp_at + (answers ? 0 : 2), &port_be, 2))
 		return TC_ACT_UNSPEC;
 	port = bpf_ntohs(port_be);
 	if (port < sink_first || port > sink_last)
