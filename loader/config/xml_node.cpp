@@ -53,6 +53,20 @@ std::string libxml_message(const xmlError* error) {
   return "not well-formed XML: " + trimmed(message);
 }
 
+// libxml2 writes a namespace's name as it is, without escaping: what is no URI (RFC 3986) may come back as
+// another name, or as no XML at all. The parser has bounded the depth.
+const xmlNode* find_odd_namespace(const xmlNode* node) {
+  for (; node; node = node->next) {
+    if (node->type != XML_ELEMENT_NODE) continue;
+    for (const xmlNs* ns = node->nsDef; ns; ns = ns->next) {
+      const std::string_view uri = chars(ns->href);
+      if (has_control_character(uri) || uri.find_first_of(" <>&\"'") != uri.npos) return node;
+    }
+    if (const xmlNode* found = find_odd_namespace(node->children)) return found;
+  }
+  return nullptr;
+}
+
 // What a person can read of a refused value: short, on one line.
 std::string printable(std::string value) {
   for (auto& c : value)
@@ -97,6 +111,9 @@ Result<XmlDocument> XmlDocument::parse(std::string_view xml, const std::string& 
     const auto* error = xmlCtxtGetLastError(context.get());
     return invalid_at(libxml_message(error), file_name, error && error->line > 0 ? error->line : 1);
   }
+  if (const auto* node = find_odd_namespace(xmlDocGetRootElement(document.doc_.get())))
+    return invalid_at(fmt::format("<{}>: the name of a namespace is no URI", chars(node->name)), file_name,
+                      xmlGetLineNo(node));
   return document;
 }
 

@@ -79,6 +79,16 @@ TEST(HostileXml, Deep) {
   refused(xml);
 }
 
+// It would be stored as something that cannot be read again.
+TEST(HostileXml, NamespacesThatAreNoUri) {
+  for (const char* uri : {"a&amp;b", "a&lt;b", "a&#10;b", "a b"}) {
+    const auto error = refused(std::string("<network><name>n</name>\n<metadata><x:y xmlns:x='") + uri +
+                               "'/></metadata></network>");
+    EXPECT_THAT(error.message, testing::HasSubstr("<y>: the name of a namespace")) << uri;
+    EXPECT_EQ(error.line, 2) << uri;
+  }
+}
+
 TEST(HostileXml, LongValuesAreCutInMessages) {
   const auto error =
       refused("<network><name>n</name><forward mode='" + std::string(100000, 'x') + "'/></network>");
