@@ -71,6 +71,11 @@ static __always_inline void addr_from_v6(struct vnet_addr *to, const struct in6_
 	__builtin_memcpy(to, from, sizeof(*to));
 }
 
+static __always_inline void addr_to_v6(struct in6_addr *to, const struct vnet_addr *from)
+{
+	__builtin_memcpy(to, from, sizeof(*to));
+}
+
 static __always_inline int addr_equal(const struct vnet_addr *a, const struct vnet_addr *b)
 {
 	return !((a->word_be[0] ^ b->word_be[0]) | (a->word_be[1] ^ b->word_be[1]) |

@@ -4,8 +4,8 @@
  * checksum field holds a whole checksum or just the pseudo header's (CHECKSUM_PARTIAL):
  *  - an address is in the pseudo header: BPF_F_PSEUDO_HDR; a port is not: without.
  *  - a UDP checksum of 0 means none and stays so: BPF_F_MARK_MANGLED_0.
- *  - an IPv6 header has no checksum that would balance skb->csum (CHECKSUM_COMPLETE):
- *    BPF_F_RECOMPUTE_CSUM when writing into it, which BPF_F_PSEUDO_HDR then takes back.
+ *  - an IPv6 header has no checksum that would balance skb->csum (CHECKSUM_COMPLETE): bpf_csum_update() when
+ *    writing into it (-ENOTSUPP: skb->csum is not in use), which BPF_F_PSEUDO_HDR then takes back.
  */
 #ifndef VNET_BPF_TRANSLATE_H
 #define VNET_BPF_TRANSLATE_H
@@ -70,14 +70,26 @@ static __always_inline int rewrite_addr_v4(struct __sk_buff *skb, u32 l3, const 
 	return 0;
 }
 
+static __always_inline int rewrite_addr_v6(struct __sk_buff *skb, u32 l3, struct rewrite *r)
+{
+	struct ipv6hdr *ip = linear(skb, l3, sizeof(*ip));
+
+	if (unlikely(!ip))
+		return bpf_skb_store_bytes(skb, l3 + (r->source ? 8 : 24), &r->to, 16, BPF_F_RECOMPUTE_CSUM);
+	if (r->source)
+		addr_to_v6(&ip->saddr, &r->to);
+	else
+		addr_to_v6(&ip->daddr, &r->to);
+	bpf_csum_update(skb, addr_diff(&r->from, &r->to));
+	return 0;
+}
+
 /* An address in an IP header at l3; the header's own checksum follows. */
 __noinline int rewrite_addr(struct __sk_buff *skb, u32 l3, u32 v4, struct rewrite *r)
 {
 	if (!r)
 		return -1;
-	if (v4)
-		return rewrite_addr_v4(skb, l3, r);
-	return bpf_skb_store_bytes(skb, l3 + (r->source ? 8 : 24), &r->to, 16, BPF_F_RECOMPUTE_CSUM);
+	return v4 ? rewrite_addr_v4(skb, l3, r) : rewrite_addr_v6(skb, l3, r);
 }
 
 /* Where the port, or the echo id in its place, stands. */
@@ -102,7 +114,7 @@ static __always_inline int translate_plain(struct __sk_buff *skb, struct packet 
 		    write_bytes(skb, at + port_offset(p->proto, r->source), &r->to_port_be, 2))
 			return -1;
 	}
-	return p->family == 4 ? rewrite_addr_v4(skb, p->l3, r) : rewrite_addr(skb, p->l3, 0, r);
+	return p->family == 4 ? rewrite_addr_v4(skb, p->l3, r) : rewrite_addr_v6(skb, p->l3, r);
 }
 
 /*
@@ -230,8 +242,15 @@ static __always_inline int decrement_ttl(struct __sk_buff *skb, struct packet *p
 					bpf_htons((u16)ttl << 8), 2))
 			return -1;
 		return bpf_skb_store_bytes(skb, p->l3 + 8, &ttl, 1, 0);
+	} else {
+		struct ipv6hdr *ip = linear(skb, p->l3, sizeof(*ip));
+
+		if (unlikely(!ip))
+			return bpf_skb_store_bytes(skb, p->l3 + 7, &ttl, 1, BPF_F_RECOMPUTE_CSUM);
+		ip->hop_limit = ttl;
+		bpf_csum_update(skb, (u32)(u16)~bpf_htons(p->ttl) + bpf_htons(ttl));
+		return 0;
 	}
-	return bpf_skb_store_bytes(skb, p->l3 + 7, &ttl, 1, BPF_F_RECOMPUTE_CSUM);
 }
 
 #endif
