@@ -53,6 +53,10 @@ VNET_MAP(usage, BPF_MAP_TYPE_ARRAY, VNET_SLOTS, u32, struct vnet_usage, 0);
 VNET_MAP(probes, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_PROBE_MAX + 1, u32, u64, 0);
 VNET_MAP(settings, BPF_MAP_TYPE_ARRAY, 1, u32, struct vnet_settings, 0);
 
+/* Ports that the uplinks' XDP programs may deliver to, by ifindex (bpf/forward.h). The loader knows which
+ * can. */
+VNET_MAP(targets, BPF_MAP_TYPE_DEVMAP_HASH, VNET_PORTS_MAX, u32, u32, 0);
+
 /* When to look at which session; the counters are of a tick's entries on this CPU. */
 VNET_MAP(wheel, BPF_MAP_TYPE_HASH, VNET_WHEEL_MAX, struct vnet_bunch_key, struct vnet_bunch,
 	 BPF_F_NO_PREALLOC);

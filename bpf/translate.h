@@ -10,6 +10,7 @@
 #ifndef VNET_BPF_TRANSLATE_H
 #define VNET_BPF_TRANSLATE_H
 
+#include "bpf/checksum.h"
 #include "bpf/packet.h"
 
 /* Which end of the flow is rewritten, and to what. */
@@ -21,37 +22,6 @@ struct rewrite {
 	u8 source;
 	u8 pad[3];
 };
-
-/* Offset of the L4 checksum; 0: none that we know of. */
-static __always_inline u32 checksum_offset(u8 proto)
-{
-	switch (proto) {
-	case IPPROTO_TCP:
-		return 16;
-	case IPPROTO_UDP:
-	case IPPROTO_UDPLITE_:
-	case IPPROTO_DCCP:
-		return 6;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		return 2;
-	default:
-		return 0;
-	}
-}
-
-static __always_inline u32 addr_diff(struct vnet_addr *from, struct vnet_addr *to)
-{
-	u64 sum = 0;
-
-	for (int i = 0; i < 4; i++) {
-		sum += (u32)~from->word_be[i];
-		sum += to->word_be[i];
-	}
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	return sum;
-}
 
 static __always_inline int rewrite_addr_v4(struct __sk_buff *skb, u32 l3, const struct rewrite *r)
 {
@@ -90,14 +60,6 @@ __noinline int rewrite_addr(struct __sk_buff *skb, u32 l3, u32 v4, struct rewrit
 	if (!r)
 		return -1;
 	return v4 ? rewrite_addr_v4(skb, l3, r) : rewrite_addr_v6(skb, l3, r);
-}
-
-/* Where the port, or the echo id in its place, stands. */
-static __always_inline u32 port_offset(u8 proto, u8 source)
-{
-	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
-		return 4;
-	return source ? 0 : 2;
 }
 
 static __always_inline int translate_plain(struct __sk_buff *skb, struct packet *p, struct rewrite *r)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * XDP at an uplink: what may not come in ends before the host makes a buffer of it. It decides nothing that
- * the uplink's tc program would not, only sooner; what it is not sure of it passes on.
+ * the uplink's tc program would not, only sooner; what it is not sure of it passes on. Told to, it gives
+ * small packets of known sessions to their guests, too (forward.h).
  */
 #define VNET_XDP
+#include "bpf/forward.h"
 #include "bpf/inbound.h"
 #include "bpf/outside.h"
 #include "bpf/route.h"
@@ -78,10 +80,11 @@ static __always_inline void read_ends(struct xdp_md *ctx, struct ends *e)
 	}
 }
 
-/* May belong to a session, or begin one. refused: what holds if not. */
+/* May belong to a session, or begin one. refused: what holds if not. XDP_REDIRECT: it is on its way. */
 static __noinline int judge_flow(struct xdp_md *ctx, u32 network, u32 refused)
 {
 	struct packet *p = packet_room();
+	struct vnet_session *s;
 	struct vnet_flow *key;
 	int err;
 
@@ -93,8 +96,9 @@ static __noinline int judge_flow(struct xdp_md *ctx, u32 network, u32 refused)
 	/* Only the first of a fragmented packet has ports; tc has seen it, and knows. */
 	if (p->flags & PACKET_LATER)
 		return refused == VNET_DROP_SPOOFED_SOURCE ? -refused : 0;
-	if (session_inbound(&p->flow, &key))
-		return 0;
+	s = session_inbound(&p->flow, &key);
+	if (s && key)
+		return forwards_small ? forward(ctx, p, s, key) : 0;
 	if (refused)
 		return -refused;
 	err = exceeds_new_flows(p);
@@ -114,7 +118,8 @@ static __always_inline int judge(struct xdp_md *ctx)
 		return DROP(BLOCKED);
 	to = subnet_of(&e.dst);
 	refused = -unknown(&e.src, to);
-	if (to ? has_no_sessions(flags_of_network(to->network), e.family) : refused || !limits_new_flows)
+	if (to ? has_no_sessions(flags_of_network(to->network), e.family)
+	       : refused || !(limits_new_flows || (forwards_small && is_small_frame(ctx))))
 		return -refused;
 	return judge_flow(ctx, to ? to->network : 0, refused);
 }
@@ -125,7 +130,7 @@ int uplink_xdp(struct xdp_md *ctx)
 	int verdict = judge(ctx);
 
 	if (likely(verdict >= 0))
-		return XDP_PASS;
+		return verdict == XDP_REDIRECT ? XDP_REDIRECT : XDP_PASS;
 	dropped(ctx, VNET_HOOK_UPLINK_XDP, uplink_slot, -verdict, frame_bytes(ctx));
 	return XDP_DROP;
 }

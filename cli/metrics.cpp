@@ -138,6 +138,8 @@ std::vector<MetricFamily> to_metrics(const Snapshot& snapshot) {
   for (const auto& uplink : snapshot.stats.uplinks) {
     Labels labels{{"interface", uplink.interface}};
     add_traffic(all, "uplink", labels, uplink.counters);
+    all.counter("vnet_bpf_uplink_xdp_forwarded_packets_total",
+                "Packets from outside that XDP gave to their guests.", labels, uplink.counters.forwarded);
     add_all_drops(all, "uplink", labels, uplink.counters);
   }
   add_allocations(all, snapshot.allocations);

@@ -6,6 +6,7 @@
 //   show    {"name","uuid","mode","state","gateway","autostart","ports", as in list,
 //            "addresses":["192.168.122.1/24"], "mac", "mtu", "domain", "uplinks":[], "dnsmasq": bool,
 //            "xdp":{UPLINK: how it is done, or why not},
+//            "xdp_ports":{PORT: null, or why XDP forward does not deliver there},
 //            "host_firewall":"honor"|"bypass", "sessions", "max_sessions", "max_sessions_per_port"}
 //   leases  [{"expiry" (0: never),"mac","protocol":"ipv4"|"ipv6","ip","prefix","hostname","client_id"}]
 //   block list  [{"prefix":"203.0.113.0/24","family":"ipv4"|"ipv6"}]

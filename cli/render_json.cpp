@@ -42,6 +42,9 @@ Json show_json(const NetworkDetails& details) {
   json["uplinks"] = details.uplinks;
   json["xdp"] = Json::object();
   for (const auto& [uplink, how] : details.xdp) json["xdp"][uplink] = how;
+  json["xdp_ports"] = Json::object();
+  for (const auto& [port, why] : details.xdp_ports)
+    json["xdp_ports"][port] = why.empty() ? Json() : Json(why);
   json["routes"] = details.routes;
   json["shortcut"] = details.shortcut ? Json(*details.shortcut) : Json();
   json["dnsmasq"] = details.dnsmasq_running;
@@ -116,6 +119,7 @@ Json stats_json(const Stats& stats) {
     Json one;
     one["interface"] = uplink.interface;
     add_counters(one, uplink.counters);
+    one["xdp_forwarded"] = uplink.counters.forwarded;
     json["uplinks"].push_back(std::move(one));
   }
   return json;

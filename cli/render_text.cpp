@@ -70,6 +70,8 @@ std::string show_text(const NetworkDetails& details) {
   if (!details.summary.active) return out;
   line("Uplinks:", fmt::format("{}", fmt::join(details.uplinks, ", ")));
   for (const auto& [uplink, how] : details.xdp) line("XDP:", fmt::format("{}: {}", uplink, how));
+  for (const auto& [port, why] : details.xdp_ports)
+    if (!why.empty()) line("Not by XDP:", fmt::format("{}: {}", port, why));
   for (const auto& route : details.routes) line("Others' route:", route);
   if (details.shortcut)
     line("Shortcut:", *details.shortcut ? "yes" : "no: frames are filtered in the bridge");

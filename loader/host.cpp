@@ -11,6 +11,7 @@
 #include "loader/kernel/files.h"
 #include "loader/plan/direct.h"
 #include "loader/plan/modes.h"
+#include "loader/plan/xdp_target.h"
 
 namespace vnet {
 
@@ -77,6 +78,7 @@ Result<std::vector<Task>> Host::State::heal_tasks() {
   }
   if (networks.empty()) return tasks;
   tasks.push_back({"uplinks", [this, networks] { return plan_uplinks(context, networks); }});
+  tasks.push_back({"XDP's targets", [this, active] { return plan_targets(context, active); }});
   tasks.push_back({"direct attachment", [this, networks] { return heal_parents(context, networks); }});
   return tasks;
 }

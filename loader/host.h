@@ -45,6 +45,7 @@ struct NetworkDetails {
   std::vector<std::string> routes;  // routed and open: "PREFIX via ADDRESS", what the next routers must know
   std::optional<bool> shortcut;     // bridged: whether known frames go past the bridge
   std::map<std::string, std::string> xdp;  // by uplink, where a network wants it: how it is done, or why not
+  std::map<std::string, std::string> xdp_ports;  // XDP forward, by port: "" or why tc delivers everything
 };
 
 // What `attach` and `set` were asked for; nullopt: leave as it is (attach: the default).

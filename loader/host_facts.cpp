@@ -11,6 +11,7 @@
 #include "loader/kernel/files.h"
 #include "loader/plan/port_guard.h"
 #include "loader/plan/uplink_xdp.h"
+#include "loader/plan/xdp_target.h"
 
 namespace vnet {
 namespace {
@@ -143,6 +144,7 @@ Result<NetworkDetails> Host::show(const std::string& name) {
       auto xdp = describe_xdp(uplink, datapath->uplink_xdp(uplink.interface, uplink.ifindex));
       if (!xdp.empty()) details.xdp[uplink.interface] = xdp;
     }
+    VNET_ASSIGN(details.xdp_ports, describe_targets(state_->context, active->network));
     if (active->network.mode == Mode::Direct) details.uplinks = active->network.devices;
     VNET_ASSIGN(details.routes, routes_to(state_->context, active->network, details.uplinks));
     if (active->network.mode == Mode::Bridge && datapath)

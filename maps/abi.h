@@ -300,8 +300,9 @@ VNET_SIZE(struct vnet_forward, 20);
 /* Per CPU, indexed by slot. rx: what the guest (port) or the host (uplink) received. */
 struct vnet_traffic {
   __u64 rx_packets, rx_bytes, tx_packets, tx_bytes;
+  __u64 forwarded; /* uplink: those of rx that XDP has given to their guests itself */
 };
-VNET_SIZE(struct vnet_traffic, 32);
+VNET_SIZE(struct vnet_traffic, 40);
 
 /* Per CPU hash; the value is a __u64. */
 struct vnet_drop_key {

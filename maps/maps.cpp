@@ -11,26 +11,26 @@ const std::vector<const char*>& SharedMaps::names() {
       "subnets",  "forwards",     "traffic",     "drops",    "usage",         "probes",        "settings",
       "wheel",    "wheel_counts", "wheel_clock", "monitors", "monitor_lost",  "monitor_rings", "addresses",
       "claims",   "isolated",     "started",     "allows",   "allow_sources", "shortcuts",     "stations",
-      "members",  "blocked",      "newcomers"};
+      "members",  "blocked",      "newcomers",   "targets"};
   return all;
 }
 
 Result<std::optional<SharedMaps>> SharedMaps::open(const std::filesystem::path& folder) {
-  std::vector<Fd> fds;
-  for (const char* name : names()) {
-    Fd fd(bpf_obj_get((folder / name).c_str()));
-    if (!fd && errno == ENOENT && fds.empty()) return std::nullopt;
-    if (!fd) return system_error(fmt::format("opening the pinned map {}", (folder / name).string()));
-    fds.push_back(std::move(fd));
-  }
-  SharedMaps maps = take(std::move(fds));
-  auto settings = maps.settings.get(0);
+  auto open_pin = [&](const char* name) { return Fd(bpf_obj_get((folder / name).c_str())); };
+  if (!open_pin(names().front()) && errno == ENOENT) return std::nullopt;
+  auto settings = Map<__u32, vnet_settings>(open_pin("settings")).get(0);
   if (!settings || settings->abi_version != VNET_ABI_VERSION)
     return failed(fmt::format(
         "the running datapath has map layout {}, this program has {}: stop every network with the version "
         "that started it, then start them again",
         settings ? settings->abi_version : 0, VNET_ABI_VERSION));
-  return maps;
+  std::vector<Fd> fds;
+  for (const char* name : names()) {
+    Fd fd = open_pin(name);
+    if (!fd) return system_error(fmt::format("opening the pinned map {}", (folder / name).string()));
+    fds.push_back(std::move(fd));
+  }
+  return take(std::move(fds));
 }
 
 namespace {
@@ -68,6 +68,7 @@ void visit_all(auto& maps, auto visit) {
   visit(maps.members);
   visit(maps.blocked);
   visit(maps.newcomers);
+  visit(maps.targets);
 }
 
 }  // namespace

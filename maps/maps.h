@@ -156,6 +156,7 @@ struct SharedMaps {
   Map<vnet_member_key, __u32> members;
   Map<vnet_subnet_key, __u32> blocked;
   Map<vnet_newcomer_key, __u64> newcomers;
+  Map<__u32, __u32> targets;  // an ifindex, twice; the kernel takes those of this network namespace only
 
   static const std::vector<const char*>& names();
   std::vector<int> fds() const;                 // in the order of names()

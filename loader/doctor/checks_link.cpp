@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "loader/doctor/doctor.h"
+#include "loader/kernel/xdp_features.h"
 
 namespace vnet {
 namespace {
@@ -117,10 +118,9 @@ void check_bonding(const HostFacts& facts, Findings& findings) {
 }
 
 namespace {
-constexpr std::uint64_t xdp_basic = 1;  // NETDEV_XDP_ACT_BASIC
 
 bool lacks_native(const LinkFacts* link) {
-  return link && link->xdp_features && !(*link->xdp_features & xdp_basic);
+  return link && link->xdp_features && !(*link->xdp_features & xdp_act_basic);
 }
 }  // namespace
 
@@ -142,6 +142,18 @@ void check_xdp(const HostFacts& facts, Findings& findings) {
                                "packet: a flood costs more. Everything works. It is tried anew when the "
                                "last network that uses the uplink has stopped and one starts.",
                         .fix = fmt::format("ip -d link show dev {}", name)});
+  }
+  for (const auto& [name, why] : facts.xdp_no_forward)
+    findings.push_back({.severity = Severity::Note,
+                        .what = fmt::format("XDP filters at uplink {}, and does not forward: {}", name, why),
+                        .why = "Small packets to guests go by the program at tc. Everything works.",
+                        .fix = "man vnet-bpf  # <vnet:xdp mode='filter'/> asks for what there is"});
+  for (const auto& [why, ports] : facts.xdp_no_port) {
+    std::string others = ports.size() > 1 ? fmt::format(" (and {} more ports)", ports.size() - 1) : "";
+    findings.push_back({.severity = Severity::Note,
+                        .what = fmt::format("XDP forwards nothing to {}{}: {}", ports.front(), others, why),
+                        .why = "What comes from outside for them goes by the program at tc, as without XDP.",
+                        .fix = "vnet-bpf show NETWORK  # lists them"});
   }
 }
 

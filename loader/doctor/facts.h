@@ -75,9 +75,11 @@ struct HostFacts {
   std::map<std::string, std::string> sysctls;  // those of sysctl_names() that exist here
   PortRange ephemeral{32768, 60999};
   std::vector<LinkFacts> links;
-  std::vector<std::string> uplinks;                // in use, or that would be
-  std::vector<std::string> xdp_alone;              // uplinks whose XDP hook our program has to itself
-  std::map<std::string, std::string> xdp_missing;  // uplinks that should have XDP: why they have not
+  std::vector<std::string> uplinks;                   // in use, or that would be
+  std::vector<std::string> xdp_alone;                 // uplinks whose XDP hook our program has to itself
+  std::map<std::string, std::string> xdp_missing;     // uplinks that should have XDP: why they have not
+  std::map<std::string, std::string> xdp_no_forward;  // uplinks that filter only: why
+  std::map<std::string, std::vector<std::string>> xdp_no_port;  // XDP forward: why not, and to which ports
   std::vector<RouteInfo> routes;
   Ruleset ruleset;
   std::vector<std::string> legacy_tables;  // of iptables before nftables: not to be seen in the ruleset

@@ -12,6 +12,7 @@
 #include "loader/kernel/process.h"
 #include "loader/kernel/sysctl.h"
 #include "loader/plan/context.h"
+#include "loader/plan/xdp_target.h"
 
 namespace vnet {
 namespace {
@@ -77,6 +78,15 @@ Result<void> gather_xdp(Context& context, HostFacts& facts) {
     if (state.how == XdpHow::Not)
       facts.xdp_missing[record.interface] =
           record.xdp_why.empty() ? "somebody has taken it away" : record.xdp_why;
+    if (!record.xdp.no_forward.empty()) facts.xdp_no_forward[record.interface] = record.xdp.no_forward;
+    if (record.xdp.mode == XdpMode::Forward && state.generic)
+      facts.xdp_no_forward[record.interface] = "it is generic there, and forwarding takes native XDP";
+  }
+  for (const auto& checked : facts.networks) {
+    if (!checked.active) continue;
+    VNET_ASSIGN(auto ports, describe_targets(context, checked.network));
+    for (const auto& [port, why] : ports)
+      if (!why.empty()) facts.xdp_no_port[why].push_back(port);
   }
   return {};
 }

@@ -3,8 +3,6 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
-#include <netlink/genl/ctrl.h>
-#include <netlink/genl/genl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -15,38 +13,13 @@
 #include "loader/doctor/facts.h"
 #include "loader/kernel/fd.h"
 #include "loader/kernel/netlink_message.h"
+#include "loader/kernel/xdp_features.h"
 
 namespace vnet {
 namespace {
 
 using netlink::Attributes;
 using Socket = std::unique_ptr<nl_sock, decltype(&nl_socket_free)>;
-
-// The netdev family (6.3), not in Debian 12's headers.
-constexpr int netdev_cmd_dev_get = 1;
-constexpr int netdev_a_dev_ifindex = 1;
-constexpr int netdev_a_dev_xdp_features = 3;
-
-std::map<int, std::uint64_t> xdp_features() {
-  std::map<int, std::uint64_t> all;
-  Socket socket(nl_socket_alloc(), nl_socket_free);
-  if (!socket || genl_connect(socket.get())) return all;
-  int family = genl_ctrl_resolve(socket.get(), "netdev");
-  if (family < 0) return all;
-  netlink::Message message(family, NLM_F_DUMP, genlmsghdr{.cmd = netdev_cmd_dev_get, .version = 1});
-  (void)netlink::dump(
-      socket.get(), message,
-      [&](nlmsghdr* header) {
-        Attributes<8> attributes(header, sizeof(genlmsghdr));
-        const nlattr* features = attributes[netdev_a_dev_xdp_features];
-        if (!features || nla_len(features) != sizeof(std::uint64_t)) return;
-        std::uint64_t value = 0;
-        std::memcpy(&value, nla_data(features), sizeof(value));
-        all[static_cast<int>(attributes.u32(netdev_a_dev_ifindex))] = value;
-      },
-      [&] { all.clear(); });
-  return all;
-}
 
 std::map<int, unsigned> bond_modes() {
   std::map<int, unsigned> all;

@@ -125,6 +125,7 @@ Result<void> copy_map(int from, int to, const WantedEntry& wanted) {
     case BPF_MAP_TYPE_HASH:
     case BPF_MAP_TYPE_LRU_HASH:
     case BPF_MAP_TYPE_LPM_TRIE:
+    case BPF_MAP_TYPE_DEVMAP_HASH:
       VNET_TRY(erase_all(to, info));
       return write(to, read_entries(from, info, wanted));
     case BPF_MAP_TYPE_PERCPU_HASH:

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
 
@@ -264,7 +265,17 @@ Result<bool> Walk::ends_in_xdp(const UplinkRecord& uplink) {
   if (!ran) return false;
   step(hook_word(VNET_HOOK_UPLINK_XDP), uplink.interface, "passed");
   if (ran->drop) dropped(*ran->drop, false);
-  return ran->drop.has_value();
+  if (ran->verdict != XDP_REDIRECT) return ran->drop.has_value();
+  PacketView before = view();
+  auto session = session_of(before);
+  last().verdict = "forwarded";
+  if (session)
+    last().details.push_back("belongs to a session: " + session_text(session->key, session->value));
+  frame_ = std::move(ran->packet);
+  tell_rewrites(before, view(), last().details);
+  VNET_TRY(deliver(session ? session->value.network : std::uint16_t{0}));
+  last().details.push_back("by XDP, before the host makes a buffer of it");
+  return true;
 }
 
 Result<void> Walk::at_uplink_ingress(const UplinkRecord& uplink) {

@@ -312,6 +312,9 @@ Result<XdpObject> Datapath::open_uplink_xdp(const XdpPrograms& config) {
   rodata->uplink_slot = config.slot;
   rodata->uplink_ifindex = static_cast<__u32>(config.ifindex);
   rodata->limits_new_flows = config.limits_new_flows;
+  rodata->forwards_small = config.forward;
+  rodata->distrusts_checksums = config.distrusts_checksums;
+  std::memcpy(const_cast<__u8*>(rodata->uplink_mac), config.mac.bytes.data(), sizeof(rodata->uplink_mac));
   VNET_TRY(use_shared_maps(skeleton->obj, pins_));
   bpf_object* object = skeleton->obj;
   return XdpObject(std::shared_ptr<xdp_bpf>(skeleton.release(), &xdp_bpf::destroy), object);
@@ -322,8 +325,14 @@ Result<XdpState> Datapath::attach_uplink_xdp(const std::string& interface, const
     return failed(fmt::format("{} is a guest's interface: no XDP there", interface));
   VNET_TRY(make_folders(pins_ / "links"));
   XdpPoint point = xdp_point(interface, config.ifindex);
-  point.generic = config.generic;
-  return attach_xdp(point, [&] { return open_uplink_xdp(config); });
+  point.generic = config.generic && !config.forward;
+  VNET_ASSIGN(auto state, attach_xdp(point, [&] { return open_uplink_xdp(config); }));
+  if (state.how != XdpHow::Not || !config.forward || !config.generic) return state;
+  // Behind the making of the buffer, offloads and all, there is nothing to be won by forwarding.
+  XdpPrograms filter = config;
+  filter.forward = false;
+  point.generic = true;
+  return attach_xdp(point, [&] { return open_uplink_xdp(filter); });
 }
 
 Result<void> Datapath::detach_uplink_xdp(const std::string& interface, int ifindex) {

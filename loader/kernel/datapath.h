@@ -41,7 +41,10 @@ struct XdpPrograms {
   std::uint16_t slot = 0;
   int ifindex = 0;
   bool limits_new_flows = false;
-  bool generic = false;  // may be, where the driver has no XDP
+  bool generic = false;              // may be, where the driver has no XDP; does not forward then
+  bool forward = false;              // small packets of known sessions to SharedMaps::targets
+  bool distrusts_checksums = false;  // forward: packets may come from a stack of this machine
+  Mac mac = {};                      // forward: the uplink's
 };
 
 // Direct attachment: a physical interface that guests hang on.

@@ -17,6 +17,7 @@ Counters& Counters::operator+=(const Counters& other) {
   rx_bytes += other.rx_bytes;
   tx_packets += other.tx_packets;
   tx_bytes += other.tx_bytes;
+  forwarded += other.forwarded;
   for (const auto& [reason, count] : other.drops) drops[reason] += count;
   return *this;
 }
@@ -34,6 +35,7 @@ Counters read_traffic(const SharedMaps& maps, std::uint16_t slot) {
     counters.rx_bytes += cpu.rx_bytes;
     counters.tx_packets += cpu.tx_packets;
     counters.tx_bytes += cpu.tx_bytes;
+    counters.forwarded += cpu.forwarded;
   }
   return counters;
 }

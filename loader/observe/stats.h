@@ -14,6 +14,7 @@ namespace vnet {
 
 struct Counters {
   std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0;
+  std::uint64_t forwarded = 0;                 // of an uplink: rx packets that XDP has given to their guests
   std::map<std::string, std::uint64_t> drops;  // by reason word; only those that happened
 
   Counters& operator+=(const Counters& other);

@@ -18,7 +18,6 @@ Result<void> check_supported(const Network& network) {
   auto missing = [&](const std::string& what) {
     return invalid(fmt::format("network {}: {} is not in this build yet", network.name, what));
   };
-  if (network.settings.xdp == XdpMode::Forward) return missing("<vnet:xdp mode='forward'>");
   if (network.bandwidth) return missing("<bandwidth>");
   if (!network.zone.empty()) return missing("a firewalld zone");
   if (network.domain && network.domain->register_) return missing("<domain register='yes'>");

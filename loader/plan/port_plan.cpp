@@ -9,6 +9,7 @@
 #include "loader/plan/direct.h"
 #include "loader/plan/modes.h"
 #include "loader/plan/port_guard.h"
+#include "loader/plan/xdp_target.h"
 
 namespace vnet {
 namespace {
@@ -63,6 +64,7 @@ Result<void> write_port(Context& context, const PortRecord& record, const LinkIn
   }
   VNET_TRY(add_guard(context, record, active));
   VNET_TRY(maps.ports.set(static_cast<__u32>(link.ifindex), port));
+  VNET_TRY(write_target(*datapath, active.network, link));
   return trim_guard(context, record, active);
 }
 
@@ -245,6 +247,7 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPort
         if (!context.datapath) return;
         (void)context.datapath->detach(record.interface, record.ifindex);
         forget_macs(context.datapath->maps(), static_cast<__u32>(record.ifindex));
+        (void)context.datapath->maps().targets.erase(static_cast<__u32>(record.ifindex));
         (void)context.datapath->maps().ports.erase(static_cast<__u32>(record.ifindex));
         forget_guard(context.datapath->maps(), record.slot);
         (void)context.records.remove_port(record.interface);
@@ -312,6 +315,7 @@ Result<Plan> plan_detach(Context& context, const PortRecord& record) {
     if (context.datapath) {
       auto& maps = context.datapath->maps();
       VNET_TRY(context.datapath->detach(record.interface, record.ifindex));
+      (void)maps.targets.erase(static_cast<__u32>(record.ifindex));
       (void)maps.ports.erase(static_cast<__u32>(record.ifindex));
       VNET_TRY(void_shortcuts(context, record.network));
       forget_macs(maps, static_cast<__u32>(record.ifindex));

@@ -80,6 +80,9 @@ void write(json& j, const UplinkRecord& r) {
        {"xdp", xdp_mode_name(r.xdp.mode)},
        {"xdp_generic", r.xdp.generic},
        {"limits_new_flows", r.xdp.limits_new_flows},
+       {"no_forward", r.xdp.no_forward},
+       {"distrusts_checksums", r.xdp.distrusts_checksums},
+       {"mac", r.xdp.mac ? r.xdp.mac->text() : ""},
        {"xdp_why", r.xdp_why}};
 }
 void read(const json& j, UplinkRecord& r) {
@@ -89,6 +92,9 @@ void read(const json& j, UplinkRecord& r) {
     if (mode == xdp_mode_name(each)) r.xdp.mode = each;
   r.xdp.generic = j.value("xdp_generic", false);
   r.xdp.limits_new_flows = j.value("limits_new_flows", false);
+  r.xdp.no_forward = j.value("no_forward", "");
+  r.xdp.distrusts_checksums = j.value("distrusts_checksums", false);
+  r.xdp.mac = Mac::parse(j.value("mac", ""));
   r.xdp_why = j.value("xdp_why", "");
   r.interface = j.at("interface");
   r.ifindex = j.at("ifindex");

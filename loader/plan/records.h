@@ -46,6 +46,9 @@ struct UplinkXdp {
   XdpMode mode = XdpMode::Off;  // never Auto: the interface has decided that
   bool generic = false;
   bool limits_new_flows = false;
+  std::string no_forward;            // filter, where forward was wished for: why
+  bool distrusts_checksums = false;  // forward: not a network card
+  std::optional<Mac> mac;            // forward: the uplink's
   bool operator==(const UplinkXdp&) const = default;
 };
 

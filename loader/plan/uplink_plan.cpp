@@ -60,11 +60,14 @@ void note_addresses(Context& context, int ifindex, vnet_device& device) {
 Result<void> bring_up_xdp(Datapath& datapath, UplinkRecord& record) {
   record.xdp_why.clear();
   if (record.xdp.mode == XdpMode::Off) return datapath.detach_uplink_xdp(record.interface, record.ifindex);
-  VNET_ASSIGN(auto state,
-              datapath.attach_uplink_xdp(record.interface, {.slot = record.slot,
-                                                            .ifindex = record.ifindex,
-                                                            .limits_new_flows = record.xdp.limits_new_flows,
-                                                            .generic = record.xdp.generic}));
+  VNET_ASSIGN(auto state, datapath.attach_uplink_xdp(record.interface,
+                                                     {.slot = record.slot,
+                                                      .ifindex = record.ifindex,
+                                                      .limits_new_flows = record.xdp.limits_new_flows,
+                                                      .generic = record.xdp.generic,
+                                                      .forward = record.xdp.mode == XdpMode::Forward,
+                                                      .distrusts_checksums = record.xdp.distrusts_checksums,
+                                                      .mac = record.xdp.mac.value_or(Mac{})}));
   record.xdp_why = state.why;
   return {};
 }

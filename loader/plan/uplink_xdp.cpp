@@ -12,13 +12,24 @@ bool is_card(const LinkInfo& link) {
   return link.kind.empty() || link.kind == "bond" || link.kind == "team";
 }
 
+bool has_vlans(const LinkInfo& uplink, const std::vector<LinkInfo>& links) {
+  return std::ranges::any_of(links, [&](const LinkInfo& other) {
+    return other.kind == "vlan" && other.link == uplink.ifindex && !other.peer_netns_id;
+  });
+}
+
 XdpMode decide(XdpMode wish, const LinkInfo& uplink, const std::vector<LinkInfo>& links) {
   if (!uplink.ethernet) return XdpMode::Off;
   if (wish != XdpMode::Auto) return wish;
-  bool has_vlans = std::ranges::any_of(links, [&](const LinkInfo& other) {
-    return other.kind == "vlan" && other.link == uplink.ifindex && !other.peer_netns_id;
-  });
-  return is_card(uplink) && !has_vlans ? XdpMode::Filter : XdpMode::Off;
+  return is_card(uplink) && !has_vlans(uplink, links) ? XdpMode::Filter : XdpMode::Off;
+}
+
+// Out of a tap nothing is forwarded: another machine's offloads are in its frames' metadata only. A veth's
+// frames may have such, too, but most have not, and the program sees by the checksum which.
+std::string why_no_forward(const LinkInfo& uplink, const std::vector<LinkInfo>& links) {
+  if (!is_card(uplink) && uplink.kind != "veth") return fmt::format("not from a {}", uplink.kind);
+  if (has_vlans(uplink, links)) return "its VLANs' frames may come to XDP without their tag";
+  return "";
 }
 
 }  // namespace
@@ -32,12 +43,23 @@ UplinkXdp wanted_xdp(const LinkInfo& uplink, const std::vector<LinkInfo>& links,
     wanted.limits_new_flows |= network.settings.new_flows > 0;
   }
   if (wanted.mode == XdpMode::Off) wanted.generic = false;
+  if (wanted.mode != XdpMode::Forward) return wanted;
+  wanted.no_forward = why_no_forward(uplink, links);
+  if (!wanted.no_forward.empty()) {
+    wanted.mode = XdpMode::Filter;
+    return wanted;
+  }
+  wanted.distrusts_checksums = !uplink.kind.empty();
+  wanted.mac = uplink.mac;
   return wanted;
 }
 
 std::string describe_xdp(const UplinkRecord& record, const XdpState& state) {
   if (record.xdp.mode == XdpMode::Off) return "";
   std::string mode = xdp_mode_name(record.xdp.mode);
+  if (!record.xdp.no_forward.empty()) mode = fmt::format("filter (no forwarding: {})", record.xdp.no_forward);
+  if (record.xdp.mode == XdpMode::Forward && state.generic)
+    mode = "filter (no forwarding: that takes native XDP)";
   if (state.how == XdpHow::Not)
     return fmt::format("not attached: {}", record.xdp_why.empty() ? "somebody has taken it away, a command "
                                                                     "that changes something puts it back"

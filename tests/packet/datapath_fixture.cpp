@@ -131,7 +131,7 @@ class Host {
   int program(Program which, std::uint32_t flags) {
     if (which == Program::UplinkIngress || which == Program::UplinkEgress)
       return uplink_[which == Program::UplinkEgress].get();
-    if (which == Program::UplinkXdp) return bpf_program__fd(xdp());
+    if (is_xdp(which)) return bpf_program__fd(xdp(which));
     if (which >= Program::DirectIngress) return direct(which);
     auto& set = network_[flags];
     if (set.empty()) load(flags, set);
@@ -186,15 +186,20 @@ class Host {
     return direct_.at(which).get();
   }
 
-  bpf_program* xdp() {
-    if (!xdp_) {
-      xdp_ = must(datapath_->open_uplink_xdp({.slot = slot::uplink,
-                                              .ifindex = static_cast<int>(if_nametoindex("eth0")),
-                                              .limits_new_flows = true}));
-      if (int error = bpf_object__load(xdp_.get()))
+  bpf_program* xdp(Program which) {
+    XdpObject& object = xdp_[which];
+    if (!object) {
+      object =
+          must(datapath_->open_uplink_xdp({.slot = slot::uplink,
+                                           .ifindex = static_cast<int>(if_nametoindex("eth0")),
+                                           .limits_new_flows = true,
+                                           .forward = which != Program::UplinkXdp,
+                                           .distrusts_checksums = which == Program::UplinkForwardDistrusting,
+                                           .mac = mac_bytes(mac::uplink)}));
+      if (int error = bpf_object__load(object.get()))
         throw std::system_error(-error, std::generic_category(), "loading the XDP program");
     }
-    return bpf_object__find_program_by_name(xdp_.get(), "uplink_xdp");
+    return bpf_object__find_program_by_name(object.get(), "uplink_xdp");
   }
 
   // The network's programs as loaded for one mode.
@@ -225,7 +230,7 @@ class Host {
   std::optional<Datapath> datapath_;
   std::map<std::uint32_t, std::map<Program, Fd>> network_;
   std::array<Fd, 2> uplink_;
-  XdpObject xdp_;
+  std::map<Program, XdpObject> xdp_;
   std::map<Program, Fd> direct_;
   Trampoline trampoline_;
 };
@@ -352,6 +357,7 @@ void DatapathTest::SetUp() {
   empty(all.devices), empty(all.subnets), empty(all.forwards), empty(all.drops);
   empty(all.addresses), empty(all.claims), empty(all.isolated), empty(all.started);
   empty(all.allows), empty(all.allow_sources), empty(all.blocked), empty(all.newcomers);
+  empty(all.targets);
   must(BlockList::switch_on(all, false));
   for (__u32 i = 0; i < 16; ++i) {
     must(all.usage.set(i, {}));
@@ -399,7 +405,7 @@ Ran DatapathTest::run(Program which, const Bytes& frame, RunContext context, std
   int fd = Host::get().program(which, flags_);
   if (tc_index) fd = Host::get().trampoline().to(fd, tc_index);
   Drops before = drops();
-  RunResult result = which == Program::UplinkXdp ? as_tc(run_xdp(fd, frame)) : test::run(fd, frame, context);
+  RunResult result = is_xdp(which) ? as_tc(run_xdp(fd, frame)) : test::run(fd, frame, context);
   Ran ran{.verdict = result.verdict, .packet = std::move(result.packet), .drops = drops()};
   std::uint64_t total = 0;
   for (auto& [key, count] : ran.drops) total += count -= before[key];
@@ -423,7 +429,7 @@ double DatapathTest::nanoseconds_a_run(Program program, const Bytes& frame, unsi
   options.sz = sizeof(options);
   options.data_in = frame.data();
   options.data_size_in = static_cast<std::uint32_t>(frame.size());
-  if (program != Program::UplinkXdp) {
+  if (!is_xdp(program)) {
     options.ctx_in = &context;
     options.ctx_size_in = sizeof(context);
   }
@@ -460,6 +466,7 @@ vnet_traffic DatapathTest::traffic(int at_slot) {
   for (const vnet_traffic& cpu : maps().traffic.get(static_cast<__u32>(at_slot))) {
     sum.rx_packets += cpu.rx_packets, sum.rx_bytes += cpu.rx_bytes;
     sum.tx_packets += cpu.tx_packets, sum.tx_bytes += cpu.tx_bytes;
+    sum.forwarded += cpu.forwarded;
   }
   return sum;
 }

@@ -40,11 +40,19 @@ enum class Program {
   DirectIngress,
   ParentIngress,
   ParentEgress,
-  UplinkXdp,  // its XDP_PASS, XDP_DROP and XDP_REDIRECT come as the verdicts below
+  // XDP: filtering, forwarding, forwarding what adds up only. XDP_PASS, XDP_DROP and XDP_REDIRECT come as the
+  // verdicts below.
+  UplinkXdp,
+  UplinkForward,
+  UplinkForwardDistrusting,
 };
+inline bool is_xdp(Program program) {
+  return program >= Program::UplinkXdp;
+}
 inline constexpr Program all_programs[] = {
-    Program::PortIngress,   Program::PortEgress,   Program::GatewayIngress, Program::GatewayEgress,
-    Program::UplinkIngress, Program::UplinkEgress, Program::UplinkXdp};
+    Program::PortIngress,   Program::PortEgress,    Program::GatewayIngress,
+    Program::GatewayEgress, Program::UplinkIngress, Program::UplinkEgress,
+    Program::UplinkXdp,     Program::UplinkForward, Program::UplinkForwardDistrusting};
 
 enum Verdict { Ok = -1, Shot = 2, Redirect = 7 };  // Ok: TC_ACT_UNSPEC, "next"
 

@@ -74,7 +74,7 @@ TEST(CliRender, Stats) {
       R"("rx_bytes":500,"tx_packets":7,"tx_bytes":700,"drops":{"spoofed-mac":3}}],"ports":[{"interface":"vnet0",)"
       R"("network":"lab","sessions":2,"max_sessions":50,"rx_packets":5,"rx_bytes":500,"tx_packets":7,"tx_bytes":700,)"
       R"("drops":{"spoofed-mac":3}}],"uplinks":[{"interface":"eth0","rx_packets":1,"rx_bytes":0,"tx_packets":0,)"
-      R"("tx_bytes":0,"drops":{}}]})",
+      R"("tx_bytes":0,"drops":{},"xdp_forwarded":0}]})",
       stats_json(some_stats()).dump());
   EXPECT_THAT(stats_text(some_stats()), testing::HasSubstr(" vnet0   spoofed-mac         3\n"));
 }

@@ -278,6 +278,14 @@ TEST(Doctor, XdpThatIsMissingOrAlone) {
   facts.xdp_missing = {{"eth0", "the driver has no queues left for it"}};
   EXPECT_THAT(expect_one(facts, "xdp", Severity::Note).what,
               HasSubstr("eth0: the driver has no queues left"));
+  HostFacts forwarding = healthy();
+  forwarding.xdp_no_forward = {{"eth0", "not from a tun"}};
+  EXPECT_THAT(expect_one(forwarding, "xdp", Severity::Note).what,
+              HasSubstr("does not forward: not from a tun"));
+  forwarding.xdp_no_forward.clear();
+  forwarding.xdp_no_port = {{"its driver cannot", {"g1", "g2", "g3"}}};
+  EXPECT_THAT(expect_one(forwarding, "xdp", Severity::Note).what,
+              HasSubstr("nothing to g1 (and 2 more ports): its driver cannot"));
   facts.links[1].xdp_features = 0;  // the driver's check says so already
   expect_one(facts, "xdp-driver", Severity::Note);
 }

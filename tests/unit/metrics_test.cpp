@@ -28,7 +28,7 @@ Snapshot some_snapshot() {
                 .drops = {{"spoofed-mac", 3}}};
   snapshot.stats.networks.push_back({"lab", 1, 2, 100, port});
   snapshot.stats.ports.push_back({"vnet\"0", "lab", 2, port});
-  snapshot.stats.uplinks.push_back({"eth0", {.rx_packets = 1}});
+  snapshot.stats.uplinks.push_back({"eth0", {.rx_packets = 3, .forwarded = 2}});
   snapshot.allocations.by_retries[0] = 10;
   snapshot.allocations.by_retries[3] = 2;
   snapshot.allocations.by_retries[31] = 1;
@@ -49,7 +49,8 @@ TEST(Metrics, CountersAndLabels) {
       HasSubstr(
           "\nvnet_bpf_port_receive_bytes_total{network=\"lab\",interface=\"vnet\\\"0\"} 123456789012345\n"));
   EXPECT_THAT(text, HasSubstr("\nvnet_bpf_network_transmit_packets_total{network=\"lab\"} 7\n"));
-  EXPECT_THAT(text, HasSubstr("\nvnet_bpf_uplink_receive_packets_total{interface=\"eth0\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nvnet_bpf_uplink_receive_packets_total{interface=\"eth0\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("\nvnet_bpf_uplink_xdp_forwarded_packets_total{interface=\"eth0\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("\nvnet_bpf_network_sessions_limit{network=\"lab\"} 100\n"));
   EXPECT_THAT(
       text,

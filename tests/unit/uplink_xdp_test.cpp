@@ -54,6 +54,28 @@ TEST(UplinkXdp, TheStrongestWishHolds) {
   EXPECT_TRUE(both.limits_new_flows);
 }
 
+// Only where checksums are whole, or can be seen to be.
+TEST(UplinkXdp, ForwardsFromCardsAndVethsOnly) {
+  auto wanted = [](const std::string& kind) {
+    return wanted_xdp(link(2, kind), {}, {wishing(XdpMode::Filter), wishing(XdpMode::Forward)});
+  };
+  EXPECT_EQ(XdpMode::Forward, wanted("").mode);
+  EXPECT_FALSE(wanted("").distrusts_checksums) << "a network card's are whole";
+  for (const char* kind : {"bond", "veth"}) {
+    EXPECT_EQ(XdpMode::Forward, wanted(kind).mode) << kind;
+    EXPECT_TRUE(wanted(kind).distrusts_checksums) << kind;
+  }
+  for (const char* kind : {"tun", "macvlan", "bridge"}) {
+    EXPECT_EQ(XdpMode::Filter, wanted(kind).mode) << kind;
+    EXPECT_THAT(wanted(kind).no_forward, testing::HasSubstr(kind));
+  }
+  LinkInfo vlan = link(3, "vlan");
+  vlan.link = 2;
+  auto tagged = wanted_xdp(link(2, ""), {link(2, ""), vlan}, {wishing(XdpMode::Forward)});
+  EXPECT_EQ(XdpMode::Filter, tagged.mode);
+  EXPECT_THAT(tagged.no_forward, testing::HasSubstr("tag"));
+}
+
 TEST(UplinkXdp, ALimitHoldsWithoutXdp) {
   auto wanted = wanted_xdp(link(2, "veth"), {}, {wishing(XdpMode::Off, true, 9)});
   EXPECT_EQ((UplinkXdp{.mode = XdpMode::Off, .generic = false, .limits_new_flows = true}), wanted);
@@ -67,6 +89,14 @@ TEST(UplinkXdp, IsDescribedAsItIs) {
   EXPECT_THAT(describe_xdp(record, {}), testing::HasSubstr("somebody has taken it away"));
   record.xdp_why = "the driver has no native XDP";
   EXPECT_EQ("not attached: the driver has no native XDP", describe_xdp(record, {}));
+  record.xdp_why.clear();
+  record.xdp.mode = XdpMode::Forward;
+  EXPECT_EQ("forward, native, alone at the hook", describe_xdp(record, {.how = XdpHow::Link}));
+  EXPECT_EQ("filter (no forwarding: that takes native XDP), generic, alone at the hook",
+            describe_xdp(record, {.how = XdpHow::Link, .generic = true}));
+  record.xdp = {.mode = XdpMode::Filter, .no_forward = "not from a tun"};
+  EXPECT_EQ("filter (no forwarding: not from a tun), native, alone at the hook",
+            describe_xdp(record, {.how = XdpHow::Link}));
   record.xdp.mode = XdpMode::Off;
   EXPECT_EQ("", describe_xdp(record, {}));
 }
