@@ -65,6 +65,7 @@ class Arrangement:
     label = ""
     serial = 0
     default_route = True
+    gro_in_guests = False
 
     def __init__(self, networks=1, mode="nat", taps=False, ipv6=False):
         Arrangement.serial += 1
@@ -113,8 +114,10 @@ class Arrangement:
         self.ip("host", f"link add {host_end} type veth peer name eth0 netns {self.ns(name)}",
                 f"link set {host_end} up")
         self.ip(name, "link set eth0 up")
-        # Live frames need a NAPI context to arrive in.
+        # Live frames, and what XDP redirects, need a NAPI context to arrive in.
         self.inside("host", "ethtool", "-K", host_end, "gro", "on")
+        if self.gro_in_guests:
+            self.inside(name, "ethtool", "-K", "eth0", "gro", "on")
 
     def tap_pair(self, guest):
         """The same for a guest on a tap: what its namespace sends reaches the host while a relay runs."""
@@ -164,7 +167,7 @@ class Arrangement:
         g1, g2 = (f"{self.ns('host')}:{guest}" for guest in GUESTS)
         for name, path in self.paths.items():
             path.tap_from = g1
-            path.tap_to = g2 if name == "guest-guest" else ""
+            path.tap_to = {"guest-guest": g2, "answers": g1}.get(name, "")
 
     def wait_until_reachable(self):
         """A new bridge's ports take their time to forward."""
@@ -299,11 +302,12 @@ class Vnet(Arrangement):
     """(b), (c) vnet-bpf."""
 
     def __init__(self, networks=1, firewall="honor", mode="nat", per_port=1 << 20, xdp="off", taps=False,
-                 ipv6=False):
+                 ipv6=False, gro=False):
         super().__init__(networks, mode, taps, ipv6)
         self.firewall = firewall
         self.per_port = per_port
         self.xdp = xdp
+        self.gro_in_guests = gro
         self.label = f"vnet-bpf {firewall}" + ("" if xdp == "off" else f", XDP {xdp}")
         self.state = None
         self.start_seconds = []

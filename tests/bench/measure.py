@@ -90,7 +90,9 @@ def packet_rate(path, flows=1000, seconds=0.4, warm_up=0.1, hooks=(), answers=Fa
             "--seconds", str(seconds), "--warm-up", str(warm_up), "--cpu", str(cpu)]
     if answers:
         argv.append("--answers")
-    if path.receiver:
+    if answers and path.tap_to:
+        argv += ["--tap-to", path.tap_to]
+    elif path.receiver:
         argv += ["--to", path.receiver]
     for hook in hooks:
         argv += ["--hooks", hook]

@@ -5,9 +5,11 @@
 #include <bpf/libbpf.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "tests/bench/frame.h"
 #include "tests/bench/programs.h"
+#include "tests/bench/taps.h"
 #include "tests/bench/tools.h"
 
 namespace vnet::bench {
@@ -72,6 +74,9 @@ nlohmann::json used_between(const Uses& before, const Uses& after) {
 
 nlohmann::json measure_rate(const RateOptions& o) {
   Programs programs(o);
+  std::optional<TapReader> reader;
+  if (!o.tap_to.empty()) reader.emplace(o);
+  auto received = [&] { return reader ? reader->received() : programs.received(); };
   Place from = place(o.from);
   Fd stats;
   if (!o.hooks.empty()) {
@@ -87,11 +92,11 @@ nlohmann::json measure_rate(const RateOptions& o) {
   all += frames;
   Uses before = all_hooks(o.hooks);
   enter_namespace(from.where);
-  std::uint64_t received_before = programs.received();
+  std::uint64_t received_before = received();
   auto start = Clock::now();
   send(programs, ifindex, frames);
   double took = since(start);
-  std::uint64_t arrived = programs.received() - received_before;
+  std::uint64_t arrived = received() - received_before;
   nlohmann::json result = {{"sent", frames},
                            {"all", all},
                            {"received", arrived},

@@ -12,7 +12,7 @@ namespace vnet::bench {
 struct RateOptions {
   std::string from;    // NAMESPACE:INTERFACE that sends
   std::string to;      // where they are counted; empty: nowhere, the datapath's own counters tell
-  std::string tap_to;  // instead: the tap that is read, by taps.h alone
+  std::string tap_to;  // instead: the tap that is read; from outside, on the next CPU
   std::string source_mac, target_mac;
   std::string source, target;  // IPv4
   unsigned flows = 1;

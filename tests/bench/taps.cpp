@@ -42,9 +42,9 @@ Fd open_tap(const Place& where) {
 }
 
 // Reads all that waits there and counts the benchmark's own.
-std::uint64_t drain(const Fd& tap, const UdpFrame& frame, unsigned flows) {
+std::uint64_t drain(const Fd& tap, const UdpFrame& frame, unsigned flows, bool answers = false) {
   std::array<std::uint8_t, 2048> data;
-  const std::size_t port_at = header_bytes + frame.udp_at + 2;
+  const std::size_t port_at = header_bytes + frame.udp_at + (answers ? 0 : 2);
   std::uint64_t found = 0;
   for (;;) {
     ssize_t n = ::read(tap.get(), data.data(), data.size());
@@ -97,6 +97,18 @@ void relay(const Fd& from, const Fd& to, std::vector<char>& block) {
 }
 
 }  // namespace
+
+TapReader::TapReader(const RateOptions& options)
+    : tap_(open_tap(place(options.tap_to))),
+      thread_([this, options](const std::stop_token& stop) { read(stop, options); }) {}
+
+void TapReader::read(const std::stop_token& stop, const RateOptions& options) {
+  pin_to_cpu(options.cpu + 1);
+  pollfd wait{.fd = tap_.get(), .events = POLLIN, .revents = 0};
+  UdpFrame frame = udp_frame(options.source_mac, options.target_mac, options.source, options.target);
+  while (!stop.stop_requested())
+    if (::poll(&wait, 1, 50) > 0) received_ += drain(tap_, frame, options.flows, options.answers);
+}
 
 nlohmann::json measure_tap_rate(const RateOptions& o) {
   Fd from = open_tap(place(o.from)), to;

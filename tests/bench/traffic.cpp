@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   for (auto* on : {on_rate, on_tap_rate}) {
     on->add_option("--from", rate.from, "NAMESPACE:INTERFACE that sends")->required();
     on->add_option("--to", rate.to, "NAMESPACE:INTERFACE that counts and drops");
+    on->add_option("--tap-to", rate.tap_to, "NAMESPACE:INTERFACE of the tap that is read, instead");
     on->add_option("--source-mac", rate.source_mac)->required();
     on->add_option("--target-mac", rate.target_mac)->required();
     on->add_option("--source", rate.source)->required();
@@ -34,7 +35,6 @@ int main(int argc, char** argv) {
   }
   on_rate->add_flag("--answers", rate.answers, "the same flows, from their far end");
   on_rate->add_option("--hooks", rate.hooks, "NAMESPACE:INTERFACE whose programs are timed");
-  on_tap_rate->add_option("--tap-to", rate.tap_to, "NAMESPACE:INTERFACE of the tap that is read");
 
   SocketOptions sockets;
   auto* on_sockets = app.add_subcommand("sockets", "round trips, connections, bulk data");
