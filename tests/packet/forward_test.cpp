@@ -117,7 +117,7 @@ TEST_P(Forward, GivesAnswersToTheirGuest) {
 
 TEST_P(Forward, CarriesPayloadsOfEverySizeThatItTakes) {
   vnet_flow of = opened(L4::Udp);
-  for (int bytes = 0; bytes <= 256 - headers(); ++bytes) {
+  for (int bytes : {0, 1, 2, 3, 17, 18, 19, 20, 63, 64, 65, 150, 255 - headers(), 256 - headers()}) {
     forwards(datagram(bytes), of);
     forwards(datagram(bytes), of, Program::UplinkForwardDistrusting);
   }
@@ -174,27 +174,22 @@ TEST_P(Forward, LeavesAMissingUdpChecksumAlone) {
   }
 }
 
-// One of 65536 checksums becomes 0, which UDP writes as ffff.
+// One of 65536 checksums becomes 0, which UDP writes as ffff. The sum over two bytes of payload that are the
+// checksum without them is all ones.
 TEST_P(Forward, NeverWritesAUdpChecksumOfZero) {
   vnet_flow of = opened(L4::Udp);
-  std::size_t at_sum = family() == 4 ? 40 : 60;
-  int all_ones = 0;
-  // The two bytes of payload go through every value.
-  for (unsigned value = 0; value < 0x10000; ++value) {
-    Bytes payload{static_cast<std::uint8_t>(value >> 8), static_cast<std::uint8_t>(value)};
-    Bytes frame =
-        into_host / ip(at.remote, at.host, 60) / Udp{.src_port = 443, .dst_port = port_} / Payload(payload);
-    Ran ran = run(Program::UplinkForward, frame);
-    ASSERT_EQ(Redirect, ran.verdict);
-    Bytes sum(ran.packet.begin() + static_cast<long>(at_sum),
-              ran.packet.begin() + static_cast<long>(at_sum) + 2);
-    ASSERT_NE((Bytes{0, 0}), sum) << value;
-    if (sum != Bytes{0xff, 0xff}) continue;
-    ++all_ones;
-    EXPECT_SOUND(ran.packet);
-    forwards(frame, of);
-  }
-  EXPECT_GE(all_ones, 1);
+  const long at_sum = family() == 4 ? 40 : 60;
+  auto with = [&](const Bytes& payload) {
+    return into_host / ip(at.remote, at.host, 60) / Udp{.src_port = 443, .dst_port = port_} /
+           Payload(payload);
+  };
+  auto sum_of = [&](const Bytes& frame) { return Bytes(frame.begin() + at_sum, frame.begin() + at_sum + 2); };
+  Bytes completing = sum_of(run(Program::UplinkForward, with({0, 0})).packet);
+  Ran ran = run(Program::UplinkForward, with(completing));
+  ASSERT_EQ(Redirect, ran.verdict);
+  EXPECT_EQ((Bytes{0xff, 0xff}), sum_of(ran.packet));
+  EXPECT_SOUND(ran.packet);
+  forwards(with(completing), of);
 }
 
 // A sender on this machine leaves the sum of the pseudo header alone there, which XDP cannot tell from a
@@ -358,7 +353,7 @@ TEST_P(Forward, NeverDoesWhatTcWouldNot) {
     SetUp();
     vnet_flow of = opened(kind);
     Packet good = to_guest(kind) / Payload(kind == L4::Tcp ? 0 : 40);
-    for (int i = 0; i < 4000; ++i) {
+    for (int i = 0; i < 1500; ++i) {
       Bytes frame = good;
       for (unsigned n = 1 + random() % 2; n > 0; --n)
         frame[random() % frame.size()] = static_cast<std::uint8_t>(random());
@@ -379,8 +374,8 @@ TEST_P(Forward, NeverDoesWhatTcWouldNot) {
       }
     }
   }
-  EXPECT_GT(forwarded, 1000U);
-  EXPECT_GT(left, 1000U);
+  EXPECT_GT(forwarded, 500U);
+  EXPECT_GT(left, 500U);
 }
 
 }  // namespace

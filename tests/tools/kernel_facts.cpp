@@ -125,10 +125,16 @@ nlohmann::json verify_all(const std::string& pins) {
   need(datapath.load_uplink("lo", {.slot = 1, .ifindex = 1, .ethernet = true, .limits_new_flows = true}));
   programs.update(statistics("uplink"));
   said.clear();
-  auto xdp = need(datapath.open_uplink_xdp({.slot = 1, .ifindex = 1, .limits_new_flows = true}));
-  if (int error = bpf_object__load(xdp.get())) need<void>(system_error("loading the XDP program", -error));
-  programs.update(statistics("xdp"));
-  said.clear();
+  for (bool forward : {false, true}) {
+    auto xdp = need(datapath.open_uplink_xdp({.slot = 1,
+                                              .ifindex = 1,
+                                              .limits_new_flows = true,
+                                              .forward = forward,
+                                              .distrusts_checksums = forward}));
+    if (int error = bpf_object__load(xdp.get())) need<void>(system_error("loading the XDP program", -error));
+    programs.update(statistics(forward ? "xdp-forward" : "xdp"));
+    said.clear();
+  }
   need(datapath.load_parent("lo", {.slot = 1, .ifindex = 1, .mac = {}, .passthrough = false}));
   programs.update(statistics("direct"));
   return programs;
