@@ -15,7 +15,7 @@
 #define VNET_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #endif
 
-#define VNET_ABI_VERSION 5
+#define VNET_ABI_VERSION 6
 
 /*
  * A slot is a small number that the loader gives to everything that is counted: port, network, uplink.
