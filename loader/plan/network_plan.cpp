@@ -136,13 +136,13 @@ Result<Plan> plan_stop(Context& context, const ActiveNetwork& active) {
   plan.append(std::move(mode));
   plan.add(fmt::format("forget {}", network.name),
            [&context, name = network.name, last = others.empty()]() -> Result<void> {
-             remove_dnsmasq_files(context, name);
-             VNET_TRY(context.records.remove_network(name));
+             // The record last: as long as it is there, an interrupted `stop` is finished by the next.
              if (last && context.datapath) {
                context.datapath->remove_all_pins();
                context.datapath.reset();
              }
-             return {};
+             remove_dnsmasq_files(context, name);
+             return context.records.remove_network(name);
            });
   plan.done = fmt::format("Network {} destroyed", network.name);
   return plan;

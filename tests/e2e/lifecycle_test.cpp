@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "loader/kernel/state_dir.h"
 #include "tests/e2e/network_fixture.h"
 
 namespace vnet::test {
@@ -200,6 +201,18 @@ TEST_F(Lifecycle, KilledAtAnyPointTheNextRunConverges) {
     EXPECT_TRUE(stop.ok() || stop.err.find("not active") != std::string::npos) << milliseconds << stop.err;
     ASSERT_THAT(leftovers(), IsEmpty()) << "killed after " << milliseconds << " ms";
   }
+}
+
+// `stop` takes the datapath away before it forgets the network: killed between the two, it is finished by the
+// next.
+TEST_F(Lifecycle, StopFinishesWhereTheDatapathIsGoneAlready) {
+  note_sysctl();
+  start();
+  plug("g1", 11);
+  std::filesystem::remove_all(StateDir(ground().state_dir()).pins());
+  vnet({"stop", "lab"});
+  EXPECT_THAT(leftovers(), IsEmpty());
+  EXPECT_EQ("[]", ground().vnet_json({"ports"}).dump());
 }
 
 TEST_F(Lifecycle, DnsmasqIsRestartedByTheNextCommand) {
