@@ -73,6 +73,7 @@ Result<void> pin_programs(bpf_object* object, const fs::path& folder) {
   VNET_TRY(make_folders(folder));
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object) {
+    if (!bpf_program__autoload(program)) continue;
     fs::path path = folder / bpf_program__name(program);
     if (::unlink(path.c_str()) && errno != ENOENT) return system_error("unpinning " + path.string());
     if (bpf_obj_pin(bpf_program__fd(program), path.c_str())) return system_error("pinning " + path.string());
@@ -137,6 +138,17 @@ Result<void> load_object(Bpf* skeleton, const char* what, const fs::path& pins, 
   VNET_TRY(use_shared_maps(skeleton->obj, pins));
   if (int error = Bpf::load(skeleton)) return load_failed(what, error);
   return pin_programs(skeleton->obj, folder);
+}
+
+// A gateway of ours has no members that lead outside, and a bridge of the host's has no gateway. Each program
+// is a tenth of a second of the verifier's work, or more.
+void load_what_is_used(const network_bpf& skeleton, std::uint32_t flags) {
+  const auto& programs = skeleton.progs;
+  bool bridged = flags & VNET_NETWORK_F_BRIDGED;
+  for (bpf_program* member : {programs.member_ingress, programs.member_egress})
+    bpf_program__set_autoload(member, bridged);
+  for (bpf_program* gateway : {programs.gateway_ingress, programs.gateway_egress})
+    bpf_program__set_autoload(gateway, !bridged);
 }
 
 // The maps of both objects are the same; the network's programs use them all, so it makes them.
@@ -208,6 +220,7 @@ Result<void> Datapath::load_network(const std::string& network, const NetworkPro
   address = {};
   copy_address(config.gateway6, address);
   std::memcpy(static_cast<void*>(&rodata->gateway_addr6), &address, sizeof(address));
+  load_what_is_used(*skeleton, config.flags);
   return load_object(skeleton.get(), "the network's programs", pins_, pins_ / "networks" / pin_name(network));
 }
 

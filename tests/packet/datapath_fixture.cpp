@@ -217,7 +217,8 @@ class Host {
                                 {Program::GatewayEgress, "gateway_egress"},
                                 {Program::MemberIngress, "member_ingress"},
                                 {Program::MemberEgress, "member_egress"}})
-      set[program] = open("networks/" + name + "/" + pin);
+      if (fs::exists(folder_ / "networks" / name / pin))  // those that a network of that mode has
+        set[program] = open("networks/" + name + "/" + pin);
   }
 
   Fd open(const std::string& pin) {
