@@ -85,6 +85,10 @@ def save_initrd(path, kernel, build, text):
         image.program(build / program, strip=True)
     for dispatcher in pathlib.Path("/usr/lib").glob("*/bpf/xdp-dispatcher.o"):  # libxdp's
         image.copy(dispatcher)
+    for folder in ("packaging", "scripts"):  # of the project: what is installed, the demo
+        for file in (HERE.parent / folder).rglob("*"):
+            if file.is_file():
+                image.copy(file)
     image.modules(kernel)
     for name in ("/etc/protocols", "/etc/services"):
         if os.path.exists(name):

@@ -184,7 +184,7 @@ TEST_F(Bridged, TaggedUplink) {
   host().must("bridge vlan add dev eth0 vid 20");
   start_with_guests();
   host().must("bridge vlan del dev g1 vid 1; bridge vlan add dev g1 vid 20 pvid untagged");
-  Background capture = outside().background({"timeout", "60", "tcpdump", "-U", "-w",
+  Background capture = outside().background({"timeout", "60", "tcpdump", "-Z", "root", "-U", "-w",
                                              (ground().state_dir() / "wire.pcap").string(), "-c", "20", "-i",
                                              "eth0", "vlan", "20", "and", "arp"});
   std::string seen;
