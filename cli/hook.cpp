@@ -30,17 +30,22 @@ Result<void> carry_out(const std::vector<Task>& tasks) {
   return {};
 }
 
-void warn_of_what_is_not_ours(const GuestInterface& card) {
-  if (card.bandwidth)
-    note(LOG_WARNING,
-         fmt::format("{}: <bandwidth><outbound> does not hold for what the datapath forwards", card.target));
-  if (card.vlan) note(LOG_WARNING, fmt::format("{}: <vlan> is up to the bridge", card.target));
-}
-
 struct Card {
   GuestInterface card;
   std::string network;
 };
+
+void warn_of_what_is_not_held(Host& host, const std::vector<Card>& cards) {
+  auto ports = host.ports(std::nullopt);
+  if (!ports) return;
+  for (const auto& port : *ports) {
+    bool concerned = std::ranges::any_of(
+        cards, [&](const Card& one) { return one.card.vlan && one.card.target == port.interface; });
+    if (concerned && port.vlan && !port.vlan_held)
+      note(LOG_WARNING, fmt::format("{}: <vlan> is not applied: {} is no VLAN-aware bridge of the host's own",
+                                    port.interface, port.source));
+  }
+}
 
 // Those on a bridge of ours.
 Result<std::vector<Card>> ours(Host& host, const std::vector<GuestInterface>& cards) {
@@ -63,13 +68,13 @@ Result<void> plug_in(Host& host, const std::string& name, const std::vector<Card
   VNET_ASSIGN(auto lock, host.lock("hook"));
   Result<void> filtered;
   for (const auto& [card, network] : cards) {
-    warn_of_what_is_not_ours(card);
     auto done = carry_out(host.plug_in(card, network));
     if (!done && !card.filter.empty())
       filtered = std::move(done);
     else
       (void)logged(name, std::move(done));
   }
+  warn_of_what_is_not_held(host, cards);
   return filtered;
 }
 

@@ -76,6 +76,25 @@ Json blocked_json(const std::vector<Prefix>& prefixes) {
   return all;
 }
 
+namespace {
+
+Json rate_json(const std::optional<Bandwidth>& rate) {
+  if (!rate) return {};
+  return {{"average", rate->average}, {"peak", rate->peak}, {"burst", rate->burst}};
+}
+
+Json vlan_json(const PortInfo& port) {
+  if (!port.vlan) return {};
+  Json json{{"trunk", port.vlan->trunk}, {"applied", port.vlan_held}, {"tags", Json::array()}};
+  for (const auto& tag : port.vlan->tags) {
+    json["tags"].push_back(tag.id);
+    if (tag.native) json["native"] = tag.id;
+  }
+  return json;
+}
+
+}  // namespace
+
 Json ports_json(const std::vector<PortInfo>& ports) {
   Json all = Json::array();
   for (const auto& port : ports) {
@@ -89,6 +108,10 @@ Json ports_json(const std::vector<PortInfo>& ports) {
     json["inbound"] = inbound_name(port.inbound);
     json["allow"] = port.allow;
     json["isolated"] = port.isolated;
+    json["vlan"] = vlan_json(port);
+    json["bandwidth"] = port.bandwidth ? Json{{"inbound", rate_json(port.bandwidth->inbound)},
+                                              {"outbound", rate_json(port.bandwidth->outbound)}}
+                                       : Json();
     all.push_back(std::move(json));
   }
   return all;

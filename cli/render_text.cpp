@@ -96,11 +96,47 @@ std::string blocked_text(const std::vector<Prefix>& prefixes) {
   return out;
 }
 
+namespace {
+
+std::string vlan_text(const PortInfo& port) {
+  if (!port.vlan) return "-";
+  std::string text;
+  for (const auto& tag : port.vlan->tags)
+    text += fmt::format("{}{}{}", text.empty() ? "" : ",", tag.id, tag.native ? " (native)" : "");
+  return text + (port.vlan_held ? "" : " (not applied)");
+}
+
+// kB/s, as in the domain's XML.
+std::string bandwidth_text(const PortInfo& port) {
+  std::string text;
+  if (!port.bandwidth) return "-";
+  if (port.bandwidth->inbound) text += fmt::format("in {} ", port.bandwidth->inbound->average);
+  if (port.bandwidth->outbound) text += fmt::format("out {} ", port.bandwidth->outbound->average);
+  return text + "kB/s";
+}
+
+}  // namespace
+
+// What few guests have is shown when one has it.
 std::string ports_text(const std::vector<PortInfo>& ports) {
-  Table table({"Interface", "Type", "Source", "Model", "MAC", "IP", "State"});
-  for (const auto& port : ports)
-    table.add({printable(port.interface), port.type, or_dash(port.source), or_dash(port.model),
-               port.mac ? port.mac->text() : "-", join_addresses(port.ips), port.up ? "up" : "down"});
+  std::vector<std::string> head{"Interface", "Type", "Source", "Model", "MAC", "IP", "State"};
+  bool vlans = std::ranges::any_of(ports, [](const PortInfo& port) { return port.vlan.has_value(); });
+  bool rates = std::ranges::any_of(ports, [](const PortInfo& port) { return port.bandwidth.has_value(); });
+  if (vlans) head.emplace_back("VLAN");
+  if (rates) head.emplace_back("Bandwidth");
+  Table table(head);
+  for (const auto& port : ports) {
+    std::vector<std::string> row{printable(port.interface),
+                                 port.type,
+                                 or_dash(port.source),
+                                 or_dash(port.model),
+                                 port.mac ? port.mac->text() : "-",
+                                 join_addresses(port.ips),
+                                 port.up ? "up" : "down"};
+    if (vlans) row.push_back(vlan_text(port));
+    if (rates) row.push_back(bandwidth_text(port));
+    table.add(row);
+  }
   return table.text();
 }
 

@@ -58,6 +58,8 @@ struct PortRequest {
   std::optional<std::vector<std::string>> allow;
   std::optional<bool> isolated;
   std::optional<std::string> model, portgroup;
+  std::optional<BandwidthPair> bandwidth;  // these two only by a hypervisor's hook
+  std::optional<Vlan> vlan;
   std::optional<bool> link_up;
 };
 
@@ -69,6 +71,9 @@ struct PortInfo {
   std::vector<std::string> filters, allow;
   Inbound inbound = Inbound::Accept;
   bool isolated = false;
+  std::optional<BandwidthPair> bandwidth;
+  std::optional<Vlan> vlan;
+  bool vlan_held = false;  // by the bridge, which must be VLAN-aware
 };
 
 class Host {

@@ -28,6 +28,8 @@ PortInfo describe(const PortRecord& record, const Network& network) {
     info.type = "direct";
     info.source = record.parent;
   }
+  info.bandwidth = record.bandwidth;
+  info.vlan = record.vlan;
   info.mac = record.mac;
   info.ips = record.ips;
   info.filters = record.filters;
@@ -181,6 +183,10 @@ Result<std::vector<PortInfo>> Host::ports(const std::optional<std::string>& netw
     PortInfo info = describe(record, active->network);
     learn_mac(info, datapath, record.ifindex);
     VNET_ASSIGN(auto link, state_->context.netlink.find_link(record.interface));
+    if (info.vlan && active->network.mode == Mode::Bridge) {
+      VNET_ASSIGN(auto bridge, state_->context.netlink.find_link(active->network.bridge));
+      info.vlan_held = bridge && bridge->bridge && bridge->bridge->vlan_filtering;
+    }
     info.up = record.plugged && link && link->ifindex == record.ifindex && link->up;
     if (info.ips.empty() && info.mac) {
       if (!leases_of.contains(record.network)) {

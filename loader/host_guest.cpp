@@ -15,6 +15,8 @@ Result<PortRequest> request_of(const GuestInterface& card, const std::string& ne
       .interface = card.target, .network = network, .mac = card.mac, .isolated = card.isolated};
   request.link_up = card.link_up;
   if (!card.model.empty()) request.model = card.model;
+  request.bandwidth = card.bandwidth;
+  request.vlan = card.vlan;
   if (card.filter.empty()) return request;
   request.filters = filters_like(card.filter);
   if (!request.filters)

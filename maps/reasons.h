@@ -43,7 +43,8 @@
   X(TOO_BIG, "too-big", "direct attachment: larger than the physical interface's MTU")                    \
   X(NO_PARENT, "no-parent", "direct attachment: the physical interface is gone")                          \
   X(BLOCKED, "blocked", "the source is on the block list (vnet-bpf block)")                               \
-  X(NEW_FLOWS, "new-flows", "the source begins more flows a second than the network's newFlows")
+  X(NEW_FLOWS, "new-flows", "the source begins more flows a second than the network's newFlows")          \
+  X(BANDWIDTH, "bandwidth", "above the <bandwidth><outbound> of the guest's card")
 
 #define VNET_REASON_ENUM(name, word, meaning) VNET_DROP_##name,
 enum vnet_reason { VNET_DROP_NONE = 0, VNET_REASONS(VNET_REASON_ENUM) VNET_DROP_MAX };

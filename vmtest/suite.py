@@ -11,6 +11,7 @@ import subprocess
 import initramfs
 
 HERE = pathlib.Path(__file__).resolve().parent
+PYTHON = "/usr/bin/python3"
 PROGRAMS = ("packet_tests", "e2e_tests")
 
 
@@ -76,7 +77,28 @@ def script(build, tests):
     return "\n".join([*lines, "exit $bad", ""])
 
 
-def save_initrd(path, kernel, build, text):
+def bench_script(build, only):
+    """The benchmark's cases whose names contain `only`."""
+    source = HERE.parent
+    return (f"VNET_BUILD_DIR={build} {PYTHON} {source}/tests/bench/bench --networks 1 --rounds 3 --only {shlex.quote(only)} "
+            f"--output $RESULTS/bench\n")
+
+
+def add_bench(image, build):
+    """Python with its library, and the benchmark."""
+    image.program(PYTHON)
+    library = pathlib.Path(subprocess.run([PYTHON, "-c", "import os; print(os.path.dirname(os.__file__))"],
+                                          stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
+    for file in library.rglob("*"):
+        if file.is_file() and file.suffix in (".py", ".so") and "site-packages" not in file.parts:
+            (image.program if file.suffix == ".so" else image.copy)(file)
+    for file in (HERE.parent / "tests/bench").iterdir():
+        if file.is_file():
+            image.copy(file)
+    image.program(build / "vnet-bench-traffic", strip=True)
+
+
+def save_initrd(path, kernel, build, text, bench=False):
     """Returns the names of tools that this system does not have."""
     image = initramfs.Initramfs()
     missing = image.tools([word for line in data_lines("tools") for word in line.split()])
@@ -89,12 +111,14 @@ def save_initrd(path, kernel, build, text):
         for file in (HERE.parent / folder).rglob("*"):
             if file.is_file():
                 image.copy(file)
+    if bench:
+        add_bench(image, build)
     image.modules(kernel)
     for name in ("/etc/protocols", "/etc/services"):
         if os.path.exists(name):
             image.copy(name)
     image.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
-                "dnsmasq:x:999:65534::/:/bin/false\n")
+                "dnsmasq:x:999:65534::/:/bin/false\ntcpdump:x:998:65534::/:/bin/false\n")
     image.write("etc/group", "root:x:0:\nnogroup:x:65534:\n")
     image.write("etc/hosts", "127.0.0.1 localhost\n")
     image.write("init", (HERE / "init").read_bytes(), 0o755)

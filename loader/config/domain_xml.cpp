@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/config/domain_xml.h"
 
-#include "loader/config/xml_node.h"
+#include "loader/config/xml_parts.h"
 
 namespace vnet {
 namespace {
@@ -37,8 +37,12 @@ Result<GuestInterface> parse_card(const XmlNode& node) {
     VNET_ASSIGN(card.isolated, port->yes_no("isolated"));
   }
   if (const auto filter = node.child("filterref")) VNET_TRY(parse_filter(*filter, card));
-  card.bandwidth = node.child("bandwidth").has_value();
-  card.vlan = node.child("vlan").has_value();
+  if (const auto bandwidth = node.child("bandwidth")) {
+    VNET_ASSIGN(card.bandwidth, parse_bandwidth(*bandwidth, true));
+  }
+  if (const auto vlan = node.child("vlan")) {
+    VNET_ASSIGN(card.vlan, parse_vlan(*vlan));
+  }
   return card;
 }
 

@@ -7,26 +7,27 @@
 namespace vnet {
 namespace {
 
-Result<Bandwidth> parse_rate(const XmlNode& node) {
+Result<std::optional<Bandwidth>> parse_rate(const XmlNode& node, bool of_a_card) {
   VNET_ASSIGN(const auto floor, node.attribute("floor"));
-  if (floor) return node.wrong_value("floor", *floor, "only allowed for the interface of a guest");
-  Bandwidth rate;
+  if (floor && !of_a_card)
+    return node.wrong_value("floor", *floor, "only allowed for the interface of a guest");
   VNET_ASSIGN(const auto average, node.number("average", 0, UINT64_MAX));
   VNET_ASSIGN(const auto peak, node.number("peak", 0, UINT64_MAX));
   VNET_ASSIGN(const auto burst, node.number("burst", 0, UINT64_MAX));
+  if (!average && floor) return std::nullopt;
   if (!average) return node.error("the attribute average is missing");
   return Bandwidth{*average, peak.value_or(0), burst.value_or(0)};
 }
 
 }  // namespace
 
-Result<BandwidthPair> parse_bandwidth(const XmlNode& node) {
+Result<BandwidthPair> parse_bandwidth(const XmlNode& node, bool of_a_card) {
   BandwidthPair pair;
   for (auto [name, target] : {std::pair{"inbound", &pair.inbound}, std::pair{"outbound", &pair.outbound}}) {
     const auto rates = node.children(name);
     if (rates.size() > 1) return rates[1].error("only one is allowed in <bandwidth>");
     if (rates.empty()) continue;
-    VNET_ASSIGN(*target, parse_rate(rates.front()));
+    VNET_ASSIGN(*target, parse_rate(rates.front(), of_a_card));
   }
   return pair;
 }

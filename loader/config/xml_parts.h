@@ -26,7 +26,8 @@ Result<Dns> parse_dns(const XmlNode& dns);
 Result<Domain> parse_domain(const XmlNode& domain);
 Result<std::vector<std::string>> parse_dnsmasq_options(const XmlNode& network);
 
-Result<BandwidthPair> parse_bandwidth(const XmlNode& bandwidth);
+// Only a guest's card may have floor=, which is libvirt's business alone.
+Result<BandwidthPair> parse_bandwidth(const XmlNode& bandwidth, bool of_a_card = false);
 Result<Vlan> parse_vlan(const XmlNode& vlan);
 Result<PortGroup> parse_portgroup(const XmlNode& portgroup);
 

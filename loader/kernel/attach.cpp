@@ -7,6 +7,7 @@
 #include <netlink/cache.h>
 #include <netlink/netlink.h>
 #include <netlink/route/classifier.h>
+#include <netlink/route/qdisc.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -50,10 +51,34 @@ bpf_tc_hook clsact_hook(const AttachPoint& point) {
   return hook;
 }
 
-Result<void> attach_clsact(const AttachPoint& point, int program) {
+// `ingress` is where clsact would be, and takes filters for its egress as such for ingress.
+Result<void> make_clsact(const AttachPoint& point) {
   auto hook = clsact_hook(point);
-  if (int error = bpf_tc_hook_create(&hook); error && error != -EEXIST)
-    return system_error(describe(point), -error);
+  int error = bpf_tc_hook_create(&hook);
+  if (!error) return {};
+  if (error != -EEXIST) return system_error(describe(point), -error);
+  std::unique_ptr<nl_sock, decltype(&nl_socket_free)> socket(nl_socket_alloc(), nl_socket_free);
+  nl_cache* found = nullptr;
+  if (!socket || nl_connect(socket.get(), NETLINK_ROUTE) || rtnl_qdisc_alloc_cache(socket.get(), &found))
+    return failed(describe(point) + ": the queueing disciplines cannot be listed");
+  std::unique_ptr<nl_cache, decltype(&nl_cache_free)> cache(found, nl_cache_free);
+  std::unique_ptr<rtnl_qdisc, decltype(&rtnl_qdisc_put)> qdisc(
+      rtnl_qdisc_get_by_parent(cache.get(), point.ifindex, TC_H_INGRESS), rtnl_qdisc_put);
+  if (!qdisc || std::strcmp(rtnl_tc_get_kind(TC_CAST(qdisc.get())), "ingress") != 0) return {};
+  if (!point.replaces_ingress)
+    return failed(
+        fmt::format("{}: it has an ingress qdisc, and this kernel has no other place for programs "
+                    "than clsact, which excludes it (tc qdisc del dev {} ingress)",
+                    describe(point), point.interface));
+  if (int refused = rtnl_qdisc_delete(socket.get(), qdisc.get()))
+    return failed(fmt::format("{}: removing the ingress qdisc: {}", describe(point), nl_geterror(refused)));
+  if ((error = bpf_tc_hook_create(&hook))) return system_error(describe(point), -error);
+  return {};
+}
+
+Result<void> attach_clsact(const AttachPoint& point, int program) {
+  VNET_TRY(make_clsact(point));
+  auto hook = clsact_hook(point);
   bpf_tc_opts options{};
   options.sz = sizeof(options);
   options.prog_fd = program;

@@ -29,6 +29,8 @@ struct AttachPoint {
   // to be first; clsact goes by priorities, the lower first.
   bool first = false;
   int clsact_order = 0;
+  // Without tcx: an `ingress` qdisc, which leaves no room for clsact, gives way. It is libvirt's policer's.
+  bool replaces_ingress = false;
 };
 
 // Idempotent; a program of ours that is there already is replaced without a gap. A pinned link whose

@@ -16,6 +16,7 @@
 #include "direct.skel.h"
 #include "loader/kernel/block_list.h"
 #include "network.skel.h"
+#include "police.skel.h"
 #include "uplink.skel.h"
 #include "xdp.skel.h"
 
@@ -306,7 +307,37 @@ Result<void> Datapath::attach_member(const std::string& network, const std::stri
                 ifindex);
 }
 
+AttachPoint Datapath::police_point(const std::string& interface, int ifindex) const {
+  return {.ifindex = ifindex,
+          .interface = interface,
+          .hook = Hook::Ingress,
+          .link_pin = pins_ / "links" / (pin_name(interface) + "%police-ingress"),
+          .first = true,
+          .clsact_order = -1,
+          .replaces_ingress = true};
+}
+
+// Each limited port has a program of its own, which carries the rate; whoever attaches it keeps it.
+Result<void> Datapath::limit_port(const std::string& interface, int ifindex, std::uint16_t slot,
+                                  const std::optional<Bandwidth>& outbound) {
+  if (!outbound || !outbound->average) return detach_program(police_point(interface, ifindex));
+  VNET_ASSIGN(auto skeleton, open_object<police_bpf>(maps_));
+  // As libvirt's policer: without burst= what comes in a second, and never less than a whole segment.
+  constexpr std::uint64_t whole_segment = 64;
+  constexpr std::uint64_t ns_per_second = 1'000'000'000;
+  std::uint64_t rate = outbound->average * 1000;
+  std::uint64_t burst = std::max(outbound->burst ? outbound->burst : outbound->average, whole_segment);
+  skeleton->rodata->port_slot = slot;
+  skeleton->rodata->ns_per_kib = 1024 * ns_per_second / rate;
+  skeleton->rodata->burst_ns = burst * (1024 * ns_per_second / rate);
+  VNET_TRY(use_shared_maps(skeleton->obj, pins_));
+  if (int error = police_bpf::load(skeleton.get())) return load_failed("the policer", error);
+  VNET_TRY(make_folders(pins_ / "links"));
+  return attach_program(police_point(interface, ifindex), bpf_program__fd(skeleton->progs.port_police));
+}
+
 Result<void> Datapath::detach(const std::string& interface, int ifindex) {
+  VNET_TRY(detach_program(police_point(interface, ifindex)));
   for (Hook hook : {Hook::Ingress, Hook::Egress}) VNET_TRY(detach_program(point(hook, interface, ifindex)));
   return {};
 }

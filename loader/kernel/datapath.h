@@ -17,6 +17,7 @@
 #include "loader/kernel/fd.h"
 #include "loader/kernel/xdp.h"
 #include "loader/model/address.h"
+#include "loader/model/network.h"
 #include "maps/maps.h"
 
 namespace vnet {
@@ -76,6 +77,9 @@ class Datapath {
   Result<void> attach_port(const std::string& network, const std::string& interface, int ifindex);
   Result<void> attach_gateway(const std::string& network, const std::string& interface, int ifindex);
   Result<void> attach_uplink(const std::string& interface, int ifindex);
+  // In front of a port's program: what its guest sends above the rate is dropped. nullopt: no limit.
+  Result<void> limit_port(const std::string& interface, int ifindex, std::uint16_t slot,
+                          const std::optional<Bandwidth>& outbound);
   // The uplink's XDP program. Never at a guest's interface: what a guest sends has its offloads in the socket
   // buffer only, which XDP does not see.
   Result<XdpObject> open_uplink_xdp(const XdpPrograms& config);  // not loaded yet
@@ -101,6 +105,7 @@ class Datapath {
                       const std::string& interface, int ifindex);
   AttachPoint point(Hook hook, const std::string& interface, int ifindex) const;
   XdpPoint xdp_point(const std::string& interface, int ifindex) const;
+  AttachPoint police_point(const std::string& interface, int ifindex) const;
   AttachPoint parent_point(Hook hook, const std::string& interface, int ifindex) const;
 
   std::filesystem::path pins_;

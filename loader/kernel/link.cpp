@@ -20,6 +20,10 @@ using netlink::Message;
 
 namespace {
 
+// <linux/if_link.h> from 6.7 on.
+constexpr int netkit_mode = 5;          // IFLA_NETKIT_MODE
+constexpr std::uint32_t netkit_l3 = 1;  // the default: packets without Ethernet addresses
+
 // The bridge's timers are in clock ticks of user space.
 unsigned ticks_per_second() {
   static const unsigned ticks = static_cast<unsigned>(sysconf(_SC_CLK_TCK));
@@ -41,6 +45,9 @@ void parse_kind(const nlattr* linkinfo, LinkInfo& link) {
         .forward_delay_seconds = data.u32(IFLA_BR_FORWARD_DELAY) / ticks_per_second(),
         .vlan_filtering = data.u8(IFLA_BR_VLAN_FILTERING) != 0,
     };
+  } else if (link.kind == "netkit") {
+    Attributes<netkit_mode> data(info[IFLA_INFO_DATA]);
+    link.without_macs = data.u32(netkit_mode) == netkit_l3;
   } else if (link.kind == "bond") {
     Attributes<IFLA_BOND_MAX> data(info[IFLA_INFO_DATA]);
     link.bond =

@@ -48,6 +48,7 @@ struct LinkInfo {
   bool ethernet = false;             // ARPHRD_ETHER
   std::string tun_type;              // "tun" or "tap" where kind is "tun"
   bool tun_vnet_hdr = false;
+  bool without_macs = false;            // netkit in mode l3
   std::optional<BridgeOptions> bridge;  // where kind is "bridge"
   std::optional<BondOptions> bond;      // where kind is "bond"
 };
@@ -56,6 +57,14 @@ struct LinkInfo {
 struct PortFlags {
   std::optional<bool> learning, unicast_flood, multicast_flood, broadcast_flood;
   std::optional<bool> isolated, neigh_suppress, hairpin;
+};
+
+// One VLAN of a bridge port.
+struct PortVlan {
+  unsigned id = 0;
+  bool pvid = false;      // untagged frames that come in belong to it
+  bool untagged = false;  // its frames leave without a tag
+  bool operator==(const PortVlan&) const = default;
 };
 
 struct AddressInfo {
@@ -138,6 +147,9 @@ class Netlink {
   // Bridge ports. Failed when `port` is not enslaved to a bridge.
   Result<PortFlags> port_flags(int port);
   Result<void> set_port_flags(int port, const PortFlags& flags);
+  Result<std::vector<PortVlan>> port_vlans(int port);
+  Result<void> set_port_vlans(int port,
+                              const std::vector<PortVlan>& vlans);  // these and no others; idempotent
 
   Result<std::vector<AddressInfo>> addresses(int ifindex);  // both families; NotFound without the interface
   // IPv4 gets its broadcast address where the prefix has one. Idempotent.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "loader/model/address.h"
+#include "loader/model/network.h"
 
 namespace vnet {
 
@@ -17,7 +18,8 @@ struct GuestInterface {
   std::optional<bool> link_up, isolated;
   std::string filter;        // <filterref>; empty: none
   std::vector<Address> ips;  // its parameters IP and IPV6
-  bool bandwidth = false, vlan = false;
+  std::optional<BandwidthPair> bandwidth;
+  std::optional<Vlan> vlan;
 };
 
 // Our filters for a name of libvirt's. Empty: it only permits. nullopt: there is nothing like it here.

@@ -109,19 +109,23 @@ struct Nat {
 
 struct Bandwidth {  // average and peak in kB/s (1000 bytes), burst in KiB
   std::uint64_t average = 0, peak = 0, burst = 0;
+  bool operator==(const Bandwidth&) const = default;
 };
 struct BandwidthPair {
   std::optional<Bandwidth> inbound, outbound;  // the guest's point of view
+  bool operator==(const BandwidthPair&) const = default;
 };
 
 struct VlanTag {
   unsigned id = 0;
   bool native = false;         // nativeMode= is there
   bool native_tagged = false;  // ... and says 'tagged'
+  bool operator==(const VlanTag&) const = default;
 };
 struct Vlan {
   bool trunk = false;
   std::vector<VlanTag> tags;
+  bool operator==(const Vlan&) const = default;
 };
 
 struct PortGroup {

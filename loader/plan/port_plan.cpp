@@ -65,7 +65,27 @@ Result<void> write_port(Context& context, const PortRecord& record, const LinkIn
   VNET_TRY(add_guard(context, record, active));
   VNET_TRY(maps.ports.set(static_cast<__u32>(link.ifindex), port));
   VNET_TRY(write_target(*datapath, active.network, link));
+  VNET_TRY(datapath->limit_port(record.interface, link.ifindex, record.slot,
+                                record.bandwidth ? record.bandwidth->outbound : std::nullopt));
   return trim_guard(context, record, active);
+}
+
+// <vlan> of a guest's card, as libvirt has it on a bridge: one tag is the guest's without its knowing; a
+// trunk's are the guest's to use, but for the native one.
+std::vector<PortVlan> vlans_of(const Vlan& vlan) {
+  std::vector<PortVlan> vlans;
+  for (const auto& tag : vlan.tags) {
+    bool native = !vlan.trunk || tag.native;
+    vlans.push_back({.id = tag.id, .pvid = native, .untagged = native && !tag.native_tagged});
+  }
+  return vlans;
+}
+
+Result<void> write_vlans(Netlink& netlink, const PortRecord& record, const Network& network) {
+  if (!record.vlan || network.mode != Mode::Bridge) return {};
+  VNET_ASSIGN(auto bridge, netlink.link(network.bridge));
+  if (!bridge.bridge || !bridge.bridge->vlan_filtering) return {};
+  return netlink.set_port_vlans(record.ifindex, vlans_of(*record.vlan));
 }
 
 // The bridge must agree: the fixed MAC is where we say, nothing else is learned there, and what it floods
@@ -74,6 +94,7 @@ Result<void> write_bridge_entries(Netlink& netlink, const PortRecord& record, co
   if (!record.parent.empty()) return {};
   VNET_TRY(netlink.set_port_flags(record.ifindex,
                                   {.learning = !record.mac, .isolated = is_isolated(record, network)}));
+  VNET_TRY(write_vlans(netlink, record, network));
   return record.mac ? netlink.add_fdb(record.ifindex, *record.mac) : Result<void>{};
 }
 
@@ -114,6 +135,8 @@ void apply_request(PortRecord& record, const PortRequest& request) {
   if (request.mac) record.mac = request.mac;
   if (request.ips) record.ips = *request.ips;
   if (request.model) record.model = *request.model;
+  if (request.bandwidth) record.bandwidth = request.bandwidth;
+  if (request.vlan) record.vlan = request.vlan;
   if (request.portgroup) record.portgroup = *request.portgroup;
   if (request.link_up) record.plugged = *request.link_up;
   if (request.filters) record.filters = *request.filters;
@@ -127,6 +150,11 @@ Result<void> check_attachable(Context& context, const LinkInfo& link, const Netw
   if (link.kind == "bridge" || link.name == "lo")
     return invalid(fmt::format("{} is a {}, not a guest's interface", link.name,
                                link.kind == "bridge" ? "bridge" : "loopback"));
+  if (link.without_macs)
+    return invalid(
+        fmt::format("{} is a netkit device in mode l3: its packets have no MAC addresses; make it "
+                    "with mode l2",
+                    link.name));
   VNET_ASSIGN(auto uplink, context.records.uplink(link.name));
   VNET_ASSIGN(auto parent, context.records.parent(link.name));
   if (uplink || parent)

@@ -32,6 +32,35 @@ std::optional<Inbound> inbound_of(const std::string& name) {
   return std::nullopt;
 }
 
+json to_json(const std::optional<BandwidthPair>& pair) {
+  if (!pair) return {};
+  json j = json::object();
+  for (auto [way, rate] : {std::pair{"inbound", &pair->inbound}, {"outbound", &pair->outbound}})
+    if (*rate) j[way] = {(*rate)->average, (*rate)->peak, (*rate)->burst};
+  return j;
+}
+std::optional<BandwidthPair> bandwidth_of(const json& j) {
+  if (j.is_null()) return std::nullopt;
+  BandwidthPair pair;
+  for (auto [way, rate] : {std::pair{"inbound", &pair.inbound}, {"outbound", &pair.outbound}})
+    if (j.contains(way)) *rate = Bandwidth{j[way].at(0), j[way].at(1), j[way].at(2)};
+  return pair;
+}
+
+json to_json(const std::optional<Vlan>& vlan) {
+  if (!vlan) return {};
+  json tags = json::array();
+  for (const auto& tag : vlan->tags) tags.push_back({tag.id, tag.native, tag.native_tagged});
+  return {{"trunk", vlan->trunk}, {"tags", tags}};
+}
+std::optional<Vlan> vlan_of(const json& j) {
+  if (j.is_null()) return std::nullopt;
+  Vlan vlan{.trunk = j.at("trunk")};
+  for (const auto& tag : j.at("tags"))
+    vlan.tags.push_back({.id = tag.at(0), .native = tag.at(1), .native_tagged = tag.at(2)});
+  return vlan;
+}
+
 void write(json& j, const PortRecord& r) {
   std::vector<std::string> ips;
   for (const auto& ip : r.ips) ips.push_back(ip.text());
@@ -44,6 +73,8 @@ void write(json& j, const PortRecord& r) {
        {"ips", ips},
        {"model", r.model},
        {"portgroup", r.portgroup},
+       {"bandwidth", to_json(r.bandwidth)},
+       {"vlan", to_json(r.vlan)},
        {"plugged", r.plugged},
        {"filters", r.filters},
        {"allow", r.allow},
@@ -63,6 +94,8 @@ void read(const json& j, PortRecord& r) {
     if (auto ip = Address::parse(text.get<std::string>())) r.ips.push_back(*ip);
   r.model = j.at("model");
   r.portgroup = j.at("portgroup");
+  r.bandwidth = bandwidth_of(j.value("bandwidth", json()));
+  r.vlan = vlan_of(j.value("vlan", json()));
   r.plugged = j.at("plugged");
   r.filters = j.at("filters");
   r.allow = j.at("allow");

@@ -32,6 +32,8 @@ struct PortRecord {
   std::optional<Mac> mac;
   std::vector<Address> ips;
   std::string model, portgroup;
+  std::optional<BandwidthPair> bandwidth;
+  std::optional<Vlan> vlan;
   bool plugged = true;
   std::vector<std::string> filters, allow;
   std::optional<Inbound> inbound;  // nullopt: the network's default

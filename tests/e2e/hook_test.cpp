@@ -22,11 +22,12 @@ class Hook : public PortTest {
                                  "/packaging/libvirt/hooks/qemu g1 {} begin - < {}",
                                  ground().state_dir().string(), operation, file("domain.xml", xml)));
   }
-  static std::string domain(const std::string& more = "", const std::string& tap = "vnet0") {
+  static std::string domain(const std::string& more = "", const std::string& tap = "vnet0",
+                            const std::string& mac = "02:00:5e:00:53:01") {
     return fmt::format(
-        "<domain><name>g1</name><devices><interface type='bridge'><mac address='02:00:5e:00:53:01'/>"
+        "<domain><name>g1</name><devices><interface type='bridge'><mac address='{}'/>"
         "<target dev='{}'/><model type='virtio'/>{}</interface></devices></domain>",
-        tap, more);
+        mac, tap, more);
   }
   void add_tap(const std::string& bridge = "virbr0") {
     host().must("ip tuntap add vnet0 mode tap; ip link set vnet0 master " + bridge +
@@ -57,6 +58,85 @@ TEST_F(Hook, AnEarlierGuestsOptionsAreForgotten) {
   host().must("ip link delete vnet0");
   EXPECT_TRUE(hook("release", domain("", "")).ok());
   EXPECT_TRUE(port().is_null());
+}
+
+// What libvirt's own policer, behind the datapath's redirects, would not see.
+TEST_F(Hook, ACardsOutboundBandwidthHolds) {
+  for (const char* how : {"auto", "clsact"}) {
+    SCOPED_TRACE(how);
+    setenv("VNET_BPF_ATTACH", how, 1);
+    start_lab();
+    add("g1", 11);
+    host().must("ip link set g1 master virbr0; tc qdisc add dev g1 ingress");  // as libvirt leaves it
+    std::string limits =
+        "<bandwidth><inbound average='4000'/><outbound average='500' burst='100'/></bandwidth>";
+    ASSERT_TRUE(hook("start", domain(limits, "g1", mac_of(11))).ok());
+    wait_until_forwarding("g1");
+    EXPECT_EQ(500, port()["bandwidth"]["outbound"]["average"].get<int>());
+    EXPECT_EQ(4000, port()["bandwidth"]["inbound"]["average"].get<int>());
+    EXPECT_THAT(vnet({"ports"}).out, HasSubstr("in 4000 out 500 kB/s"));
+    Background sink = outside().background({"socat", "-u", "TCP4-LISTEN:9000,reuseaddr", "OPEN:/dev/null"});
+    EXPECT_TRUE(wait_until([&] { return !outside().sh("ss -Hltn sport = :9000").out.empty(); }));
+    auto started = std::chrono::steady_clock::now();
+    EXPECT_TRUE(guest("g1").sh("head -c 1500000 /dev/zero | socat -u - TCP4:203.0.113.1:9000").ok());
+    wait_until([&] { return outside().sh("ss -Htn state established sport = :9000").out.empty(); });
+    EXPECT_GT(std::chrono::steady_clock::now() - started, std::chrono::seconds(2));  // 1.4 MB above the burst
+    EXPECT_GT(drops_at("g1", "bandwidth"), 0U);
+    // Another limit at once, and none any more with the port.
+    ASSERT_TRUE(
+        hook("reconnect", domain("<bandwidth><outbound average='700'/></bandwidth>", "g1", mac_of(11))).ok());
+    EXPECT_EQ(700, port()["bandwidth"]["outbound"]["average"].get<int>());
+    vnet({"detach", "g1"});
+    std::string left = host()
+                           .sh("find " + (ground().state_dir() / "bpf").string() +
+                               " -name 'g1*'; tc filter show dev g1 ingress")
+                           .out;
+    EXPECT_THAT(left, IsEmpty());
+    vnet({"stop", "lab"});
+    host().must("ip link delete g1");
+  }
+  unsetenv("VNET_BPF_ATTACH");
+}
+
+// Without a limit that says whose it is, an ingress qdisc is not ours to remove.
+TEST_F(Hook, AStrangersIngressQdiscIsNamed) {
+  setenv("VNET_BPF_ATTACH", "clsact", 1);
+  start_lab();
+  add_tap();
+  host().must("tc qdisc add dev vnet0 ingress");
+  Output refused = ground().vnet({"attach", "vnet0", "--network", "lab"});
+  unsetenv("VNET_BPF_ATTACH");
+  EXPECT_FALSE(refused.ok());
+  EXPECT_THAT(refused.err, HasSubstr("tc qdisc del dev vnet0 ingress"));
+  EXPECT_THAT(host().sh("tc qdisc show dev vnet0").out, HasSubstr("ingress"));
+}
+
+TEST_F(Hook, ACardsVlanIsTheBridges) {
+  start_lab();
+  add_tap();
+  EXPECT_TRUE(hook("start", domain("<vlan><tag id='42'/></vlan>")).ok());
+  EXPECT_EQ(42, port()["vlan"]["tags"].at(0).get<int>());
+  EXPECT_FALSE(port()["vlan"]["applied"].get<bool>());
+  EXPECT_THAT(vnet({"ports"}).out, HasSubstr("42 (not applied)"));
+  vnet({"stop", "lab"});
+  host().must("ip link delete vnet0");
+  if (!host().sh("ip link add br7 type bridge vlan_filtering 1 && ip link set br7 up").ok())
+    GTEST_SKIP() << "the kernel has no BRIDGE_VLAN_FILTERING; that a gateway's bridge is not one was tested";
+  vnet({"up",
+        file("lan.xml", "<network><name>lan</name><forward mode='bridge'/><bridge name='br7'/></network>")});
+  add_tap("br7");
+  auto vlans = [&] { return host().sh("bridge -c=never vlan show dev vnet0").out; };
+  EXPECT_TRUE(hook("start", domain("<vlan><tag id='42'/></vlan>")).ok());
+  EXPECT_TRUE(port()["vlan"]["applied"].get<bool>());
+  EXPECT_THAT(vlans(), testing::ContainsRegex("42 PVID Egress Untagged"));
+  EXPECT_THAT(vlans(), testing::Not(HasSubstr(" 1 ")));
+  EXPECT_TRUE(
+      hook("reconnect", domain("<vlan trunk='yes'><tag id='7' nativeMode='untagged'/><tag id='8'/></vlan>"))
+          .ok());
+  EXPECT_THAT(vlans(), testing::ContainsRegex("7 PVID Egress Untagged"));
+  EXPECT_THAT(vlans(), testing::ContainsRegex("8\n"));
+  EXPECT_THAT(vlans(), testing::Not(HasSubstr("42")));
+  EXPECT_THAT(vnet({"ports"}).out, HasSubstr("7 (native),8"));
 }
 
 TEST_F(Hook, OnlyAFilterThatCannotBeKeptStopsAGuest) {

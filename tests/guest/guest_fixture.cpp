@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 
 namespace vnet::test {
 namespace {
@@ -15,6 +16,8 @@ using std::chrono::seconds;
 std::string network_xml(const std::string& mode) {
   const std::string bridge = "<bridge name='virbr0'";
   if (mode == "bridge") return "<network><name>lab</name><forward mode='bridge'/>" + bridge + "/></network>";
+  if (mode == "direct")
+    return "<network><name>lab</name><forward mode='bridge'><interface dev='eth0'/></forward></network>";
   std::string forward = "<forward mode='" + mode + "'/>";
   if (mode == "nat") forward = "<forward mode='nat'><nat ipv6='yes'/></forward>";
   if (mode == "isolated") forward = "";
@@ -70,22 +73,26 @@ Output GuestTest::vnet(const Argv& arguments) {
   return output;
 }
 
-// A bridge of the host's own, as vnet-bpf finds it: with an address and somebody's DHCP.
-void GuestTest::make_bridge_with_dhcp() {
-  host().must(
-      "ip link add virbr0 type bridge; ip link set virbr0 up; ip addr add 192.168.122.1/24 dev virbr0; "
-      "ip addr add fd00:122::1/64 dev virbr0 nodad");
+// Somebody's, where vnet-bpf has no gateway: addresses, DHCP, names.
+void GuestTest::serve_addresses(Namespace& where, const std::string& interface) {
+  where.must(fmt::format("ip addr add 192.168.122.1/24 dev {0}; ip addr add fd00:122::1/64 dev {0} nodad",
+                         interface));
   auto folder = ground_->state_dir();
-  services_.push_back(host().background(
+  services_.push_back(where.background(
       {"dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-hosts", "--no-resolv",
-       "--interface=virbr0", "--bind-dynamic", "--except-interface=lo", "--no-ping", "--domain=lab.test",
-       "--dhcp-authoritative", "--dhcp-range=192.168.122.100,192.168.122.200", "--enable-ra",
-       "--dhcp-range=fd00:122::,ra-only", "--user=root", "--pid-file=" + (folder / "dhcp.pid").string(),
+       "--interface=" + interface, "--bind-dynamic", "--except-interface=lo", "--no-ping",
+       "--domain=lab.test", "--dhcp-authoritative", "--dhcp-range=192.168.122.100,192.168.122.200",
+       "--enable-ra", "--dhcp-range=fd00:122::,ra-only", "--user=root",
+       "--pid-file=" + (folder / "dhcp.pid").string(),
        "--dhcp-leasefile=" + (folder / "dhcp.leases").string()}));
 }
 
 void GuestTest::start_network() {
-  if (mode_ == "bridge") make_bridge_with_dhcp();
+  if (mode_ == "bridge") {
+    host().must("ip link add virbr0 type bridge; ip link set virbr0 up");
+    serve_addresses(host(), "virbr0");
+  }
+  if (mode_ == "direct") serve_addresses(ground_->outside(), "eth0");
   // Without masquerading, outside has to know the way back.
   if (mode_ == "route" || mode_ == "open")
     ground_->outside().must(
@@ -108,7 +115,7 @@ std::unique_ptr<VirtualMachine> GuestTest::boot(const MachineImage& image, const
   host().must(fmt::format("ip tuntap add dev {0} mode tap vnet_hdr {1}; ip link set {0} up", name,
                           queues > 1 ? "multi_queue" : ""));
   std::string mac = fmt::format("52:54:00:00:00:{:02x}", number);
-  vnet({"attach", name, "--network", "lab", "--mac", mac});
+  vnet({"attach", name, "--network", "lab", "--mac", mac, "--model", "virtio"});
   return std::make_unique<VirtualMachine>(
       host(), ground_->state_dir(), image,
       MachineOptions{.name = name, .tap = name, .mac = mac, .queues = queues});
@@ -131,6 +138,16 @@ void GuestTest::expect_soon(VirtualMachine& guest, const std::string& command) {
   EXPECT_TRUE(wait_until([&] { return (output = guest.sh(command)).ok(); }, seconds(20)))
       << command << " -> " << output.status << "\n"
       << output.out << ground_->vnet({"stats"}).out;
+}
+
+std::map<std::string, std::uint64_t> GuestTest::queue_packets() {
+  std::map<std::string, std::uint64_t> packets;
+  std::istringstream lines(g2().sh("ethtool -S eth0").out);
+  for (std::string name, number; lines >> name;)
+    if (name.ends_with("_packets:") && name.find("_queue_") != std::string::npos &&
+        name.find("_xdp_") == std::string::npos && lines >> number)
+      packets[name] = std::stoull(number);
+  return packets;
 }
 
 }  // namespace vnet::test

@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,7 +27,10 @@ class GuestTest : public testing::Test {
   static Playground& ground() { return *ground_; }
   static Namespace& host() { return ground_->host(); }
   static const std::string& mode() { return mode_; }
-  static Namespace& server() { return leads_outside() ? ground_->outside() : ground_->host(); }
+  static Namespace& server() {
+    return leads_outside() || mode_ == "direct" ? ground_->outside() : ground_->host();
+  }
+  static bool has_gateway_of_ours() { return mode_ != "bridge" && mode_ != "direct"; }
   static std::string server4() { return leads_outside() ? "203.0.113.1" : "192.168.122.1"; }
   static std::string server6() { return leads_outside() ? "2001:db8:113::1" : "fd00:122::1"; }
   static VirtualMachine& g1() { return *g1_; }
@@ -38,11 +43,13 @@ class GuestTest : public testing::Test {
   static std::string address(VirtualMachine& guest, const std::string& start);
   // Succeeds within a few seconds. A test failure with what was said otherwise.
   static void expect_soon(VirtualMachine& guest, const std::string& command);
+  // What each of the second guest's queues has carried, by the names of its driver.
+  static std::map<std::string, std::uint64_t> queue_packets();
   static std::string sum_of_served_file() { return served_sum_; }
 
  private:
-  static bool leads_outside() { return mode_ != "isolated" && mode_ != "bridge"; }
-  static void make_bridge_with_dhcp();
+  static bool leads_outside() { return mode_ == "nat" || mode_ == "route" || mode_ == "open"; }
+  static void serve_addresses(Namespace& where, const std::string& interface);
   static void start_network();
   static void serve_file();
   static std::unique_ptr<VirtualMachine> boot(const MachineImage& image, const std::string& name, int number,

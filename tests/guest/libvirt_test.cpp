@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "tests/support/libvirt.h"
+#include "tests/support/packet.h"
 #include "tests/support/playground.h"
 
 namespace vnet::test {
@@ -40,6 +43,7 @@ class LibvirtTest : public testing::Test {
         << R"(<network><name>default</name><forward mode='nat'/>
 <bridge name='virbr0' stp='off'/><mac address='52:54:00:00:00:fe'/>
 <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.100' end='192.168.122.200'/></dhcp></ip>
+<ip family='ipv6' address='fd00:122::1' prefix='64'/>
 </network>)";
   }
   static void TearDownTestSuite() {
@@ -110,7 +114,66 @@ class LibvirtTest : public testing::Test {
   // Some lines of the table in docs/migrating.md, on whichever network the guest is.
   struct Differences {
     bool dropped_from_outside = false, strange_mac_passes = false, served_without_rules = false;
+    bool entered_by_ipv6 = false, private_address_leaves = false, bpdu_floods = false;
+    bool strange_source_leaves = false, low_port_is_translated = false, policy_drop_stops_it = false;
   };
+  // A frame from the guest itself, past its stack.
+  static void send_raw(VirtualMachine& guest, const Bytes& frame) {
+    std::string text;
+    for (std::uint8_t byte : frame) text += fmt::format("\\x{:02x}", byte);
+    EXPECT_TRUE(guest.sh("printf '" + text + "' | socat -u - INTERFACE:eth0").ok());
+  }
+  // Whether a sniffer there sees it within a few seconds, while it is sent again and again.
+  static bool is_seen(Namespace& where, const std::string& interface, const std::string& filter,
+                      const std::function<void()>& send) {
+    std::string seen = ground().state_dir() / "seen";
+    std::filesystem::remove(seen);
+    Background sniffer = where.background(
+        {"sh", "-c",
+         fmt::format("tcpdump -Z root -nn -i {} -c 1 '{}' && touch {}", interface, filter, seen)});
+    return wait_until([&] { return send(), std::filesystem::exists(seen); }, seconds(5));
+  }
+  static Packet to_gateway(const std::string& source) {
+    return Ethernet{.src = mac1, .dst = "52:54:00:00:00:fe"} / Ipv4{.src = source, .dst = "203.0.113.1"};
+  }
+  static void look_at_frames(VirtualMachine& guest, const std::string& address, Differences& found) {
+    auto leaves = [&](const std::string& filter, const Packet& packet) {
+      return is_seen(ground().outside(), "eth0", filter, [&] { send_raw(guest, packet); });
+    };
+    found.private_address_leaves =
+        leaves("src net 192.168.122.0/24",
+               to_gateway(address) / Tcp{.src_port = 4711, .dst_port = 81, .flags = "R"});
+    found.strange_source_leaves = leaves(
+        "udp dst port 9001", to_gateway("10.9.9.9") / Udp{.src_port = 4711, .dst_port = 9001} / Payload(8));
+    found.low_port_is_translated =
+        leaves("src 203.0.113.2 and udp dst port 9002 and udp src portrange 1024-65535",
+               to_gateway(address) / Udp{.src_port = 500, .dst_port = 9002} / Payload(8));
+    host().must(
+        "ip link add probe0 type veth peer name probe1; ip link set probe0 master virbr0; "
+        "ip link set probe0 up; ip link set probe1 up");
+    EXPECT_TRUE(is_seen(host(), "probe1", "arp",
+                        [&] { guest.sh("ip neigh flush dev eth0; ping -c 1 -W 1 192.168.122.77"); }));
+    found.bpdu_floods = is_seen(host(), "probe1", "ether dst 01:80:c2:00:00:00", [&] {
+      send_raw(guest, Ethernet{.src = mac1, .dst = "01:80:c2:00:00:00", .type = 38} / Payload(60));
+    });
+    host().must("ip link delete probe0");
+  }
+  static bool enters_by_ipv6(VirtualMachine& guest) {
+    std::string address;
+    wait_until([&] {
+      address = guest.sh("ip addr show dev eth0 | grep -o 'fd00:122:[^/]*' | head -n 1").out;
+      return !address.empty();
+    });
+    ground().outside().must("ip -6 route replace fd00:122::/64 via 2001:db8:113::2");
+    guest.sh("socat TCP6-LISTEN:8022,fork,reuseaddr EXEC:cat >/dev/null 2>&1 &");
+    bool entered =
+        ground()
+            .outside()
+            .sh("timeout 3 socat -u /dev/null TCP6:[" + address.substr(0, address.find('\n')) + "]:8022")
+            .ok();
+    ground().outside().must("ip -6 route del fd00:122::/64");
+    return entered;
+  }
   static Differences look_for_differences(const std::string& name) {
     Differences found;
     auto guest = libvirt().machine(name);
@@ -123,6 +186,11 @@ class LibvirtTest : public testing::Test {
             .sh("timeout 3 socat -u /dev/null TCP:" + address.substr(0, address.find('\n')) + ":22")
             .status == 124;
     ground().outside().must("ip route del 192.168.122.0/24");
+    found.entered_by_ipv6 = enters_by_ipv6(*guest);
+    look_at_frames(*guest, address.substr(0, address.find('\n')), found);
+    host().must("iptables -P FORWARD DROP");
+    found.policy_drop_stops_it = !guest->sh("ping -c 3 -W 1 203.0.113.1").ok();
+    host().must("iptables -P FORWARD ACCEPT");
     guest->sh("ip link set eth0 down; ip link set eth0 address 52:54:00:00:00:99; ip link set eth0 up");
     found.strange_mac_passes = guest->sh("ping -c 3 -W 1 192.168.122.1").ok();
     guest->sh(
@@ -216,6 +284,60 @@ TEST_F(LibvirtTest, AFilterThatCannotBeKeptStopsTheGuest) {
   host().must("ip link delete virbr0");
 }
 
+// `virsh update-device --live`: the tap of a running guest goes from libvirt's bridge to ours and back.
+TEST_F(LibvirtTest, ACardIsMovedWhileTheGuestRuns) {
+  vnet({"up", network_file()});
+  run();
+  auto define_network = [&](const std::string& name, const std::string& rest) {
+    std::ofstream(ground().state_dir() / (name + ".xml"))
+        << "<network><name>" << name << "</name>" << rest << "</network>";
+    libvirt().must({"net-define", ground().state_dir() / (name + ".xml")});
+    libvirt().must({"net-start", name});
+  };
+  define_network(
+      "theirs",
+      "<forward mode='nat'/><bridge name='virbr7' stp='off'/><ip address='192.168.150.1' "
+      "netmask='255.255.255.0'><dhcp><range start='192.168.150.100' end='192.168.150.200'/></dhcp></ip>");
+  define_network("vnet-default", "<forward mode='bridge'/><bridge name='virbr0'/>");
+  auto card = [&](const std::string& network) {
+    return fmt::format(
+        "<interface type='network'><mac address='{}'/><source network='{}'/><model "
+        "type='virtio'/></interface>",
+        mac1, network);
+  };
+  auto move = [&](const std::string& network) {
+    std::ofstream(ground().state_dir() / "card.xml") << card(network);
+    libvirt().must({"update-device", "g1", ground().state_dir() / "card.xml", "--live"});
+  };
+  define("g1", card("theirs"));
+  libvirt().must({"start", "g1"});
+  auto guest = libvirt().machine("g1");
+  ASSERT_TRUE(guest->wait_up()) << guest->console();
+  auto leased = [&](const std::string& net) {
+    return wait_until(
+        [&] {
+          guest->sh("udhcpc -n -q -t 3 -T 1 -i eth0 -s /dhcp-event");
+          return guest->sh("ip addr show dev eth0").out.find("inet " + net) != std::string::npos &&
+                 guest->sh("ping -c 1 -W 2 203.0.113.1").ok();
+        },
+        seconds(40));
+  };
+  EXPECT_TRUE(leased("192.168.150.1")) << guest->sh("ip addr").out;
+  EXPECT_TRUE(port_with(mac1).is_null());
+  move("vnet-default");
+  EXPECT_TRUE(attached(mac1)) << ground().vnet({"ports"}).out;
+  EXPECT_TRUE(leased("192.168.122.1")) << guest->sh("ip addr").out;
+  EXPECT_FALSE(ground().vnet_json({"flows"}).empty());
+  move("theirs");
+  EXPECT_TRUE(gone(mac1)) << ground().vnet({"ports"}).out;
+  EXPECT_TRUE(leased("192.168.150.1")) << guest->sh("ip addr").out;
+  libvirt().must({"destroy", "g1"});
+  for (const char* network : {"theirs", "vnet-default"}) {
+    libvirt().must({"net-destroy", network});
+    libvirt().must({"net-undefine", network});
+  }
+}
+
 // docs/migrating.md, there and back, with some lines of its table: one line of the guest changes.
 TEST_F(LibvirtTest, AGuestMovesHereAndBack) {
   if (!std::getenv("VNET_GUEST_ALL"))
@@ -234,6 +356,9 @@ TEST_F(LibvirtTest, AGuestMovesHereAndBack) {
   EXPECT_FALSE(theirs.dropped_from_outside) << "theirs answers";
   EXPECT_TRUE(theirs.strange_mac_passes);
   EXPECT_FALSE(theirs.served_without_rules);
+  EXPECT_TRUE(theirs.entered_by_ipv6);
+  EXPECT_TRUE(theirs.private_address_leaves);
+  EXPECT_TRUE(theirs.bpdu_floods);
   libvirt().must({"destroy", "g1"});
 
   libvirt().must({"net-destroy", "default"});
@@ -255,6 +380,14 @@ TEST_F(LibvirtTest, AGuestMovesHereAndBack) {
   EXPECT_TRUE(ours.dropped_from_outside);
   EXPECT_FALSE(ours.strange_mac_passes);
   EXPECT_TRUE(ours.served_without_rules);
+  EXPECT_FALSE(ours.entered_by_ipv6);
+  EXPECT_FALSE(ours.private_address_leaves);
+  EXPECT_FALSE(ours.bpdu_floods);
+  EXPECT_TRUE(ours.policy_drop_stops_it);
+  for (const Differences& each : {theirs, ours}) {
+    EXPECT_FALSE(each.strange_source_leaves);
+    EXPECT_TRUE(each.low_port_is_translated);
+  }
   libvirt().must({"destroy", "g1"});
 
   libvirt().must({"net-destroy", "vnet-default"});

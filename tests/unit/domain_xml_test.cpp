@@ -17,7 +17,7 @@ const std::string domain = R"(<domain type='kvm' id='3'>
     <disk type='file'><target dev='vda' bus='virtio'/></disk>
     <interface type='bridge'>
       <mac address='52:54:00:12:34:56'/><source bridge='virbr0'/><target dev='vnet0'/>
-      <bandwidth><outbound average='100'/></bandwidth><vlan><tag id='42'/></vlan>
+      <bandwidth><inbound floor='50'/><outbound average='100' burst='30'/></bandwidth><vlan><tag id='42'/></vlan>
       <model type='virtio'/><port isolated='yes'/><link state='down'/>
       <filterref filter='clean-traffic'>
         <parameter name='IP' value='192.168.122.7'/><parameter name='IP' value='192.168.122.8'/>
@@ -41,7 +41,10 @@ TEST(DomainXml, WhatAPortIsToKnow) {
   EXPECT_EQ("clean-traffic", first.filter);
   EXPECT_THAT(first.ips, ElementsAre(*Address::parse("192.168.122.7"), *Address::parse("192.168.122.8"),
                                      *Address::parse("fd00::7")));
-  EXPECT_TRUE(first.bandwidth && first.vlan);
+  ASSERT_TRUE(first.bandwidth && first.vlan);
+  EXPECT_EQ((BandwidthPair{.inbound = {}, .outbound = Bandwidth{.average = 100, .peak = 0, .burst = 30}}),
+            *first.bandwidth);
+  EXPECT_EQ((Vlan{.trunk = false, .tags = {{.id = 42}}}), *first.vlan);
 }
 
 TEST(DomainXml, WhatIsNotSaidIsLeftOpen) {

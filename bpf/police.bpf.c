@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * <bandwidth><outbound> of a guest's card. It stands in front of the port's own program, at those ports alone
+ * that have a limit: libvirt's policer is a tc filter behind it, which what the datapath forwards never meets.
+ *
+ * A bucket of `burst` bytes that fills at the rate, kept as the time at which it would be full again: what
+ * finds no room is dropped, so that TCP slows down.
+ */
+#include "bpf/account.h"
+
+const volatile __u16 port_slot;
+const volatile __u64 ns_per_kib = 1; /* at the rate */
+const volatile __u64 burst_ns; /* what fills the whole bucket */
+
+struct bucket {
+	struct bpf_spin_lock lock;
+	u64 full_at;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, u32);
+	__type(value, struct bucket);
+	__uint(max_entries, 1);
+} buckets SEC(".maps");
+
+SEC("tc")
+int port_police(struct __sk_buff *skb)
+{
+	u64 now = bpf_ktime_get_ns(), cost = skb->len * ns_per_kib >> 10;
+	struct bucket *b;
+	u32 zero = 0, fits;
+
+	b = bpf_map_lookup_elem(&buckets, &zero);
+	if (!b)
+		return TC_ACT_UNSPEC;
+	bpf_spin_lock(&b->lock);
+	if (b->full_at < now)
+		b->full_at = now;
+	fits = b->full_at + cost <= now + burst_ns;
+	if (fits)
+		b->full_at += cost;
+	bpf_spin_unlock(&b->lock);
+	if (fits)
+		return TC_ACT_UNSPEC;
+	dropped(skb, VNET_HOOK_PORT_INGRESS, port_slot, VNET_DROP_BANDWIDTH, skb->len);
+	return TC_ACT_SHOT;
+}
+
+char LICENSE[] SEC("license") = "GPL";
