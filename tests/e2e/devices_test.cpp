@@ -71,7 +71,7 @@ TEST_F(Devices, AContainerBehindNetkitIsAGuest) {
                     "ip route replace default via 192.168.122.1; ip -6 route replace default via fd00:122::1",
                     number));
     vnet({"attach", name, "--network", "lab", "--mac", mac_of(guest(name)), "--filter", "clean-traffic",
-          "--ip", fmt::format("192.168.122.{},fd00:122::{}", number, number)});
+          "--ip", fmt::format("192.168.122.{}", number), "--ip", fmt::format("fd00:122::{}", number)});
     wait_until_forwarding(name);
   }
   for (const char* target :
@@ -104,10 +104,10 @@ TEST_F(Devices, ANetkitDeviceWithoutMacsIsRefused) {
 TEST_F(Devices, ANetkitDeviceIsAnUplink) {
   if (!has_netkit()) GTEST_SKIP() << "the kernel has no netkit devices (6.7)";
   host().must("ip link delete eth0");
-  ASSERT_TRUE(add_netkit("nk0", Netkit::L2));
-  host().must("ip link set nk0-in netns " + outside().name() +
-              " name eth0; ip link set nk0 up; "
-              "ip addr add 203.0.113.2/24 dev nk0; ip addr add 2001:db8:113::2/64 dev nk0 nodad; "
+  ASSERT_TRUE(add_netkit("up0", Netkit::L2));
+  host().must("ip link set up0-in netns " + outside().name() +
+              " name eth0; ip link set up0 up; "
+              "ip addr add 203.0.113.2/24 dev up0; ip addr add 2001:db8:113::2/64 dev up0 nodad; "
               "ip route replace default via 203.0.113.1; ip -6 route replace default via 2001:db8:113::1");
   outside().must(
       "ip link set eth0 up; ip addr add 203.0.113.1/24 dev eth0; ip addr add 2001:db8:113::1/64 dev eth0 "
@@ -116,14 +116,14 @@ TEST_F(Devices, ANetkitDeviceIsAnUplink) {
   plug("g1", 11);
   for (const char* target : {"203.0.113.1", "2001:db8:113::1"})
     EXPECT_TRUE(guest("g1").pings(target, 10)) << target << ground().vnet({"stats"}).out;
-  EXPECT_EQ("nk0", ground().vnet_json({"stats"})["uplinks"].at(0)["interface"]);
+  EXPECT_EQ("up0", ground().vnet_json({"stats"})["uplinks"].at(0)["interface"]);
 }
 
 // A dummy device leads nowhere: guests on it have each other, and the host.
 TEST_F(Devices, ADummyIsTheParentOfGuests) {
   if (!host().sh("ip link add d0 type dummy && ip link set d0 up").ok())
     GTEST_SKIP() << "the kernel has no dummy devices";
-  host().must("ip addr add 198.18.0.1/24 dev d0");
+  host().must("ip addr add 198.18.0.1/24 dev d0; ip link set d0 arp on");  // off by default
   start_lan("bridge", {"d0"});
   plug_two();
   EXPECT_TRUE(reaches_both(guest("g1"), 12));
