@@ -165,7 +165,9 @@ class LibvirtTest : public testing::Test {
       return !address.empty();
     });
     ground().outside().must("ip -6 route replace fd00:122::/64 via 2001:db8:113::2");
-    guest.sh("socat TCP6-LISTEN:8022,fork,reuseaddr EXEC:cat >/dev/null 2>&1 &");
+    guest.sh(
+        "(socat TCP6-LISTEN:8022,fork,reuseaddr EXEC:cat >/dev/null 2>&1 &); "
+        "until netstat -ltn | grep -q :8022; do sleep 0.1; done");
     bool entered =
         ground()
             .outside()
