@@ -312,10 +312,10 @@ class FlowTable(Libvirt):
             return f"this kernel has no nftables flow tables: {str(problem).splitlines()[0]}"
         return ""
 
-    def rules(self):
+    def rules(self, *family):
         devices = ", ".join(["eth0", *(f"vb{n}" for n in range(self.networks))])
         flow = f"  flowtable fast {{ hook ingress priority filter; devices = {{ {devices} }}; }}\n"
-        return super().rules().replace("table ip libvirt_network {\n", "table ip libvirt_network {\n" + flow).replace(
+        return super().rules(*family).replace("table ip libvirt_network {\n", "table ip libvirt_network {\n" + flow).replace(
             "priority filter; policy accept;\n", "priority filter; policy accept;\n    "
             "meta l4proto { tcp, udp } ct state established flow add @fast\n")
 

@@ -92,7 +92,11 @@ void GuestTest::start_network() {
     host().must("ip link add virbr0 type bridge; ip link set virbr0 up");
     serve_addresses(host(), "virbr0");
   }
-  if (mode_ == "direct") serve_addresses(ground_->outside(), "eth0");
+  if (mode_ == "direct") {
+    // The host would hear its router advertisements, too, and a routed network beside this one be refused.
+    host().must("echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_ra");
+    serve_addresses(ground_->outside(), "eth0");
+  }
   // Without masquerading, outside has to know the way back.
   if (mode_ == "route" || mode_ == "open")
     ground_->outside().must(
