@@ -64,7 +64,7 @@ Result<void> write_port(Context& context, const PortRecord& record, const LinkIn
   }
   VNET_TRY(add_guard(context, record, active));
   VNET_TRY(maps.ports.set(static_cast<__u32>(link.ifindex), port));
-  VNET_TRY(write_target(*datapath, active.network, link));
+  VNET_TRY(write_target(*datapath, active.network, record, link));
   VNET_TRY(datapath->limit_port(record.interface, link.ifindex, record.slot,
                                 record.bandwidth ? record.bandwidth->outbound : std::nullopt));
   return trim_guard(context, record, active);

@@ -7,11 +7,13 @@
 
 namespace vnet {
 
-std::optional<std::string> why_no_target(const Network& network, const LinkInfo& link,
+std::optional<std::string> why_no_target(const Network& network, const PortRecord& port, const LinkInfo& link,
                                          std::optional<std::uint64_t> features) {
   if (network.settings.xdp != XdpMode::Forward) return "its network does not ask for it";
   if (network.mode == Mode::Bridge || network.mode == Mode::Direct)
     return "its network has no uplink of ours";
+  if (port.bandwidth && port.bandwidth->inbound)
+    return "its <bandwidth><inbound> is a queue at the interface, which XDP goes past";
   if (link.kind == "tun" && link.tun_type == "tap")
     return std::nullopt;  // on every kernel, without conditions
   if (!features) return "this kernel does not tell whether its driver can (6.3 and later do)";
@@ -22,10 +24,11 @@ std::optional<std::string> why_no_target(const Network& network, const LinkInfo&
   return "its driver cannot";
 }
 
-Result<void> write_target(Datapath& datapath, const Network& network, const LinkInfo& link) {
+Result<void> write_target(Datapath& datapath, const Network& network, const PortRecord& port,
+                          const LinkInfo& link) {
   auto key = static_cast<__u32>(link.ifindex);
   auto& targets = datapath.maps().targets;
-  if (why_no_target(network, link, xdp_features(link.ifindex))) return targets.erase(key);
+  if (why_no_target(network, port, link, xdp_features(link.ifindex))) return targets.erase(key);
   return targets.set(key, key);
 }
 
@@ -33,6 +36,7 @@ namespace {
 
 // A port whose interface is there, and what holds for it.
 struct Checked {
+  PortRecord record;
   LinkInfo link;
   std::optional<std::string> why_not;
   bool delivered = false;  // as the map says
@@ -48,10 +52,10 @@ Result<std::vector<Checked>> check_ports(Context& context, const Network& networ
     VNET_ASSIGN(auto link, context.netlink.find_link(port.ifindex));
     if (!link || link->name != port.interface) continue;
     auto known = features.find(port.ifindex);
-    auto why =
-        why_no_target(network, *link, known == features.end() ? std::nullopt : std::optional(known->second));
+    auto why = why_no_target(network, port, *link,
+                             known == features.end() ? std::nullopt : std::optional(known->second));
     bool delivered = context.datapath->maps().targets.get(static_cast<__u32>(port.ifindex)).has_value();
-    all.push_back({std::move(*link), std::move(why), delivered});
+    all.push_back({port, std::move(*link), std::move(why), delivered});
   }
   return all;
 }
@@ -78,9 +82,10 @@ Result<Plan> plan_targets(Context& context, const std::vector<ActiveNetwork>& ac
     VNET_ASSIGN(auto ports, check_ports(context, network));
     for (const auto& port : ports) {
       if (port.delivered == !port.why_not) continue;
-      plan.add(
-          fmt::format("{} XDP deliver to {}", port.delivered ? "no longer let" : "let", port.link.name),
-          [&context, network, link = port.link] { return write_target(*context.datapath, network, link); });
+      plan.add(fmt::format("{} XDP deliver to {}", port.delivered ? "no longer let" : "let", port.link.name),
+               [&context, network, record = port.record, link = port.link] {
+                 return write_target(*context.datapath, network, record, link);
+               });
     }
   }
   return plan;

@@ -13,11 +13,12 @@ namespace vnet {
 
 // Why XDP does not deliver to a guest's interface; nullopt: it does. features: of its driver, where the
 // kernel tells.
-std::optional<std::string> why_no_target(const Network& network, const LinkInfo& link,
+std::optional<std::string> why_no_target(const Network& network, const PortRecord& port, const LinkInfo& link,
                                          std::optional<std::uint64_t> features);
 
 // The entry as it should be, for a port that has been attached or changed.
-Result<void> write_target(Datapath& datapath, const Network& network, const LinkInfo& link);
+Result<void> write_target(Datapath& datapath, const Network& network, const PortRecord& port,
+                          const LinkInfo& link);
 
 // By port of a running network that wants it: "" or why XDP does not deliver there.
 Result<std::map<std::string, std::string>> describe_targets(Context& context, const Network& network);

@@ -22,28 +22,38 @@ Network wishing(XdpMode mode, Mode network_mode = Mode::Nat) {
 }
 
 TEST(XdpTarget, ATapAlways) {
-  EXPECT_FALSE(why_no_target(wishing(XdpMode::Forward), link("tun", "tap"), std::nullopt));
-  EXPECT_TRUE(why_no_target(wishing(XdpMode::Forward), link("tun", "tun"), std::nullopt));
+  EXPECT_FALSE(why_no_target(wishing(XdpMode::Forward), {}, link("tun", "tap"), std::nullopt));
+  EXPECT_TRUE(why_no_target(wishing(XdpMode::Forward), {}, link("tun", "tun"), std::nullopt));
 }
 
 TEST(XdpTarget, OthersWhereTheirDriverTakesThem) {
   for (const char* kind : {"veth", "", "netkit"}) {
     auto why = [&](std::optional<std::uint64_t> features) {
-      return why_no_target(wishing(XdpMode::Forward), link(kind), features);
+      return why_no_target(wishing(XdpMode::Forward), {}, link(kind), features);
     };
     EXPECT_FALSE(why(xdp_act_basic | xdp_act_ndo_xmit)) << kind;
     EXPECT_TRUE(why(xdp_act_basic)) << kind;
     EXPECT_THAT(why(std::nullopt).value_or(""), testing::HasSubstr("does not tell")) << kind;
   }
-  EXPECT_THAT(*why_no_target(wishing(XdpMode::Forward), link("veth"), 0), testing::HasSubstr("GRO off"));
+  EXPECT_THAT(*why_no_target(wishing(XdpMode::Forward), {}, link("veth"), 0), testing::HasSubstr("GRO off"));
 }
 
 TEST(XdpTarget, OnlyForNetworksThatAskAndHaveAnUplink) {
   LinkInfo tap = link("tun", "tap");
   for (XdpMode mode : {XdpMode::Auto, XdpMode::Off, XdpMode::Filter})
-    EXPECT_TRUE(why_no_target(wishing(mode), tap, std::nullopt));
+    EXPECT_TRUE(why_no_target(wishing(mode), {}, tap, std::nullopt));
   for (Mode mode : {Mode::Bridge, Mode::Direct})
-    EXPECT_TRUE(why_no_target(wishing(XdpMode::Forward, mode), tap, std::nullopt));
+    EXPECT_TRUE(why_no_target(wishing(XdpMode::Forward, mode), {}, tap, std::nullopt));
+}
+
+TEST(XdpTarget, NotPastAGuestsLimit) {
+  PortRecord limited;
+  limited.bandwidth.emplace().outbound.emplace();
+  EXPECT_FALSE(why_no_target(wishing(XdpMode::Forward), limited, link("tun", "tap"), std::nullopt));
+  limited.bandwidth->inbound.emplace();
+  EXPECT_THAT(
+      why_no_target(wishing(XdpMode::Forward), limited, link("tun", "tap"), std::nullopt).value_or(""),
+      testing::HasSubstr("<inbound>"));
 }
 
 }  // namespace
