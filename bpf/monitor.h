@@ -199,50 +199,61 @@ static __noinline int monitor_expire(struct vnet_monitors *all)
 /* So often the clock is looked at while nothing may be shown. */
 #define MONITOR_LOST_MASK 0xff
 
-__noinline int monitor_drop(struct pkt_ctx *ctx, u32 hook, u32 slot, u32 reason, u32 bytes)
+struct monitored {
+	struct vnet_event_head head;
+	u32 bytes;
+	u32 identified;
+};
+
+/*
+ * What one reader gets of a drop; 1: it may have gone. Global, so that it is verified once, and not again for
+ * every way through the readers before it.
+ */
+__noinline int monitor_reader(struct pkt_ctx *ctx, u32 at, struct monitored *drop)
 {
 	struct vnet_monitors *all = monitors_of();
-	struct vnet_event_head head = {.hook = hook, .slot = slot, .reason = reason};
-	u32 identified = 0, expire = 0;
+	struct vnet_monitor *m;
+	u64 *lost;
 
-	if (!all)
+	if (!all || !drop || at >= VNET_MONITORS_MAX)
 		return 0;
-	for (u32 at = 0; at < VNET_MONITORS_MAX; at++) {
-		struct vnet_monitor *m = &all->each[at];
-		u32 key = at;
-		u64 *lost;
-
-		if (!m->until || (m->reasons && !(m->reasons >> (reason & 63) & 1)))
-			continue;
-		if (m->network || m->port) {
-			if (!identified)
-				monitor_identify(ctx, &head);
-			identified = 1;
-			if ((m->network && m->network != head.network) || (m->port && m->port != head.port))
-				continue;
-		}
-		lost = bpf_map_lookup_elem(&monitor_lost, &key);
-		if (!lost)
-			continue;
-		if (m->tokens <= 0) {
-			expire |= !(++*lost & MONITOR_LOST_MASK);
-			continue;
-		}
-		if (bpf_ktime_get_coarse_ns() >= m->until) {
-			expire = 1;
-			continue;
-		}
-		/* Races lend a few more: harmless. */
-		__sync_fetch_and_add(&m->tokens, -1);
-		if (!identified)
-			monitor_identify(ctx, &head);
-		identified = 1;
-		monitor_describe(ctx, &head, bytes);
-		if (monitor_show(ctx, at, &head))
-			++*lost;
+	m = &all->each[at];
+	if (!m->until || (m->reasons && !(m->reasons >> (drop->head.reason & 63) & 1)))
+		return 0;
+	if (m->network || m->port) {
+		if (!drop->identified)
+			monitor_identify(ctx, &drop->head);
+		drop->identified = 1;
+		if ((m->network && m->network != drop->head.network) || (m->port && m->port != drop->head.port))
+			return 0;
 	}
+	lost = bpf_map_lookup_elem(&monitor_lost, &at);
+	if (!lost)
+		return 0;
+	if (m->tokens <= 0)
+		return !(++*lost & MONITOR_LOST_MASK);
+	if (bpf_ktime_get_coarse_ns() >= m->until)
+		return 1;
+	/* Races lend a few more: harmless. */
+	__sync_fetch_and_add(&m->tokens, -1);
+	if (!drop->identified)
+		monitor_identify(ctx, &drop->head);
+	drop->identified = 1;
+	monitor_describe(ctx, &drop->head, drop->bytes);
+	if (monitor_show(ctx, at, &drop->head))
+		++*lost;
+	return 0;
+}
+
+__noinline int monitor_drop(struct pkt_ctx *ctx, u32 hook, u32 slot, u32 reason, u32 bytes)
+{
+	struct monitored drop = {.head = {.hook = hook, .slot = slot, .reason = reason}, .bytes = bytes};
+	int expire = 0;
+
+	for (u32 at = 0; at < VNET_MONITORS_MAX; at++)
+		expire |= monitor_reader(ctx, at, &drop);
 	if (expire)
-		monitor_expire(all);
+		monitor_expire(monitors_of());
 	return 0;
 }
 
