@@ -224,7 +224,8 @@ __noinline int monitor_reader(struct pkt_ctx *ctx, u32 at, struct monitored *dro
 		if (!drop->identified)
 			monitor_identify(ctx, &drop->head);
 		drop->identified = 1;
-		if ((m->network && m->network != drop->head.network) || (m->port && m->port != drop->head.port))
+		if ((m->network && m->network != drop->head.network) ||
+		    (m->port && m->port != drop->head.port))
 			return 0;
 	}
 	lost = bpf_map_lookup_elem(&monitor_lost, &at);
