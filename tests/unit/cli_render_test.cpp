@@ -49,8 +49,15 @@ TEST(CliRender, Ports) {
   EXPECT_EQ(
       R"([{"interface":"vnet0","network":"lab","type":"network","source":"virbr1","model":"",)"
       R"("mac":"52:54:00:00:00:01","ips":["192.0.2.1"],"state":"up","filters":[],"inbound":"established",)"
-      R"("allow":[],"isolated":false}])",
+      R"("allow":[],"isolated":false,"vlan":null,"bandwidth":null}])",
       ports_json({port}).dump());
+  // What few guests have.
+  port.vlan = Vlan{.trunk = true, .tags = {{.id = 7, .native = true}, {.id = 8}}};
+  port.bandwidth = BandwidthPair{.inbound = {}, .outbound = Bandwidth{.average = 500}};
+  EXPECT_THAT(ports_text({port}), testing::HasSubstr(" up      7 (native),8 (not applied)   out 500 kB/s\n"));
+  auto json = ports_json({port}).at(0);
+  EXPECT_EQ(R"({"trunk":true,"applied":false,"tags":[7,8],"native":7})", json["vlan"].dump());
+  EXPECT_EQ(R"({"inbound":null,"outbound":{"average":500,"peak":0,"burst":0}})", json["bandwidth"].dump());
   EXPECT_EQ("[]\n", document(ports_json({})));
 }
 
