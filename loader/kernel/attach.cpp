@@ -72,7 +72,8 @@ Result<void> make_clsact(const AttachPoint& point) {
                     describe(point), point.interface));
   if (int refused = rtnl_qdisc_delete(socket.get(), qdisc.get()))
     return failed(fmt::format("{}: removing the ingress qdisc: {}", describe(point), nl_geterror(refused)));
-  if ((error = bpf_tc_hook_create(&hook))) return system_error(describe(point), -error);
+  error = bpf_tc_hook_create(&hook);
+  if (error) return system_error(describe(point), -error);
   return {};
 }
 
