@@ -313,7 +313,7 @@ AttachPoint Datapath::police_point(const std::string& interface, int ifindex) co
           .hook = Hook::Ingress,
           .link_pin = pins_ / "links" / (pin_name(interface) + "%police-ingress"),
           .first = true,
-          .clsact_order = -1,
+          .clsact_order = -2,  // -1 is a parent's
           .replaces_ingress = true};
 }
 
