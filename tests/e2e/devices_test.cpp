@@ -65,13 +65,15 @@ TEST_F(Devices, AContainerBehindNetkitIsAGuest) {
   start();
   for (auto [name, number] : {std::pair{"g1", 11}, {"g2", 12}}) {
     add_container(name);
+    vnet({"attach", name, "--network", "lab", "--mac", mac_of(guest(name)), "--filter", "clean-traffic",
+          "--ip", fmt::format("192.168.122.{}", number), "--ip", fmt::format("fd00:122::{}", number)});
+    // Its addresses are fixed: one that it makes of a router advertisement would be a spoofed source.
     guest(name).must(
-        fmt::format("ip link set eth0 up; ip addr add 192.168.122.{0}/24 dev eth0; ip addr add "
+        fmt::format("sysctl -qw net.ipv6.conf.eth0.accept_ra=0; ip link set eth0 up; ip addr add "
+                    "192.168.122.{0}/24 dev eth0; ip addr add "
                     "fd00:122::{0}/64 dev eth0 nodad; "
                     "ip route replace default via 192.168.122.1; ip -6 route replace default via fd00:122::1",
                     number));
-    vnet({"attach", name, "--network", "lab", "--mac", mac_of(guest(name)), "--filter", "clean-traffic",
-          "--ip", fmt::format("192.168.122.{}", number), "--ip", fmt::format("fd00:122::{}", number)});
     wait_until_forwarding(name);
   }
   for (const char* target :
