@@ -2,6 +2,7 @@
 // XDP `forward` on live traffic: small answers go straight into taps, and into veths whose guest's end takes
 // them; everything else goes by tc, and nothing is lost either way.
 #include <net/if.h>
+#include <memory>
 
 #include "loader/kernel/datapath.h"
 #include "loader/kernel/xdp_features.h"
@@ -58,6 +59,14 @@ class Forward : public PortTest {
     EXPECT_TRUE(wait_until([&] { return !outside().sh("ss -Hlun sport = 9090").out.empty(); }));
     return made;
   }
+  // A network that forwards, with a tap, and an uplink whose checksums are whole.
+  std::unique_ptr<TapGuest> start_with_tap() {
+    start_lab(settings("mode='forward'"));
+    auto tap = std::make_unique<TapGuest>(host(), "t1", GuestAddresses{.ipv4 = ip4(21), .ipv6 = ip6(21)});
+    attach_tap("t1", tap->addresses().mac);
+    as_from_a_cable();
+    return tap;
+  }
   void attach_tap(const std::string& name, const std::string& mac) {
     vnet({"attach", name, "--network", "lab", "--mac", mac});
     wait_until_forwarding(name);
@@ -106,11 +115,8 @@ TEST_F(Forward, GivesAnswersToATap) {
 }
 
 TEST_F(Forward, CountsAsTcDoes) {
-  start_lab(settings("mode='forward'"));
-  GuestAddresses own{.ipv4 = ip4(21), .ipv6 = ip6(21)};
-  TapGuest tap(host(), "t1", own);
-  attach_tap("t1", own.mac);
-  as_from_a_cable();
+  auto tap_guest = start_with_tap();
+  TapGuest& tap = *tap_guest;
   Background service = echo_service();
   tap.resolve("192.168.122.1");
   auto counted = [&] {
@@ -249,11 +255,8 @@ TEST_F(Forward, RoutedNetworksToo) {
 }
 
 TEST_F(Forward, IsExplained) {
-  start_lab(settings("mode='forward'"));
-  GuestAddresses own{.ipv4 = ip4(21), .ipv6 = ip6(21)};
-  TapGuest tap(host(), "t1", own);
-  attach_tap("t1", own.mac);
-  as_from_a_cable();
+  auto tap_guest = start_with_tap();
+  TapGuest& tap = *tap_guest;
   Background service = echo_service();
   tap.send(tap.to(peers[0]) / Udp{.src_port = 4711, .dst_port = 9090} / Payload("question"));
   ASSERT_TRUE(tap.expect_frame([&](const VirtioFrame& f) { return fields(f.frame).dst_port == 4711; }));
