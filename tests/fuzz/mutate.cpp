@@ -17,17 +17,20 @@ namespace {
 
 constexpr std::size_t longest = 1 << 16;
 
-// The input at hand, in a mapped file: it outlives a crash.
+// The input at hand, in a mapped file: it outlives a crash. A file of its own for each test: they run side by
+// side, and what is mapped must not be cut short by another.
 class Table {
  public:
-  Table() : file_(::open("fuzz-input", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+  Table()
+      : name_(std::string("fuzz-input.") + testing::UnitTest::GetInstance()->current_test_info()->name()),
+        file_(::open(name_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
     if (!file_ || ::ftruncate(file_.get(), longest) != 0) return;
     void* at = ::mmap(nullptr, longest, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
     if (at != MAP_FAILED) at_ = static_cast<char*>(at);
   }
   ~Table() {
     if (at_) ::munmap(at_, longest);
-    ::unlink("fuzz-input");
+    ::unlink(name_.c_str());
   }
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
@@ -39,6 +42,7 @@ class Table {
   }
 
  private:
+  std::string name_;
   Fd file_;
   char* at_ = nullptr;
 };

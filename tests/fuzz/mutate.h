@@ -29,8 +29,8 @@ class Mutator {
 // VNET_FUZZ_ROUNDS, or what takes some seconds at most.
 unsigned rounds();
 
-// Runs the check on so many inputs; what was on the table when it crashed is in `fuzz-input` in the working
-// directory.
+// Runs the check on so many inputs; what was on the table when it crashed is in `fuzz-input.TEST` in the
+// working directory.
 void on_damaged(Mutator& mutator, const std::function<void(const std::string&)>& check);
 
 }  // namespace vnet::test
