@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "loader/kernel/block_list.h"
 #include "tests/support/shell.h"
@@ -353,6 +354,7 @@ std::uint32_t DatapathTest::ifindex(const std::string& interface) {
 
 void DatapathTest::SetUp() {
   SharedMaps& all = maps();
+  counted_.clear();
   empty(all.sessions), empty(all.reverse), empty(all.fragments), empty(all.ports), empty(all.fdb);
   empty(all.shortcuts), empty(all.stations), empty(all.members);
   empty(all.devices), empty(all.subnets), empty(all.forwards), empty(all.drops);
@@ -405,9 +407,9 @@ Ran DatapathTest::run(Program which, const Bytes& frame, RunContext context, std
   if (!context.ifindex) context.ifindex = ifindex(port ? "g1" : uplink ? "eth0" : "virbr0");
   int fd = Host::get().program(which, flags_);
   if (tc_index) fd = Host::get().trampoline().to(fd, tc_index);
-  Drops before = drops();
   RunResult result = is_xdp(which) ? as_tc(run_xdp(fd, frame)) : test::run(fd, frame, context);
-  Ran ran{.verdict = result.verdict, .packet = std::move(result.packet), .drops = drops()};
+  Drops before = std::exchange(counted_, drops());
+  Ran ran{.verdict = result.verdict, .packet = std::move(result.packet), .drops = counted_};
   std::uint64_t total = 0;
   for (auto& [key, count] : ran.drops) total += count -= before[key];
   std::erase_if(ran.drops, [](const auto& entry) { return entry.second == 0; });
