@@ -13,23 +13,50 @@ namespace {
 
 using std::chrono::seconds;
 
-std::string network_xml(const std::string& mode) {
-  const std::string bridge = "<bridge name='virbr0'";
-  if (mode == "bridge") return "<network><name>lab</name><forward mode='bridge'/>" + bridge + "/></network>";
-  if (mode == "direct")
-    return "<network><name>lab</name><forward mode='bridge'><interface dev='eth0'/></forward></network>";
-  std::string forward = "<forward mode='" + mode + "'/>";
-  if (mode == "nat") forward = "<forward mode='nat'><nat ipv6='yes'/></forward>";
-  if (mode == "isolated") forward = "";
-  return "<network><name>lab</name>" + forward + bridge +
-         " stp='off'/><domain name='lab.test'/>"
-         "<ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.100' "
-         "end='192.168.122.200'/></dhcp></ip><ip family='ipv6' address='fd00:122::1' prefix='64'/></network>";
+using Gateway = GuestMode::Gateway;
+using Outside = GuestMode::Outside;
+
+GuestMode direct(const std::string& mode, int parents = 1) {
+  std::string pool;
+  for (int wire = 1; wire <= parents; ++wire) pool += fmt::format("<interface dev='eth{}'/>", wire);
+  return {.forward = "<forward mode='" + mode + "'>" + pool + "</forward>",
+          .gateway = Gateway::outside,
+          .parents = parents,
+          .guests_meet = mode != "private",
+          .by_reflection = mode == "vepa"};
+}
+
+GuestMode mode_named(const std::string& name) {
+  const std::map<std::string, GuestMode> modes = {
+      {"nat",
+       {.forward = "<forward mode='nat'><nat ipv6='yes'/></forward>", .outside = Outside::masqueraded}},
+      {"route", {.forward = "<forward mode='route'/>", .outside = Outside::routed}},
+      {"open", {.forward = "<forward mode='open'/>", .outside = Outside::routed}},
+      {"isolated", {.forward = ""}},
+      {"bridge", {.forward = "<forward mode='bridge'/>", .gateway = Gateway::host}},
+      {"direct", direct("bridge")},
+      {"vepa", direct("vepa")},
+      {"private", direct("private")},
+      {"passthrough", direct("passthrough", 2)},  // one guest an interface
+  };
+  return modes.at(name);
+}
+
+std::string network_xml(const GuestMode& mode) {
+  std::string rest;
+  if (mode.gateway == Gateway::host) rest = "<bridge name='virbr0'/>";
+  if (mode.gateway == Gateway::ours)
+    rest =
+        "<bridge name='virbr0' stp='off'/><domain name='lab.test'/>"
+        "<ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.100' "
+        "end='192.168.122.200'/></dhcp></ip><ip family='ipv6' address='fd00:122::1' prefix='64'/>";
+  return "<network><name>lab</name>" + mode.forward + rest + "</network>";
 }
 
 }  // namespace
 
-std::string GuestTest::missing_, GuestTest::mode_, GuestTest::served_sum_;
+std::string GuestTest::missing_, GuestTest::served_sum_;
+GuestMode GuestTest::mode_;
 std::unique_ptr<Playground> GuestTest::ground_;
 std::unique_ptr<VirtualMachine> GuestTest::g1_, GuestTest::g2_;
 std::vector<Background> GuestTest::services_;
@@ -45,7 +72,7 @@ void GuestTest::SetUpTestSuite() {
     return;
   }
   const char* wanted = std::getenv("VNET_GUEST_MODE");
-  mode_ = wanted ? wanted : "nat";
+  mode_ = mode_named(wanted ? wanted : "nat");
   ground_ = std::make_unique<Playground>();
   start_network();
   serve_file();
@@ -87,18 +114,36 @@ void GuestTest::serve_addresses(Namespace& where, const std::string& interface) 
        "--dhcp-leasefile=" + (folder / "dhcp.leases").string()}));
 }
 
+// Outside is a switch, too, and the host has more wires than eth0 to it.
+void GuestTest::make_switch() {
+  Namespace& outside = ground_->outside();
+  outside.must("ip link add br0 type bridge mcast_snooping 0; ip link set br0 up");
+  for (int wire = 1; wire <= mode_.parents; ++wire) {
+    // Without addresses of its own the host does not hear the switch's router advertisements.
+    host().must(
+        fmt::format("ip link add eth{0} type veth peer name eth{0} netns {1}; "
+                    "echo 1 > /proc/sys/net/ipv6/conf/eth{0}/disable_ipv6; ip link set eth{0} up",
+                    wire, outside.name()));
+    outside.must(fmt::format("ip link set eth{0} master br0 up", wire));
+  }
+  reflect(true);
+}
+
+void GuestTest::reflect(bool yes) {
+  for (int wire = 1; wire <= mode_.parents; ++wire)
+    ground_->outside().must(fmt::format("bridge link set dev eth{} hairpin {}", wire, yes ? "on" : "off"));
+}
+
 void GuestTest::start_network() {
-  if (mode_ == "bridge") {
+  if (mode_.gateway == Gateway::host) {
     host().must("ip link add virbr0 type bridge; ip link set virbr0 up");
     serve_addresses(host(), "virbr0");
   }
-  if (mode_ == "direct") {
-    // The host would hear its router advertisements, too, and a routed network beside this one be refused.
-    host().must("echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_ra");
-    serve_addresses(ground_->outside(), "eth0");
+  if (mode_.gateway == Gateway::outside) {
+    make_switch();
+    serve_addresses(ground_->outside(), "br0");
   }
-  // Without masquerading, outside has to know the way back.
-  if (mode_ == "route" || mode_ == "open")
+  if (mode_.outside == Outside::routed)  // it has to know the way back
     ground_->outside().must(
         "ip route add 192.168.122.0/24 via 203.0.113.2; ip -6 route add fd00:122::/64 via 2001:db8:113::2");
   auto file = ground_->state_dir() / "lab.xml";

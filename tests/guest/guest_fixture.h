@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Two real guests on a network, booted once for all tests of the program: g1 with one queue, g2 with two.
 // Outside is 203.0.113.1 and 2001:db8:113::1, and serves a file. The network's mode is $VNET_GUEST_MODE
-// (nat).
+// (nat): libvirt's word, but `direct` for <forward mode='bridge'> with an <interface>.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -18,6 +18,19 @@
 
 namespace vnet::test {
 
+// What a mode is to its guests.
+struct GuestMode {
+  enum class Gateway : std::uint8_t { ours, host, outside };
+  enum class Outside : std::uint8_t { hidden, masqueraded, routed };
+
+  std::string forward;              // the element of the network's XML
+  Gateway gateway = Gateway::ours;  // who has 192.168.122.1, and serves addresses and names
+  Outside outside = Outside::hidden;
+  int parents = 0;  // interfaces of the host, each a wire to one switch outside, which sends frames back
+  bool guests_meet = true;
+  bool by_reflection = false;  // only because the switch sends frames back
+};
+
 class GuestTest : public testing::Test {
  protected:
   static void SetUpTestSuite();
@@ -26,13 +39,16 @@ class GuestTest : public testing::Test {
 
   static Playground& ground() { return *ground_; }
   static Namespace& host() { return ground_->host(); }
-  static const std::string& mode() { return mode_; }
+  static const GuestMode& mode() { return mode_; }
+  static bool leads_outside() { return mode_.outside != GuestMode::Outside::hidden; }
   static Namespace& server() {
-    return leads_outside() || mode_ == "direct" ? ground_->outside() : ground_->host();
+    return leads_outside() || mode_.gateway == GuestMode::Gateway::outside ? ground_->outside()
+                                                                           : ground_->host();
   }
-  static bool has_gateway_of_ours() { return mode_ != "bridge" && mode_ != "direct"; }
   static std::string server4() { return leads_outside() ? "203.0.113.1" : "192.168.122.1"; }
   static std::string server6() { return leads_outside() ? "2001:db8:113::1" : "fd00:122::1"; }
+  // Whether the switch outside sends frames back where they came from (802.1Qbg).
+  static void reflect(bool yes);
   static VirtualMachine& g1() { return *g1_; }
   static VirtualMachine& g2() { return *g2_; }
 
@@ -48,14 +64,15 @@ class GuestTest : public testing::Test {
   static std::string sum_of_served_file() { return served_sum_; }
 
  private:
-  static bool leads_outside() { return mode_ == "nat" || mode_ == "route" || mode_ == "open"; }
   static void serve_addresses(Namespace& where, const std::string& interface);
+  static void make_switch();
   static void start_network();
   static void serve_file();
   static std::unique_ptr<VirtualMachine> boot(const MachineImage& image, const std::string& name, int number,
                                               int queues);
 
-  static std::string missing_, mode_, served_sum_;
+  static std::string missing_, served_sum_;
+  static GuestMode mode_;
   static std::unique_ptr<Playground> ground_;
   static std::unique_ptr<VirtualMachine> g1_, g2_;
   static std::vector<Background> services_;

@@ -37,7 +37,7 @@ TEST_F(GuestTest, TheLiveScreensShowThem) {
           ":8080 - ; done) >/dev/null 2>&1 & echo $! > /tmp/busy");
   g2().sh("(while :; do nslookup g1.lab.test 192.168.122.1; ping -c 3 " + server4() +
           "; done) >/dev/null 2>&1 & echo $! > /tmp/busy");
-  if (mode() == "nat")  // somebody who may not come in
+  if (mode().outside == GuestMode::Outside::masqueraded)  // somebody who may not come in
     ground().outside().sh("ip route add 192.168.122.0/24 via 203.0.113.2; ping -c 3 -i 0.2 -W 1 " + peer +
                           "; ip route del 192.168.122.0/24 via 203.0.113.2");
   {
@@ -51,7 +51,7 @@ TEST_F(GuestTest, TheLiveScreensShowThem) {
     EXPECT_EQ(0, stats.ended());
   }
   keep("ports", vnet({"ports"}).out);
-  if (has_gateway_of_ours() && mode() != "isolated") {
+  if (leads_outside()) {
     keep("leases", vnet({"leases", "lab"}).out);
     keep("flows", vnet({"flows"}).out);
     PseudoTerminal flows(command({"flows", "--watch", "1"}), {20, 130});
