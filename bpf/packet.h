@@ -23,6 +23,7 @@ struct packet {
 	struct vnet_addr outer_src; /* only with PACKET_ERROR */
 	struct vnet_addr outer_dst;
 	u32 fragment_id;
+	u32 cursor; /* of who reads options */
 	u16 l3;
 	u16 l4;
 	u16 quoted; /* offsets of the quoted headers, with PACKET_ERROR */
@@ -50,12 +51,24 @@ static __always_inline struct packet *packet_room(void)
 }
 
 /*
- * Where the transport header is, read anew: the verifier then takes it for any number, and looks at what
- * follows once instead of once for every length of what comes before.
+ * Read anew: the verifier then takes them for any numbers, and looks at what follows once instead of once
+ * for every length of what comes before.
  */
 static __always_inline u32 l4_of(const struct packet *p)
 {
 	return *(const volatile u16 *)&p->l4;
+}
+static __always_inline u32 end_of(const struct packet *p)
+{
+	return p->l3 + *(const volatile u16 *)&p->l3_bytes;
+}
+static __always_inline u32 cursor_of(const struct packet *p)
+{
+	return *(const volatile u32 *)&p->cursor;
+}
+static __always_inline u8 proto_of(const struct packet *p)
+{
+	return *(const volatile u8 *)&p->proto;
 }
 
 static __always_inline void addr_from_v4(struct vnet_addr *to, __be32 from_be)
@@ -189,13 +202,13 @@ __noinline int parse_quoted(struct pkt_ctx *ctx, struct packet *p)
 	return 0;
 }
 
-static __always_inline int parse_l4(struct pkt_ctx *ctx, struct packet *p, u8 proto)
+static __always_inline int parse_l4(struct pkt_ctx *ctx, struct packet *p)
 {
-	u32 end = p->l3 + *(const volatile u16 *)&p->l3_bytes;
+	u32 end = end_of(p);
 	u32 at = l4_of(p);
 	u8 l4[14] __attribute__((aligned(4)));
+	u8 proto = proto_of(p);
 
-	p->proto = proto;
 	p->flow.proto = proto;
 	if (unlikely(p->flags & PACKET_LATER))
 		return 0;
@@ -248,40 +261,26 @@ static __always_inline int parse_ipv4(struct pkt_ctx *ctx, struct packet *p)
 		p->flags |= PACKET_FIRST;
 	p->fragment_id = ip.id;
 	p->fragment_proto = ip.protocol;
-	return parse_l4(ctx, p, ip.protocol);
+	p->proto = ip.protocol;
+	return 0;
 }
 
-static __always_inline int parse_ipv6(struct pkt_ctx *ctx, struct packet *p)
+static __always_inline int is_extension(u8 proto)
 {
-	struct ipv6hdr ip;
-	u32 there = frame_bytes(ctx) - p->l3;
-	u32 at = p->l3 + sizeof(ip);
-	u32 bytes, end;
-	u8 proto;
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_DSTOPTS ||
+	       proto == IPPROTO_FRAGMENT;
+}
 
-	if (read_bytes(ctx, p->l3, &ip, sizeof(ip)) || ip.version != 6)
-		return DROP(MALFORMED);
-	p->family = 6;
-	addr_from_v6(&p->flow.src, &ip.saddr);
-	addr_from_v6(&p->flow.dst, &ip.daddr);
-	bytes = bpf_ntohs(ip.payload_len) + sizeof(ip);
-	if (bytes == sizeof(ip) && segment_bytes(ctx))
-		bytes = there > 0xffff ? 0xffff : there;
-	if (bytes > there)
-		return DROP(MALFORMED);
-	p->l3_bytes = bytes;
-	p->ttl = ip.hop_limit;
-	end = p->l3 + bytes;
-	proto = ip.nexthdr;
+/* From one header to the next; where it stands is in p->l4 and p->proto. */
+static __always_inline int pass_extensions(struct pkt_ctx *ctx, struct packet *p)
+{
 	for (int i = 0; i < 6; i++) {
+		u32 at = l4_of(p);
 		u8 ext[8];
 
-		if (proto != IPPROTO_HOPOPTS && proto != IPPROTO_ROUTING && proto != IPPROTO_DSTOPTS &&
-		    proto != IPPROTO_FRAGMENT)
-			break;
-		if (at + sizeof(ext) > end || load_bytes(ctx, at, ext, sizeof(ext)))
+		if (at + sizeof(ext) > end_of(p) || load_bytes(ctx, at, ext, sizeof(ext)))
 			return DROP(MALFORMED);
-		if (proto == IPPROTO_FRAGMENT) {
+		if (proto_of(p) == IPPROTO_FRAGMENT) {
 			u16 offset = ext[2] << 8 | ext[3];
 
 			if (p->flags & (PACKET_FIRST | PACKET_LATER))
@@ -299,34 +298,58 @@ static __always_inline int parse_ipv6(struct pkt_ctx *ctx, struct packet *p)
 			p->flags |= PACKET_OPTIONS;
 			at += 8 + ext[1] * 8;
 		}
-		proto = ext[0];
+		if (at > end_of(p))
+			return DROP(MALFORMED);
+		p->l4 = at;
+		p->proto = ext[0];
 		/* What follows in a later fragment is data, whatever it looks like. */
-		if (p->flags & PACKET_LATER)
-			break;
+		if (p->flags & PACKET_LATER || !is_extension(proto_of(p)))
+			return 0;
 	}
 	/* Headers piled up to hide what is behind them; nothing legitimate does that. */
-	if (!(p->flags & PACKET_LATER) && (proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING ||
-					   proto == IPPROTO_DSTOPTS || proto == IPPROTO_FRAGMENT))
+	return DROP(MALFORMED);
+}
+
+static __always_inline int parse_ipv6(struct pkt_ctx *ctx, struct packet *p)
+{
+	struct ipv6hdr ip;
+	u32 there = frame_bytes(ctx) - p->l3;
+	u32 bytes;
+
+	if (read_bytes(ctx, p->l3, &ip, sizeof(ip)) || ip.version != 6)
 		return DROP(MALFORMED);
-	if (at > end)
+	p->family = 6;
+	addr_from_v6(&p->flow.src, &ip.saddr);
+	addr_from_v6(&p->flow.dst, &ip.daddr);
+	bytes = bpf_ntohs(ip.payload_len) + sizeof(ip);
+	if (bytes == sizeof(ip) && segment_bytes(ctx))
+		bytes = there > 0xffff ? 0xffff : there;
+	if (bytes > there)
 		return DROP(MALFORMED);
-	p->l4 = at;
-	return parse_l4(ctx, p, proto);
+	p->l3_bytes = bytes;
+	p->ttl = ip.hop_limit;
+	p->proto = ip.nexthdr;
+	p->l4 = p->l3 + sizeof(ip);
+	return unlikely(is_extension(ip.nexthdr)) ? pass_extensions(ctx, p) : 0;
 }
 
 /* l3: where the network header is: 14, or 0 on an interface without link header. */
 static __always_inline int parse(struct pkt_ctx *ctx, struct packet *p, u32 l3)
 {
+	int ret;
+
 	__builtin_memset(p, 0, sizeof(*p));
 	p->l3 = l3;
 	/* The outer tag is in the metadata, an inner one in protocol_of(ctx): neither is ours to route. */
 	if (unlikely(has_tag(ctx) || frame_bytes(ctx) < l3))
 		return 0;
 	if (likely(protocol_of(ctx) == bpf_htons(ETH_P_IP)))
-		return parse_ipv4(ctx, p);
-	if (protocol_of(ctx) == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(ctx, p);
-	return 0;
+		ret = parse_ipv4(ctx, p);
+	else if (protocol_of(ctx) == bpf_htons(ETH_P_IPV6))
+		ret = parse_ipv6(ctx, p);
+	else
+		return 0;
+	return unlikely(ret) ? ret : parse_l4(ctx, p);
 }
 
 /* What no host routes on: groups, IPv6 link-local. Linux does route IPv4's 169.254/16. */
