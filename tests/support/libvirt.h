@@ -26,6 +26,7 @@ class Libvirt {
   ~Libvirt();  // ends its guests, too
 
   void start();  // waits until it answers; throws std::runtime_error
+  void stop() { daemon_.reset(); }
   void restart();
   Output virsh(const Argv& words, std::chrono::milliseconds limit = std::chrono::seconds(60)) const;
   std::string must(const Argv& words) const;  // what it printed; throws std::runtime_error
