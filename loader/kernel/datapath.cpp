@@ -424,8 +424,4 @@ Result<void> Datapath::detach_parent(const std::string& interface, int ifindex) 
   return {};
 }
 
-void Datapath::remove_all_pins() {
-  BlockList::remove_other_pins(pins_);
-}
-
 }  // namespace vnet

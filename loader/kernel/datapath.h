@@ -96,9 +96,6 @@ class Datapath {
   Result<void> attach_parent(const std::string& interface, int ifindex);
   Result<void> detach_parent(const std::string& interface, int ifindex);
 
-  // When the last network has stopped: every pin of ours goes, but for a block list with entries.
-  void remove_all_pins();
-
  private:
   Datapath(std::filesystem::path pins, SharedMaps maps) : pins_(std::move(pins)), maps_(std::move(maps)) {}
   Result<void> attach(const std::filesystem::path& programs, const char* ingress, const char* egress,

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "loader/config/network_xml.h"
+#include "loader/kernel/block_list.h"
 #include "loader/plan/direct.h"
 #include "loader/plan/modes.h"
 #include "loader/plan/port_guard.h"
@@ -43,6 +44,13 @@ Result<void> unsettle_ports(Context& context, const std::string& network) {
     VNET_TRY(context.records.save(port));
   }
   return {};
+}
+
+// The last network has stopped. Whether there is a datapath is not asked: one that was killed here before has
+// left some of the pins.
+void remove_datapath(Context& context) {
+  BlockList::remove_other_pins(context.dirs.pins());
+  context.datapath.reset();
 }
 
 Result<Plan> plan_mode_up(Context& context, const Network& network, std::uint16_t slot,
@@ -104,8 +112,7 @@ Result<Plan> plan_start(Context& context, const Network& network) {
       },
       [&context, started] {
         (void)context.records.remove_network(started.name);
-        if (auto left = context.records.networks(); left && left->empty() && context.datapath)
-          context.datapath->remove_all_pins();
+        if (auto left = context.records.networks(); left && left->empty()) remove_datapath(context);
       });
   VNET_ASSIGN(auto mode, plan_mode_up(context, network, started.slot, others));
   plan.append(std::move(mode));
@@ -137,10 +144,7 @@ Result<Plan> plan_stop(Context& context, const ActiveNetwork& active) {
   plan.add(fmt::format("forget {}", network.name),
            [&context, name = network.name, last = others.empty()]() -> Result<void> {
              // The record last: as long as it is there, an interrupted `stop` is finished by the next.
-             if (last && context.datapath) {
-               context.datapath->remove_all_pins();
-               context.datapath.reset();
-             }
+             if (last) remove_datapath(context);
              remove_dnsmasq_files(context, name);
              return context.records.remove_network(name);
            });

@@ -186,7 +186,7 @@ TEST_F(Forward, CarriesTcp) {
       {"socat", "TCP6-LISTEN:8081,ipv6only=0,reuseaddr,fork", "SYSTEM:head -c 3000000 /dev/zero"});
   ASSERT_TRUE(wait_until([&] { return outside().sh("ss -Hltn sport = 8080").out.size() > 1; }));
   ASSERT_TRUE(wait_until([&] { return outside().sh("ss -Hltn sport = 8081").out.size() > 1; }));
-  for (const std::string to : {std::string("203.0.113.1"), std::string("[2001:db8:113::1]")}) {
+  for (const std::string& to : {std::string("203.0.113.1"), std::string("[2001:db8:113::1]")}) {
     auto up = forwarded_by([&] {
       std::string sum = guest("g1").sh("head -c 3000000 /dev/zero | socat -t5 - TCP:" + to + ":8080").out;
       EXPECT_EQ(sum, guest("g1").sh("head -c 3000000 /dev/zero | sha256sum").out) << to;
@@ -235,7 +235,7 @@ TEST_F(Forward, RoutedNetworksToo) {
   TapGuest tap(host(), "t1", own);
   attach_tap("t1", own.mac);
   as_from_a_cable();
-  for (const std::string to : {own.ipv4, own.ipv6}) {
+  for (const std::string& to : {own.ipv4, own.ipv6}) {
     bool v6 = to.find(':') != std::string::npos;
     auto says = [&](const std::string& what) {
       outside().must(

@@ -203,16 +203,24 @@ TEST_F(Lifecycle, KilledAtAnyPointTheNextRunConverges) {
   }
 }
 
-// `stop` takes the datapath away before it forgets the network: killed between the two, it is finished by the
-// next.
+// `stop` takes the datapath away before it forgets the network: killed between the two, or while its pins go,
+// it is finished by the next.
 TEST_F(Lifecycle, StopFinishesWhereTheDatapathIsGoneAlready) {
+  auto pins = StateDir(ground().state_dir()).pins();
   note_sysctl();
-  start();
-  plug("g1", 11);
-  std::filesystem::remove_all(StateDir(ground().state_dir()).pins());
-  vnet({"stop", "lab"});
-  EXPECT_THAT(leftovers(), IsEmpty());
-  EXPECT_EQ("[]", ground().vnet_json({"ports"}).dump());
+  ground().add_guest("g1");
+  for (const auto& gone : {pins, pins / "maps" / "sessions"}) {
+    SCOPED_TRACE(gone);
+    start();
+    vnet({"attach", "g1", "--network", "lab"});
+    std::filesystem::remove_all(gone);
+    // Below 6.6 programs outlive their pins; `stop` had taken them off before.
+    for (const char* interface : {"g1", "virbr0", "eth0"})
+      host().sh(std::string("tc qdisc del dev ") + interface + " clsact");
+    vnet({"stop", "lab"});
+    EXPECT_THAT(leftovers(), IsEmpty());
+    EXPECT_EQ("[]", ground().vnet_json({"ports"}).dump());
+  }
 }
 
 TEST_F(Lifecycle, DnsmasqIsRestartedByTheNextCommand) {
