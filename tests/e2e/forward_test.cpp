@@ -192,7 +192,7 @@ TEST_F(Forward, CarriesTcp) {
       EXPECT_EQ(sum, guest("g1").sh("head -c 3000000 /dev/zero | sha256sum").out) << to;
     });
     if (kernel_tells()) {
-      EXPECT_GT(up, 10U) << to << ": acknowledgements";
+      EXPECT_GT(up, 4U) << to << ": acknowledgements, of which GRO leaves few";
     }
     EXPECT_EQ("3000000\n", guest("g1").sh("socat -u TCP:" + to + ":8081 - | wc -c").out) << to;
   }
