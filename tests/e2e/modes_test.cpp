@@ -282,7 +282,7 @@ TEST_F(ModesTest, TheHostCanBeNarrowed) {
       EXPECT_EQ("", seen_from(one, host(), of(4, 1)));
       EXPECT_NE("", seen_from(host(), one, of(4, 11))) << "what the host begins is answered";
     }
-    EXPECT_EQ(services, one.sh("dig +short +time=1 +tries=1 @10.88.4.1 version.bind chaos txt").ok());
+    EXPECT_EQ(services, one.sh("timeout 3 busybox nslookup localhost 10.88.4.1 | grep -q 127.0.0.1").ok());
     EXPECT_GE(dropped("host-closed"), 2U);
     vnet({"stop", kind.name});
   }
