@@ -188,11 +188,12 @@ TEST_F(Forward, CarriesTcp) {
   ASSERT_TRUE(wait_until([&] { return outside().sh("ss -Hltn sport = 8081").out.size() > 1; }));
   for (const std::string& to : {std::string("203.0.113.1"), std::string("[2001:db8:113::1]")}) {
     auto up = forwarded_by([&] {
-      std::string sum = guest("g1").sh("head -c 3000000 /dev/zero | socat -t5 - TCP:" + to + ":8080").out;
-      EXPECT_EQ(sum, guest("g1").sh("head -c 3000000 /dev/zero | sha256sum").out) << to;
+      // So much that acknowledgements are many even where GRO merges data before it is acknowledged.
+      std::string sum = guest("g1").sh("head -c 30000000 /dev/zero | socat -t5 - TCP:" + to + ":8080").out;
+      EXPECT_EQ(sum, guest("g1").sh("head -c 30000000 /dev/zero | sha256sum").out) << to;
     });
     if (kernel_tells()) {
-      EXPECT_GT(up, 4U) << to << ": acknowledgements, of which GRO leaves few";
+      EXPECT_GT(up, 10U) << to << ": acknowledgements";
     }
     EXPECT_EQ("3000000\n", guest("g1").sh("socat -u TCP:" + to + ":8081 - | wc -c").out) << to;
   }
