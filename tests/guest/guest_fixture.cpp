@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 
 namespace vnet::test {
 namespace {
@@ -39,7 +40,9 @@ GuestMode mode_named(const std::string& name) {
       {"private", direct("private")},
       {"passthrough", direct("passthrough", 2)},  // one guest an interface
   };
-  return modes.at(name);
+  auto found = modes.find(name);
+  if (found == modes.end()) throw std::invalid_argument("VNET_GUEST_MODE: there is no mode " + name);
+  return found->second;
 }
 
 std::string network_xml(const GuestMode& mode) {
