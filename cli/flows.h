@@ -2,6 +2,7 @@
 // Choosing among sessions, and what they use up. Pure: values in, values out.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>

@@ -2,6 +2,8 @@
 // What `run` sees to: the same plans as the commands', for what has changed without a command.
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "loader/host_state.h"
 #include "loader/kernel/files.h"
 #include "loader/plan/modes.h"

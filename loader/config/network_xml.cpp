@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
+
 #include "loader/config/xml_parts.h"
 
 namespace vnet {

@@ -5,6 +5,7 @@
 #include <libxml/tree.h>
 
 #include <cstdint>
+#include <expected>
 #include <initializer_list>
 #include <memory>
 #include <optional>

@@ -8,11 +8,13 @@
 #include <netlink/netlink.h>
 
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "loader/error.h"
 #include "loader/model/address.h"

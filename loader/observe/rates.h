@@ -3,6 +3,7 @@
 // (a port detached and attached again) counts as standing still.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>

@@ -2,6 +2,11 @@
 // Direct attachment: guests on physical interfaces (parents) without a bridge. Internal to the planners.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "loader/plan/context.h"
 
 namespace vnet {

@@ -3,9 +3,11 @@
 // it does not name is tc's.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "loader/plan/context.h"
 

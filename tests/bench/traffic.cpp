@@ -3,6 +3,7 @@
 #include <bpf/libbpf.h>
 
 #include <CLI/CLI.hpp>
+#include <exception>
 #include <iostream>
 
 #include "tests/bench/programs.h"

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Guests through the masquerade, with the tools people use.
+#include <set>
+#include <tuple>
+
 #include "tests/e2e/network_fixture.h"
 
 namespace vnet::test {

@@ -4,6 +4,8 @@
 #include <linux/if_link.h>
 #include <netlink/socket.h>
 
+#include <stdexcept>
+
 #include "loader/kernel/netlink_message.h"
 #include "tests/e2e/direct_fixture.h"
 #include "tests/support/inside.h"

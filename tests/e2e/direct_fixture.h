@@ -5,6 +5,9 @@
 
 #include <fmt/format.h>
 
+#include <string>
+#include <vector>
+
 #include "tests/e2e/network_fixture.h"
 
 namespace vnet::test {

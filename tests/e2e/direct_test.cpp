@@ -151,7 +151,7 @@ TEST_F(DirectTest, LearnsMacs) {
   EXPECT_TRUE(reaches(host(), v4(11)));
   EXPECT_TRUE(reaches(outside(), v4(11)));
   auto ports = ground().vnet_json({"ports"});
-  EXPECT_EQ(mac_of(guest("g1")), ports[0]["mac"]);
+  EXPECT_EQ(ports[0]["mac"], mac_of(guest("g1")));
   guest("g1").must("ip link set eth0 address " + mac_of(host()));
   EXPECT_FALSE(reaches(guest("g1"), v4(1)));
   EXPECT_GE(dropped("spoofed-mac"), 1U);

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "loader/kernel/sysctl.h"
 #include "tests/e2e/own_network.h"

@@ -7,7 +7,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdint>
 #include <fstream>
+#include <memory>
 #include <string>
 
 #include "tests/support/playground.h"

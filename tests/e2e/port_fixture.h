@@ -4,6 +4,10 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
 #include "loader/kernel/state_dir.h"
 #include "maps/maps.h"
 #include "tests/e2e/network_fixture.h"

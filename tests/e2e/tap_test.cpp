@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "tests/support/oracle.h"
 #include "tests/support/playground.h"
 #include "tests/support/raw_port.h"

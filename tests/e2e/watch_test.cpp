@@ -2,6 +2,8 @@
 // The live screens, in a pseudo-terminal, and what they are without one.
 #include <signal.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 

@@ -8,6 +8,7 @@
 #include <xdp/libxdp.h>
 
 #include <cstdlib>
+#include <iterator>
 
 #include "loader/kernel/datapath.h"
 #include "stranger.skel.h"

@@ -2,6 +2,8 @@
 // Ports with filters: what their maps hold, and what is looked up in them.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "tests/packet/datapath_fixture.h"

@@ -3,6 +3,7 @@
 // touched.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>

@@ -3,10 +3,13 @@
 // of an IP stack: no resets and no acknowledgements that the test does not send.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
