@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 
+#include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -121,8 +123,13 @@ std::string Playground::resolv(const std::string& guest_name) const {
   return text.str();
 }
 
+std::string Playground::program() {
+  const char* other = std::getenv("VNET_BPF_PROGRAM");
+  return other && *other ? other : VNET_PROGRAM;
+}
+
 Output Playground::vnet(const Argv& arguments) {
-  Argv words = {"env", "VNET_BPF_STATE_DIR=" + state_dir_.string(), VNET_PROGRAM};
+  Argv words = {"env", "VNET_BPF_STATE_DIR=" + state_dir_.string(), program()};
   words.insert(words.end(), arguments.begin(), arguments.end());
   return host_->exec(words);
 }

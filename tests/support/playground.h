@@ -37,6 +37,7 @@ class Playground {
   std::string resolv(const std::string& guest_name) const;
 
   // The program under test, on the host, with the playground's state directory.
+  static std::string program();  // this build's, or VNET_BPF_PROGRAM: another build under the same tests
   Output vnet(const Argv& arguments);
   nlohmann::json vnet_json(Argv arguments);  // adds --json; throws std::runtime_error when the program fails
 

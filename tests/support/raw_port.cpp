@@ -56,6 +56,9 @@ void RawPort::send(const VirtioFrame& frame) const {
   VirtioHeader header = frame.header;
   Bytes body = frame.frame;
   iovec parts[] = {{&header, options_.vnet_hdr ? VirtioHeader::old_size : 0}, {body.data(), body.size()}};
+  // Frames that wait for a neighbour's MAC are still charged to the socket.
+  pollfd waiting{.fd = fd_.get(), .events = POLLOUT, .revents = 0};
+  ::poll(&waiting, 1, 5000);
   check(::writev(fd_.get(), parts, 2), "sending on " + interface_);
 }
 
