@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import select
 import subprocess
 from dataclasses import dataclass
 
@@ -29,11 +30,47 @@ class Failed(Exception):
     pass
 
 
-def run(argv, stdin=None):
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=120)
+class Unbuilt(dict):
+    """The paths of an arrangement that could not be set up: whoever wants one is told why."""
+
+    def __init__(self, reason):
+        super().__init__()
+        self.reason = reason
+
+    def __missing__(self, name):
+        raise Failed(self.reason)
+
+
+def run(argv, stdin=None, limit=120):
+    try:
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=limit)
+    except subprocess.TimeoutExpired as problem:
+        raise Failed(f"{' '.join(argv)}: no end after {limit} s") from problem
+    except OSError as problem:
+        raise Failed(f"{argv[0]}: {problem.strerror}") from problem
     if done.returncode != 0:
-        raise Failed(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
+        how = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
+        raise Failed(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip() or how}")
     return done.stdout
+
+
+def run_json(argv):
+    text = run(argv)
+    try:
+        return json.loads(text)
+    except ValueError as problem:
+        raise Failed(f"{' '.join(argv)}: no JSON, but {text.strip()[:80]!r}") from problem
+
+
+def start_helper(argv, limit=20):
+    """A process that stays, once it has said that it is ready."""
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    readable, _, _ = select.select([process.stdout], [], [], limit)
+    if not readable or process.stdout.readline().strip() != "ready":
+        process.kill()
+        process.communicate()
+        raise Failed(f"{' '.join(argv)}: did not get ready")
+    return process
 
 
 @dataclass
@@ -94,7 +131,7 @@ class Arrangement:
         return run(["ip", "netns", "exec", self.ns(name), *argv], stdin)
 
     def mac(self, name, interface):
-        return json.loads(run(["ip", "-n", self.ns(name), "-j", "link", "show", interface]))[0]["address"]
+        return run_json(["ip", "-n", self.ns(name), "-j", "link", "show", interface])[0]["address"]
 
     def address(self, guest):
         return f"10.20.{self.middle}.{11 + GUESTS.index(guest)}"
@@ -127,11 +164,11 @@ class Arrangement:
             yield
             return
         ends = [end for guest in GUESTS for end in (f"{self.ns('host')}:{guest}", f"{self.ns(guest)}:eth0")]
-        process = subprocess.Popen([TRAFFIC, "relay", *ends], stdout=subprocess.PIPE, text=True)
+        process = start_helper([TRAFFIC, "relay", *ends])
         try:
-            if process.stdout.readline().strip() != "ready":
-                raise Failed("the guests' relay did not start")
             yield
+            if process.poll() is not None:
+                raise Failed("the guests' relay ended meanwhile")
         finally:
             process.kill()
             process.wait()

@@ -8,7 +8,8 @@ import subprocess
 import tempfile
 import time
 
-from arrangement import GUESTS, OUTSIDE, OUTSIDE6, PROGRAM, TRAFFIC, UPLINK, Arrangement, Failed, Path, run
+from arrangement import (GUESTS, OUTSIDE, OUTSIDE6, PROGRAM, TRAFFIC, UPLINK, Arrangement, Failed, Path, run, run_json,
+                         start_helper)
 
 
 class Libvirt(Arrangement):
@@ -175,7 +176,7 @@ class Vnet(Arrangement):
         """Bytes that the session maps take."""
         total = 0
         for name in ("sessions", "reverse", "wheel"):
-            found = json.loads(run(["bpftool", "-j", "map", "show", "pinned", self.pin(name)]))
+            found = run_json(["bpftool", "-j", "map", "show", "pinned", self.pin(name)])
             total += found["bytes_memlock"]
         return total
 
@@ -234,12 +235,8 @@ class Redirect(Arrangement):
         far_address = OUTSIDE if self.outward else self.address(g2)
         host = self.ns("host")
         near, far_end = f"{host}:{g1}", f"{host}:{far_end}"
-        process = subprocess.Popen(
-            [TRAFFIC, "redirect", *([] if self.taps else ["--peer"]), near, far_end, far_end, near],
-            stdout=subprocess.PIPE, text=True)
-        self.background.append(process)
-        if process.stdout.readline().strip() != "ready":
-            raise Failed("the redirecting program did not start")
+        self.background.append(start_helper(
+            [TRAFFIC, "redirect", *([] if self.taps else ["--peer"]), near, far_end, far_end, near]))
         near_mac, far_mac = self.mac(g1, "eth0"), self.mac(far, "eth0")
         self.ip(g1, f"route replace {far_address}/32 dev eth0",
                 f"neigh replace {far_address} lladdr {far_mac} dev eth0")

@@ -35,7 +35,8 @@ def verdict(ratio):
 def case_lines(case):
     yield case["name"]
     for label, found in case["contenders"].items():
-        yield f"    {label:32} {quantity(found['median'], case['unit']):>14}"
+        value = "failed" if "failed" in found else quantity(found["median"], case["unit"])
+        yield f"    {label:32} {value:>14}"
     for r in case["ratios"]:
         name = f"{r['of']} / {r['to']}"
         yield f"  = {name:56} {r['median']:6.2f}  ({r['low']:.2f} .. {r['high']:.2f})  {verdict(r)}".rstrip()
@@ -52,14 +53,37 @@ def hook_lines(hooks):
     yield ""
 
 
+def times_lines(times):
+    yield (f"start: {times['start']:.2f} s a network (median of {times['networks']}); "
+           f"attach: {times['attach']:.3f} s a port")
+
+
+def memory_lines(number):
+    yield f"memory: {number:.0f} bytes a session in the maps, its place in the wheel included"
+    yield ""
+
+
+def notes_lines(notes):
+    for note in notes:
+        yield f"note: {note}"
+
+
+# What there is to say of each part of the results, in this order.
+PARTS = {"cases": lambda cases: (line for case in cases for line in case_lines(case)), "hooks": hook_lines,
+         "times": times_lines, "session_bytes": memory_lines, "notes": notes_lines}
+
+
+def failure_lines(failures):
+    """Every one by name."""
+    if failures:
+        yield f"FAILED: {len(failures)}"
+    for failure in failures:
+        yield f"    {failure['name']}: {failure['reason']}"
+
+
 def text(results):
     lines = [machine_line(results["machine"]), ""]
-    for case in results["cases"]:
-        lines += case_lines(case)
-    lines += hook_lines(results["hooks"])
-    times = results["times"]
-    lines += [f"start: {times['start']:.2f} s a network (median of {times['networks']}); "
-              f"attach: {times['attach']:.3f} s a port",
-              f"memory: {results['session_bytes']:.0f} bytes a session in the maps, its place in the wheel included", ""]
-    lines += [f"note: {note}" for note in results["notes"]]
-    return "\n".join(lines)
+    for part, lines_of in PARTS.items():
+        if part in results:
+            lines += lines_of(results[part])
+    return "\n".join([*lines, *failure_lines(results["failures"])])
