@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/services/dnsmasq.h"
 
+#include <fmt/format.h>
 #include <signal.h>
 
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <string>
 
 #include "loader/kernel/files.h"
+#include "loader/kernel/inotify.h"
 #include "loader/kernel/process.h"
 
 namespace vnet {
@@ -33,6 +37,19 @@ std::string last_line(std::string text) {
   return text.substr(text.rfind('\n') + 1);  // npos + 1 is 0
 }
 
+// It means neither files nor this process: nobody finds out from the words alone.
+bool is_out_of_inotify(const std::string& words) {
+  return words.contains("inotify") && words.contains(std::strerror(EMFILE));
+}
+
+std::string out_of_inotify_means() {
+  const unsigned limit = inotify_limit();
+  return fmt::format(
+      ": every inotify instance that a user may have is taken (fs.inotify.max_user_instances is {}); more: "
+      "{}",
+      limit, raise_inotify_limit(limit));
+}
+
 }  // namespace
 
 Result<void> Dnsmasq::start() const {
@@ -43,6 +60,7 @@ Result<void> Dnsmasq::start() const {
   if (output.ok()) return {};
   std::string words = last_line(output.err);
   if (words.empty()) words = "dnsmasq: failed with status " + std::to_string(output.status);
+  if (is_out_of_inotify(words)) words += out_of_inotify_means();
   return failed(std::move(words));
 }
 

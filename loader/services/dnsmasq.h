@@ -20,7 +20,8 @@ class Dnsmasq {
       : conf_(std::move(conf)), leases_(std::move(leases)), pid_file_(std::move(pid_file)) {}
 
   // dnsmasq puts itself into the background once it serves. Already running: success, unchanged.
-  // Failed: dnsmasq's own last line, or that the program is not installed and by which package it comes.
+  // Failed: dnsmasq's own last line, or that the program is not installed and by which package it comes;
+  // where its line says little, what it means and what mends it.
   Result<void> start() const;
   bool running() const { return pid().has_value(); }
   // Of a process that really is the dnsmasq of this conf file, whatever has the pid by now.
