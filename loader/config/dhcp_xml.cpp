@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <string>
+#include <string_view>
 
 #include "loader/config/xml_parts.h"
 
@@ -43,6 +46,27 @@ Result<DhcpRange> parse_range(const XmlNode& node, const Prefix& subnet) {
   return range;
 }
 
+// What dnsmasq, which knows the fields of a host by their looks, would take for something else than a name:
+// "2h" is a lease time.
+bool misread_by_dnsmasq(const std::string& name) {
+  if (name == "infinite" || name == "ignore" || name.contains(':') || Address::parse(name)) return true;
+  const auto digits = std::min(name.find_first_not_of("0123456789"), name.size());
+  const auto unit = std::string_view(name).substr(digits);
+  return digits > 0 &&
+         (unit.empty() || (unit.size() == 1 && std::string_view("sSmMhHdDwW").contains(unit[0])));
+}
+
+Result<std::string> parse_host_name(const XmlNode& node) {
+  VNET_ASSIGN(auto value, node.string_or_empty("name"));
+  VNET_ASSIGN(auto name, checked_name(node, "name", std::move(value)));
+  if (name.empty()) return name;
+  if (!std::isalnum(static_cast<unsigned char>(name[0])))
+    return node.wrong_value("name", name, "must begin with a letter or a digit");
+  if (misread_by_dnsmasq(name))
+    return node.wrong_value("name", name, "dnsmasq would take it for an address, a lease time or an order");
+  return name;
+}
+
 Result<DhcpHost> parse_host(const XmlNode& node, Family family) {
   DhcpHost host;
   VNET_ASSIGN(host.mac, node.unicast_mac("mac"));
@@ -53,11 +77,7 @@ Result<DhcpHost> parse_host(const XmlNode& node, Family family) {
   if (host.id.find_first_not_of("0123456789abcdefABCDEF:") != std::string::npos)
     return node.wrong_value("id", host.id, "allowed: hexadecimal digits and colons");
 
-  VNET_ASSIGN(auto name, node.string_or_empty("name"));
-  VNET_ASSIGN(host.name, checked_name(node, "name", std::move(name)));
-  // dnsmasq would take a leading digit for an address or a lease time.
-  if (!host.name.empty() && !std::isalpha(static_cast<unsigned char>(host.name[0])))
-    return node.wrong_value("name", host.name, "must begin with a letter");
+  VNET_ASSIGN(host.name, parse_host_name(node));
 
   VNET_ASSIGN(host.ip, node.address("ip"));
   if (!host.ip) return node.error("the attribute ip is missing");

@@ -27,6 +27,8 @@ Result<GuestInterface> parse_card(const XmlNode& node) {
   GuestInterface card;
   VNET_ASSIGN(card.target, attribute_of(node, "target", "dev"));
   VNET_ASSIGN(card.model, attribute_of(node, "model", "type"));
+  VNET_ASSIGN(card.portgroup, attribute_of(node, "source", "portgroup"));
+  VNET_ASSIGN(card.trust_guest_rx_filters, node.yes_no("trustGuestRxFilters"));
   if (const auto mac = node.child("mac")) {
     VNET_ASSIGN(card.mac, mac->unicast_mac("address"));
   }

@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <set>
+#include <sstream>
 
 #include "loader/config/xml_parts.h"
 
@@ -78,6 +81,58 @@ Result<void> parse_port_forward(const XmlNode& node, Settings& settings) {
   return {};
 }
 
+// Without portgroup= of the whole network.
+Result<void> parse_guard(const XmlNode& node, Settings& settings) {
+  VNET_TRY(only_attributes(node, {"portgroup", "mac"}));
+  VNET_ASSIGN(const auto group, node.attribute("portgroup"));
+  if (group && group->empty()) return node.wrong_value("portgroup", "", "needs a name");
+  VNET_TRY(node.required("mac"));
+  VNET_ASSIGN(const auto any, node.choice<bool>("mac", {{"fixed", false}, {"any", true}}));
+  if (!settings.any_mac.emplace(group.value_or(""), *any).second)
+    return group ? node.wrong_value("portgroup", *group, "only one is allowed for each portgroup")
+                 : node.error("only one without portgroup= is allowed");
+  return {};
+}
+
+// As a Linux bridge's group_fwd_mask, which refuses the first three, too: they are between a bridge and its
+// neighbour, and a bridge that passes them on breaks what they are for.
+struct LinkProtocol {
+  const char* name;
+  unsigned bit;  // of 01:80:c2:00:00:0n
+};
+constexpr LinkProtocol link_protocols[] = {{"stp", 0}, {"pause", 1}, {"lacp", 2}, {"eapol", 3}, {"lldp", 14}};
+constexpr std::uint16_t never_forwarded = 0x7;
+
+std::optional<std::uint16_t> protocol_mask(const std::string& word) {
+  for (const auto& [name, bit] : link_protocols)
+    if (word == name) return static_cast<std::uint16_t>(1U << bit);
+  const bool hexadecimal = word.starts_with("0x");
+  const char *begin = word.data() + (hexadecimal ? 2 : 0), *last = word.data() + word.size();
+  std::uint16_t mask = 0;
+  const auto [end, error] = std::from_chars(begin, last, mask, hexadecimal ? 16 : 10);
+  if (error != std::errc{} || end != last) return std::nullopt;
+  return mask;
+}
+
+Result<void> parse_link_protocols(const XmlNode& node, Settings& settings) {
+  VNET_TRY(only_attributes(node, {"forward"}));
+  VNET_ASSIGN(const auto text, node.required("forward"));
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    const auto mask = protocol_mask(word);
+    if (!mask)
+      return node.wrong_value("forward", text,
+                              fmt::format("'{}' is none of lldp, eapol, and no mask like 0x4008", word));
+    if (*mask & never_forwarded)
+      return node.wrong_value(
+          "forward", text,
+          fmt::format("'{}': STP, pause frames and LACP (bits 0, 1 and 2) are for the next bridge alone",
+                      word));
+    settings.link_protocols |= *mask;
+  }
+  return {};
+}
+
 Result<void> parse_uplink(const XmlNode& node, Settings& settings) {
   VNET_TRY(only_attributes(node, {"dev"}));
   VNET_ASSIGN(auto dev, node.required("dev"));
@@ -105,10 +160,14 @@ Result<void> parse_setting(const XmlNode& node, Settings& settings) {
   if (name == "sessions") return parse_sessions(node, settings);
   if (name == "portForward") return parse_port_forward(node, settings);
   if (name == "uplink") return parse_uplink(node, settings);
+  if (name == "link-protocols") return parse_link_protocols(node, settings);
+  if (name == "guard") return parse_guard(node, settings);
   return node.error(
       "unknown setting of vnet-bpf; allowed: hostFirewall, xdp, sessions, inbound, portForward, host, "
-      "uplink");
+      "uplink, guard, link-protocols");
 }
+
+constexpr std::array repeatable{"portForward", "uplink", "guard"};
 
 }  // namespace
 
@@ -124,7 +183,7 @@ Result<Settings> parse_settings(const XmlNode& metadata) {
     for (const auto& node : top.child_elements()) {
       if (node.namespace_uri() != settings_namespace)
         return node.error(fmt::format("not in the namespace {}", settings_namespace));
-      if (node.name() != "portForward" && node.name() != "uplink" && !seen.insert(node.name()).second)
+      if (std::ranges::find(repeatable, node.name()) == repeatable.end() && !seen.insert(node.name()).second)
         return node.error("only one is allowed");
       VNET_TRY(parse_setting(node, settings));
     }

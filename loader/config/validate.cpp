@@ -138,6 +138,18 @@ Result<void> validate_routes(const Network& network, const XmlNode& root) {
   return {};
 }
 
+Result<void> validate_guards(const Network& network, const XmlNode& root) {
+  const auto metadata = root.child("metadata");
+  const auto settings = metadata ? metadata->child("network", settings_namespace) : std::nullopt;
+  if (!settings) return {};
+  for (const auto& node : settings->children("guard", settings_namespace)) {
+    VNET_ASSIGN(const auto group, node.attribute("portgroup"));
+    if (group && std::ranges::find(network.portgroups, *group, &PortGroup::name) == network.portgroups.end())
+      return node.wrong_value("portgroup", *group, "the network has no portgroup of this name");
+  }
+  return {};
+}
+
 Result<void> validate_settings(const Network& network, const XmlNode& root) {
   for (const auto& forward : network.settings.port_forwards) {
     const auto inside = [&](const IpConfig& ip) { return ip.gateway.contains(forward.to); };
@@ -162,6 +174,7 @@ Result<void> validate(const Network& network, const XmlNode& root) {
   VNET_TRY(validate_portgroups(network, root));
   VNET_TRY(validate_ips(network, root));
   VNET_TRY(validate_routes(network, root));
+  VNET_TRY(validate_guards(network, root));
   return validate_settings(network, root);
 }
 

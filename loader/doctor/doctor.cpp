@@ -49,10 +49,6 @@ bool is_routed(const Network& network) {
   return network.mode == Mode::Nat || network.mode == Mode::Route || network.mode == Mode::Open;
 }
 
-bool has_gateway(const Network& network) {
-  return is_routed(network) || network.mode == Mode::Isolated;
-}
-
 bool wants_dnsmasq(const Network& network) {
   bool dhcp = std::ranges::any_of(network.ips, &IpConfig::dhcp);
   return has_gateway(network) && !network.ips.empty() && (dhcp || network.dns.enable);

@@ -13,11 +13,12 @@ namespace vnet {
 
 struct GuestInterface {
   std::string target;  // the host's side: vnet0; empty while there is none
-  std::string model;
+  std::string model, portgroup;
   std::optional<Mac> mac;
   std::optional<bool> link_up, isolated;
-  std::string filter;        // <filterref>; empty: none
-  std::vector<Address> ips;  // its parameters IP and IPV6
+  std::optional<bool> trust_guest_rx_filters;  // it may change its MAC
+  std::string filter;                          // <filterref>; empty: none
+  std::vector<Address> ips;                    // its parameters IP and IPV6
   std::optional<BandwidthPair> bandwidth;
   std::optional<Vlan> vlan;
 };

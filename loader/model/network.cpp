@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/model/network.h"
 
+#include <algorithm>
+
 namespace vnet {
 
 const char* mode_name(Mode mode) {
@@ -19,6 +21,21 @@ const char* mode_name(Mode mode) {
       return "direct";
   }
   return "unknown";
+}
+
+bool takes_any_mac(const Network& network, const std::string& portgroup) {
+  auto group = std::ranges::find_if(network.portgroups, [&](const PortGroup& one) {
+    return portgroup.empty() ? one.is_default : one.name == portgroup;
+  });
+  auto guard_of = [&](const std::string& name) -> std::optional<bool> {
+    auto guard = network.settings.any_mac.find(name);
+    return guard == network.settings.any_mac.end() ? std::nullopt : std::optional(guard->second);
+  };
+  if (group != network.portgroups.end()) {
+    if (auto guard = guard_of(group->name)) return *guard;
+    if (group->trust_guest_rx_filters) return *group->trust_guest_rx_filters;
+  }
+  return guard_of("").value_or(network.trust_guest_rx_filters);
 }
 
 Network default_network() {

@@ -150,6 +150,8 @@ struct PortForward {
   std::uint16_t to_port = 0;
 };
 struct Settings {
+  // <guard mac>: whether guests may send from any MAC, by portgroup; "": the network's own word.
+  std::map<std::string, bool> any_mac;
   HostFirewall host_firewall = HostFirewall::Honor;
   XdpMode xdp = XdpMode::Auto;
   bool xdp_generic = false;     // may be generic where the driver has no XDP
@@ -158,6 +160,7 @@ struct Settings {
   std::uint32_t max_sessions_per_port = 65536;
   Inbound inbound = Inbound::Accept;
   HostAccess host_access = HostAccess::All;
+  std::uint16_t link_protocols = 0;  // <link-protocols forward>: bit n for 01:80:c2:00:00:0n
   std::vector<std::string> uplinks;  // <uplink dev>: bridged mode, where the bridge's way out is not obvious
   std::vector<PortForward> port_forwards;
 };
@@ -200,6 +203,15 @@ struct Network {
     return false;
   }
 };
+
+// Its bridge is ours, with the host's addresses on it.
+inline bool has_gateway(const Network& network) {
+  return network.mode != Mode::Bridge && network.mode != Mode::Direct;
+}
+
+// Whether the guests of a portgroup ("": none is named) may send from any MAC: as <vnet:guard> says, else
+// libvirt's trustGuestRxFilters; the group's word before the network's.
+bool takes_any_mac(const Network& network, const std::string& portgroup);
 
 // The built-in `default` network: NAT, virbr0, 192.168.122.0/24, DHCP .2 to .254.
 Network default_network();

@@ -9,7 +9,7 @@
 #include "cli/options.h"
 #include "loader/config/domain_xml.h"
 #include "loader/config/network_xml.h"
-#include "loader/doctor/ruleset.h"
+#include "loader/firewall/ruleset.h"
 #include "loader/model/port_rules.h"
 #include "loader/services/dnsmasq_config.h"
 #include "loader/services/leases.h"

@@ -15,8 +15,8 @@ const std::string domain = R"(<domain type='kvm' id='3'>
   <name>g1</name>
   <devices>
     <disk type='file'><target dev='vda' bus='virtio'/></disk>
-    <interface type='bridge'>
-      <mac address='52:54:00:12:34:56'/><source bridge='virbr0'/><target dev='vnet0'/>
+    <interface type='bridge' trustGuestRxFilters='yes'>
+      <mac address='52:54:00:12:34:56'/><source bridge='virbr0' portgroup='lb'/><target dev='vnet0'/>
       <bandwidth><inbound floor='50'/><outbound average='100' burst='30'/></bandwidth><vlan><tag id='42'/></vlan>
       <model type='virtio'/><port isolated='yes'/><link state='down'/>
       <filterref filter='clean-traffic'>
@@ -35,6 +35,8 @@ TEST(DomainXml, WhatAPortIsToKnow) {
   const GuestInterface& first = cards->front();
   EXPECT_EQ("vnet0", first.target);
   EXPECT_EQ("virtio", first.model);
+  EXPECT_EQ("lb", first.portgroup);
+  EXPECT_EQ(true, first.trust_guest_rx_filters);
   EXPECT_EQ(Mac::parse("52:54:00:12:34:56"), first.mac);
   EXPECT_EQ(false, first.link_up);
   EXPECT_EQ(true, first.isolated);
@@ -51,7 +53,8 @@ TEST(DomainXml, WhatIsNotSaidIsLeftOpen) {
   auto cards = parse_domain_interfaces(domain, "g1");
   ASSERT_TRUE(cards);
   const GuestInterface& second = cards->back();
-  EXPECT_EQ("", second.target + second.model + second.filter);
+  EXPECT_EQ("", second.target + second.model + second.filter + second.portgroup);
+  EXPECT_FALSE(second.trust_guest_rx_filters);
   EXPECT_FALSE(second.mac || second.link_up || second.isolated || second.bandwidth || second.vlan);
   EXPECT_THAT(second.ips, IsEmpty());
   EXPECT_THAT(*parse_domain_interfaces("<domain/>", "g1"), IsEmpty());

@@ -155,6 +155,21 @@ TEST(NetworkXml, Dhcp) {
   EXPECT_TRUE(network.ips[2].dhcp);
 }
 
+// RFC 1123; and libvirt takes them.
+TEST(NetworkXml, NamesMayBeginWithADigit) {
+  for (const char* name : {"1bad", "3com", "2h2", "12.lab", "0x", "10-0-0-1", "ignored"}) {
+    const std::string text = name;
+    const auto network =
+        body("<domain name='" + text + "'/><dns><host ip='192.168.5.9'><hostname>" + text +
+             "</hostname></host></dns><ip address='192.168.5.1' prefix='24'><dhcp><host name='" + text +
+             "' ip='192.168.5.2'/></dhcp></ip>");
+    ASSERT_EQ(network.ips.size(), 1U) << name;
+    EXPECT_EQ(network.ips[0].hosts.at(0).name, name);
+    EXPECT_EQ(network.dns.hosts.at(0).names.at(0), name);
+    EXPECT_EQ(network.domain->name, name);
+  }
+}
+
 TEST(NetworkXml, Dns) {
   const auto network = body(R"(
     <dns forwardPlainNames='no'>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -48,6 +49,64 @@ TEST(SettingsXml, EverySetting) {
   EXPECT_EQ(settings.port_forwards[1].to_port, 8080);
 }
 
+// The port group's word goes before the network's, ours before libvirt's.
+TEST(SettingsXml, WhoMaySendFromAnyMac) {
+  const std::string all = "<v:guard mac='any'/>", none = "<v:guard mac='fixed'/>",
+                    group = "<v:guard portgroup='lb' mac='any'/>",
+                    no_group = "<v:guard portgroup='lb' mac='fixed'/>";
+  for (const auto& [trust, group_trust, guards, network_any, group_any] :
+       std::vector<std::tuple<const char*, const char*, std::string, bool, bool>>{
+           {"no", "", "", false, false},
+           {"yes", "", "", true, true},
+           {"yes", "no", "", true, false},
+           {"no", "yes", "", false, true},
+           {"no", "", all, true, true},
+           {"yes", "", none, false, false},
+           {"no", "", group, false, true},
+           {"no", "yes", no_group, false, false},
+           {"no", "no", all, true, false},
+           {"no", "no", all + group, true, true}}) {
+    const std::string xml = fmt::format(
+        "<network trustGuestRxFilters='{}'><name>n</name><metadata><v:network "
+        "xmlns:v='urn:vnet-bpf:network:1'>{}</v:network></metadata><portgroup name='lb' {}/></network>",
+        trust, guards, *group_trust ? fmt::format("trustGuestRxFilters='{}'", group_trust) : "");
+    const auto first = parse_network(xml, "f");
+    ASSERT_TRUE(first) << first.error().message;
+    const auto network = parse_network(format_network(*first), "g");
+    ASSERT_TRUE(network) << network.error().message;
+    EXPECT_EQ(network_any, takes_any_mac(*network, "")) << xml;
+    EXPECT_EQ(group_any, takes_any_mac(*network, "lb")) << xml;
+    EXPECT_EQ(network_any, takes_any_mac(*network, "unknown")) << xml;
+  }
+}
+
+// As libvirt: a port that names no group is the default one's.
+TEST(SettingsXml, TheDefaultPortGroupsGuard) {
+  const auto network = parse_network(
+      "<network><name>n</name><portgroup name='a' default='yes' trustGuestRxFilters='yes'/></network>", "f");
+  ASSERT_TRUE(network);
+  EXPECT_TRUE(takes_any_mac(*network, ""));
+}
+
+TEST(SettingsXml, LinkProtocolsAsNamesOrAsABridgesMask) {
+  for (const auto& [text, mask] : {std::pair{"lldp", 0x4000},
+                                   {"eapol", 0x8},
+                                   {"lldp eapol", 0x4008},
+                                   {" eapol  lldp ", 0x4008},
+                                   {"0x4008", 0x4008},
+                                   {"16392", 0x4008},
+                                   {"0x10 lldp", 0x4010},
+                                   {"0", 0},
+                                   {"0xfff8", 0xfff8}}) {
+    const auto first =
+        parse_network(with_settings(fmt::format("<v:link-protocols forward='{}'/>", text)), "f");
+    ASSERT_TRUE(first) << first.error().message;
+    const auto network = parse_network(format_network(*first), "g");
+    ASSERT_TRUE(network) << network.error().message;
+    EXPECT_EQ(mask, network->settings.link_protocols) << text;
+  }
+}
+
 TEST(SettingsXml, SmallTableLowersTheQuota) {
   const auto network = parse_network(with_settings("<v:sessions max='100'/>"), "f");
   ASSERT_TRUE(network);
@@ -73,6 +132,19 @@ TEST(SettingsXml, Rejections) {
            Case{"<v:host access='some'/>", "allowed: all, services, none"},
            Case{"<v:sessions max='0'/>", "must be a number from 1"},
            Case{"<v:sessions max='5' perPort='6'/>", "more than max"},
+           Case{"<v:link-protocols/>", "attribute forward is missing"},
+           Case{"<v:link-protocols forward='cdp'/>", "'cdp' is none of lldp, eapol"},
+           Case{"<v:link-protocols forward='0x10000'/>", "no mask like 0x4008"},
+           Case{"<v:link-protocols forward='-1'/>", "no mask like 0x4008"},
+           Case{"<v:link-protocols forward='lldp lacp'/>", "'lacp': STP, pause frames and LACP"},
+           Case{"<v:link-protocols forward='0x4001'/>", "for the next bridge alone"},
+           Case{"<v:link-protocols forward='lldp'/><v:link-protocols forward='lldp'/>",
+                "only one is allowed"},
+           Case{"<v:guard mac='all'/>", "allowed: fixed, any"},
+           Case{"<v:guard/>", "attribute mac is missing"},
+           Case{"<v:guard mac='any'/><v:guard mac='any'/>", "only one without portgroup="},
+           Case{"<v:guard portgroup='' mac='any'/>", "needs a name"},
+           Case{"<v:guard portgroup='x' mac='any'/>", "no portgroup of this name"},
            Case{"<v:portForward proto='sctp' port='1' to='192.168.122.2'/>", "allowed: tcp, udp"},
            Case{"<v:portForward port='1' to='192.168.122.2'/>", "proto is missing"},
            Case{"<v:portForward proto='tcp' to='192.168.122.2'/>", "port is missing"},
