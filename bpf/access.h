@@ -13,6 +13,13 @@
 /* Beyond, the verifier cannot follow; no header that we write lies there. */
 #define ACCESS_MAX 0x3fff
 
+#ifdef VNET_LOST
+static __always_inline void *linear(struct pkt_ctx *ctx __attribute__((unused)),
+				    u32 at __attribute__((unused)), u32 n __attribute__((unused)))
+{
+	return NULL; /* not to be read but by a helper */
+}
+#else
 /* n bytes at an offset of the linear part, or NULL. */
 static __always_inline void *linear(struct pkt_ctx *ctx, u32 at, u32 n)
 {
@@ -27,6 +34,7 @@ static __always_inline void *linear(struct pkt_ctx *ctx, u32 at, u32 n)
 	data += at;
 	return unlikely(data + n > end) ? NULL : data;
 }
+#endif
 
 /*
  * As if aligned: the compiler moves words instead of single bytes. The kernel lets programs do so where

@@ -6,6 +6,7 @@
 #ifndef VNET_BPF_ACCOUNT_H
 #define VNET_BPF_ACCOUNT_H
 
+#include "bpf/count.h"
 #include "bpf/monitor.h"
 
 #define DROP(name) (-(int)VNET_DROP_##name)
@@ -27,30 +28,13 @@ static __always_inline void count_traffic(u32 slot, enum counted what, u32 bytes
 	}
 }
 
-__noinline int count_drop(u32 slot, u32 reason)
-{
-	struct vnet_drop_key key = {.slot = slot, .reason = reason};
-	u64 *n = bpf_map_lookup_elem(&drops, &key);
-	u64 one = 1;
-
-	if (n)
-		(*n)++;
-	else if (bpf_map_update_elem(&drops, &key, &one, BPF_NOEXIST)) {
-		/* Another CPU made the entry meanwhile. */
-		n = bpf_map_lookup_elem(&drops, &key);
-		if (n)
-			(*n)++;
-	}
-	return 0;
-}
-
 static __always_inline void dropped(struct pkt_ctx *ctx, enum vnet_hook hook, u32 slot, u32 reason, u32 bytes)
 {
 	count_drop(slot, reason);
 	monitor(ctx, hook, slot, reason, bytes);
 }
 
-#ifndef VNET_XDP
+#if !defined(VNET_XDP) && !defined(VNET_LOST)
 /*
  * TC_ACT_OK inside the programs; outwards it becomes TC_ACT_UNSPEC ("next"): programs of others get their
  * turn, and the kernel leaves skb->tc_index alone, which it overwrites on TC_ACT_OK.

@@ -11,6 +11,7 @@
 #define VNET_BPF_BINDING_H
 
 #include "bpf/fragment.h"
+#include "bpf/handed.h"
 #include "bpf/masquerade.h"
 #include "bpf/route.h"
 #include "bpf/subnet.h"
@@ -55,6 +56,16 @@ __noinline int choose_nat(struct __sk_buff *skb, struct packet *p, struct admiss
 	return route_source(skb, &p->flow.dst, a->uplink, &a->nat);
 }
 
+/*
+ * A hidden network's packet that no longer has its guest's source. The host's own NAT may have done that,
+ * which is the administrator's word; or something has put the packet, untranslated, into another one.
+ */
+static __always_inline int is_wrapped(const struct packet *p)
+{
+	return p->proto == IPPROTO_ESP || p->proto == IPPROTO_AH || p->proto == IPPROTO_IPIP ||
+	       p->proto == IPPROTO_IPV6 || p->proto == IPPROTO_GRE;
+}
+
 /* Only the beginning of something makes a session. */
 static __always_inline int opens_session(const struct packet *p)
 {
@@ -67,7 +78,7 @@ static __always_inline int opens_session(const struct packet *p)
 		return !(p->tcp_flags & TCP_RST) && !((p->tcp_flags & TCP_SYN) && (p->tcp_flags & TCP_ACK));
 	}
 	if (is_icmp(p->family, p->proto))
-		return p->flow.sport_be || p->flags & PACKET_LATER;
+		return p->flow.sport_be != 0; /* a request's; nothing else of ICMP begins anything */
 	return 1;
 }
 
@@ -84,6 +95,72 @@ static __always_inline int hop_from_frame(struct __sk_buff *skb, const struct pa
 	       !read_bytes(skb, 0, m->hop.dmac, 12);
 }
 
+/*
+ * Would the flow be led past the stack as the stack has led this packet of it: by the same device and to the
+ * same next hop? Multipath routes that hash what we cannot see, and redirects, say no.
+ */
+__noinline int is_foreseen(struct __sk_buff *skb, struct packet *p, struct admission *a)
+{
+	struct vnet_network *net;
+	struct bpf_fib_lookup q;
+	u8 mac[6] __attribute__((aligned(4)));
+	u32 slot;
+	long rc;
+
+	if (!p || !a)
+		return 0;
+	slot = a->network;
+	net = bpf_map_lookup_elem(&networks, &slot);
+	if (!net)
+		return 0;
+	rc = route_from_gateway(skb, &q, p, net->gateway_ifindex, a->mark);
+	if ((rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH) || q.ifindex != a->uplink)
+		return 0;
+	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH || p->l3 != ETH_HLEN)
+		return 1;
+	return !read_bytes(skb, 0, mac, sizeof(mac)) && mac_equal(mac, q.dmac);
+}
+
+/* When a session that the stack has let through may be fast: see VNET_SESSION_F_PLAIN. */
+static __always_inline u32 speed_of(struct __sk_buff *skb, struct packet *p, struct admission *a)
+{
+	if (!is_foreseen(skb, p, a))
+		return VNET_SESSION_F_STACK;
+	return is_as_handed_up(p) ? VNET_SESSION_F_PLAIN : 0;
+}
+
+/* The same of one that is begun from outside: do its answers leave where it has come in? */
+__noinline int leads_back(struct __sk_buff *skb, struct vnet_flow *key, u32 network, u32 uplink)
+{
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	struct bpf_fib_lookup q;
+	long rc;
+
+	if (!net || !key)
+		return 0;
+	route_query(&q, &key->src, &key->dst, is_v4(&key->src), key->proto, net->gateway_ifindex);
+	route_query_ports(&q, key->sport_be, key->dport_be);
+	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
+	return (rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH) && q.ifindex == uplink;
+}
+
+/* A fragment that has overtaken its first: its ports are not known, and not needed to translate its address.
+ */
+__noinline int depart_early(struct __sk_buff *skb, struct packet *p, struct admission *a)
+{
+	struct rewrite r = {.source = 1};
+	int err;
+
+	if (!p || !a)
+		return DROP(FRAGMENT_UNKNOWN);
+	err = choose_nat(skb, p, a);
+	if (err)
+		return err;
+	r.from = p->flow.src;
+	r.to = a->nat;
+	return translate(skb, p, &r, 1);
+}
+
 /* from: the network of the packet's source; NULL: it is the host's own. */
 static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struct vnet_subnet *from,
 				  u32 device)
@@ -94,11 +171,20 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 	struct vnet_session *s;
 	int err;
 
-	if (p->flags & PACKET_LATER && !fragment_follow(p))
-		return visible ? TC_ACT_OK : DROP(FRAGMENT_UNKNOWN);
+	if (unlikely(p->flags & PACKET_LATER && !fragment_follow(p))) {
+		if (visible || !from)
+			return TC_ACT_OK;
+		a.network = from->network;
+		return depart_early(skb, p, &a);
+	}
 	if (p->flags & PACKET_FIRST)
 		fragment_note(p, 1);
 	s = session_outbound(&p->flow);
+	/* An error about somebody else's session is nobody's to send, nor one to others than its far end. */
+	if (s && from && s->network != from->network)
+		return DROP(SPOOFED_SOURCE);
+	if (s && from && !visible && p->flags & PACKET_ERROR && !addr_equal(&p->outer_dst, &p->flow.dst))
+		return DROP(NO_SESSION);
 	if (s) {
 		a.network = s->network;
 	} else {
@@ -126,6 +212,8 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 		if (a.port >= VNET_SLOTS)
 			a.port = 0;
 		a.hop_known = hop_from_frame(skb, p, &a);
+		a.mark = skb->mark;
+		a.flags |= speed_of(skb, p, &a);
 		err = session_create(skb, &p->flow, &a);
 		if (err)
 			return visible ? TC_ACT_OK : err;
@@ -149,14 +237,15 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 
 /*
  * A new connection from outside to a guest of a visible network: its session, so that what follows goes
- * the fast way. Nothing is lost where there is no room for it. 1: it is there.
+ * the fast way. Nothing is lost where there is no room for it, or where the host's NAT may have translated
+ * it. 1: it is there.
  */
 __noinline int admit_visible(struct __sk_buff *skb, struct packet *p, u32 network, u32 port, u32 uplink)
 {
 	struct admission a = {.network = network, .port = port, .uplink = uplink};
 	struct making *m = making_of();
 
-	if (!p || !m || p->flags & PACKET_LATER || !opens_session(p))
+	if (!p || !m || !is_as_handed_up(p) || p->flags & PACKET_LATER || !opens_session(p))
 		return 0;
 	if (p->proto == IPPROTO_TCP && !(p->tcp_flags & TCP_SYN))
 		return 0;
@@ -166,7 +255,8 @@ __noinline int admit_visible(struct __sk_buff *skb, struct packet *p, u32 networ
 	m->key.sport_be = p->flow.dport_be;
 	m->key.dport_be = p->flow.sport_be;
 	m->key.proto = p->proto;
-	a.flags = VNET_SESSION_F_INBOUND;
+	a.flags = VNET_SESSION_F_INBOUND |
+		  (leads_back(skb, &m->key, network, uplink) ? VNET_SESSION_F_PLAIN : VNET_SESSION_F_STACK);
 	a.nat = p->flow.dst;
 	a.nat_port_be = p->flow.dport_be;
 	return !session_create(skb, &m->key, &a);

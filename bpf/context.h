@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The uplink's XDP program shares the parser and the policy with those at tc. What differs between their
- * contexts is here; a struct tag by macro, because the verifier knows a context by that name.
+ * The uplink's XDP program shares the parser and the policy with those at tc, and bpf/lost.bpf.c the parser
+ * and the monitor. What differs between their contexts is here; a struct tag by macro, because the verifier
+ * knows a context by that name.
  */
 #ifndef VNET_BPF_CONTEXT_H
 #define VNET_BPF_CONTEXT_H
 
 #include "bpf/kernel.h"
+
+#ifdef VNET_LOST
+#include "bpf/lost_context.h"
+#else
+static __always_inline u64 coarse_now(void)
+{
+	return bpf_ktime_get_coarse_ns();
+}
+#endif
 
 #ifdef VNET_XDP
 #define pkt_ctx xdp_md
@@ -55,7 +65,7 @@ static __always_inline long store_bytes(struct pkt_ctx *ctx, u32 at, const void 
 {
 	return bpf_xdp_store_bytes(ctx, at, (void *)from, n);
 }
-#else
+#elif !defined(VNET_LOST)
 #define pkt_ctx	 __sk_buff
 
 static __always_inline long load_bytes(struct pkt_ctx *ctx, u32 at, void *to, u32 n)

@@ -19,12 +19,6 @@
 
 const volatile __u8 passthrough;
 
-/* 01:80:c2:00:00:0x is between bridges (802.1D): the host's and the switch's, never a guest's. */
-static __always_inline int is_link_protocol(const u8 *mac)
-{
-	return mac[0] == 0x01 && mac[1] == 0x80 && mac[2] == 0xc2 && !mac[3] && !mac[4] && mac[5] < 0x10;
-}
-
 static __always_inline struct vnet_fdb_entry *guest_of(const u8 *mac)
 {
 	struct vnet_fdb_key key = {.network = network_slot};
@@ -41,9 +35,6 @@ static __always_inline u32 mode_at(u32 ifindex)
 	return port ? mode_of(port) : 0;
 }
 
-/* The parent's egress program must not take it for the host's, and turn it round to a guest. */
-#define MARK_WIRE 1
-
 static __always_inline int to_wire(struct __sk_buff *skb)
 {
 	u32 mtu = 0;
@@ -53,8 +44,7 @@ static __always_inline int to_wire(struct __sk_buff *skb)
 		return DROP(TOO_BIG);
 	if (fits == -ENODEV)
 		return DROP(NO_PARENT);
-	mark_done(skb);
-	skb->cb[2] = MARK_WIRE;
+	mark(skb, MARK_WIRE);
 	skb->tc_index = 0;
 	return bpf_redirect(gateway_ifindex, 0);
 }
@@ -135,12 +125,12 @@ int port_egress(struct __sk_buff *skb)
 	u32 bytes = skb->len;
 	struct vnet_port *port;
 
-	if (is_done(skb))
+	if (is_done(skb) && skb->cb[CB_NEXT] != MARK_JUDGE)
 		return PASS;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
-	if (!port)
-		return leave(skb, VNET_HOOK_PORT_EGRESS, DROP(UNATTACHED), network_slot, COUNT_NOTHING,
-			     bytes);
+	if (!port || !is_done(skb))
+		return leave(skb, VNET_HOOK_PORT_EGRESS, DROP(UNATTACHED), port ? port->slot : network_slot,
+			     COUNT_NOTHING, bytes);
 	return leave(skb, VNET_HOOK_PORT_EGRESS, may_receive(skb, port), port->slot, COUNT_RX, bytes);
 }
 
@@ -324,7 +314,7 @@ int parent_egress(struct __sk_buff *skb)
 	u32 bytes = skb->len;
 
 	/* What other programs of ours have redirected here (a masqueraded flow) may be for a guest. */
-	if (is_done(skb) && skb->cb[2] == MARK_WIRE)
+	if (is_done(skb) && skb->cb[CB_NEXT] == MARK_WIRE)
 		return leave_parent(skb, VNET_HOOK_PARENT_EGRESS, TC_ACT_OK, COUNT_TX, bytes);
 	return leave_parent(skb, VNET_HOOK_PARENT_EGRESS, from_host(skb), COUNT_NOTHING, bytes);
 }

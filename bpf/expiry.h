@@ -70,6 +70,23 @@ static __always_inline u32 first_look(u8 proto)
 	return proto == IPPROTO_TCP ? timeout_tcp_closed : session_timeout(proto, VNET_SESSION_NEW);
 }
 
+/* Is the share that the session counts for half used up? */
+static __always_inline int is_pressed(const struct vnet_session *s)
+{
+	u32 slot = s->network;
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
+	struct vnet_usage *u = bpf_map_lookup_elem(&usage, &slot);
+
+	return net && u && *sessions_of(u, s->flags) > net->max_sessions / 2;
+}
+
+static __always_inline u32 timeout_of(const struct vnet_session *s, u8 proto)
+{
+	if (proto == IPPROTO_TCP && s->state == VNET_SESSION_ESTABLISHED && is_pressed(s))
+		return timeout_tcp_established_pressed;
+	return session_timeout(proto, s->state);
+}
+
 /* 0: the entry has done its work. */
 static __always_inline int expire_or_wait(struct vnet_flow *flow, struct vnet_due *at)
 {
@@ -79,7 +96,7 @@ static __always_inline int expire_or_wait(struct vnet_flow *flow, struct vnet_du
 
 	if (!s || s->due.tick != at->tick || s->due.cpu != at->cpu || s->due.place != at->place)
 		return 0;
-	timeout = session_timeout(flow->proto, s->state);
+	timeout = timeout_of(s, flow->proto);
 	idle = session_idle(s);
 	if (idle >= timeout) {
 		session_delete(flow);

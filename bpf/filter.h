@@ -8,9 +8,7 @@
 
 #include "bpf/address.h"
 #include "bpf/neighbour.h"
-
-#define ETH_P_8021Q_BE	bpf_htons(0x8100)
-#define ETH_P_8021AD_BE bpf_htons(0x88a8)
+#include "bpf/vlan.h"
 
 #define ICMP_REDIRECT_	 5
 #define ICMP_ROUTER_ADV_ 9
@@ -141,7 +139,7 @@ __noinline int filter(struct __sk_buff *skb, struct vnet_port *port, struct pack
 		return DROP(MALFORMED);
 	flags = port->flags;
 	slot = port->slot;
-	if (skb->vlan_present || skb->protocol == ETH_P_8021Q_BE || skb->protocol == ETH_P_8021AD_BE)
+	if (is_tagged(skb))
 		return DROP(VLAN_TAGGED);
 	switch (bpf_ntohs(skb->protocol)) {
 	case ETH_P_ARP:

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Direct attachment has no bridge: group addresses are flooded here, a clone for each port of the parent.
- * The ports' own egress programs judge and count the clones. They run inside of the program that floods and
- * share its packet_room(): nobody may look at a parsed packet behind a flood.
+ * Group addresses, and MACs that are not known, are flooded here: a clone for each port of the parent (direct
+ * attachment) or of the gateway. A Linux bridge would flood to every interface that is in it, attached or
+ * not. The ports' own egress programs judge and count the clones. They run inside of the program that floods
+ * and share its packet_room(): nobody may look at a parsed packet behind a flood.
  */
 #ifndef VNET_BPF_FLOOD_H
 #define VNET_BPF_FLOOD_H
@@ -60,11 +61,13 @@ static __always_inline void flood(struct __sk_buff *skb, u32 except, u32 to)
 		skb->cb[VNET_CB_TO] = to;
 		return;
 	}
+	mark(skb, MARK_JUDGE);
 	bpf_loop(VNET_PORTS_MAX, flood_one, &f, 0);
 	if (to & VNET_TO_HOST) {
-		mark_done(skb); /* behind the clones that the ports shall judge */
+		mark_done(skb);
 		bpf_clone_redirect(skb, gateway_ifindex, BPF_F_INGRESS);
 	}
+	unmark(skb);
 }
 
 #endif

@@ -36,6 +36,31 @@ __noinline int fragment_note(struct packet *p, u32 via_stack)
 	return bpf_map_update_elem(&fragments, &key, &value, BPF_ANY);
 }
 
+/* One that has overtaken its first goes through the stack, which may hold it: so must the first then. */
+__noinline int fragment_note_early(struct packet *p)
+{
+	struct vnet_fragment_key key;
+	struct vnet_fragment value = {.via_stack = 1, .early = 1};
+
+	if (!p)
+		return 0;
+	fragment_key(p, &key);
+	value.tick = tick_now();
+	return bpf_map_update_elem(&fragments, &key, &value, BPF_ANY);
+}
+
+__noinline int fragment_was_overtaken(struct packet *p)
+{
+	struct vnet_fragment_key key;
+	struct vnet_fragment *known;
+
+	if (!p)
+		return 0;
+	fragment_key(p, &key);
+	known = bpf_map_lookup_elem(&fragments, &key);
+	return known && known->early && tick_now() - known->tick <= FRAGMENT_TICKS;
+}
+
 /* Fills in ports and protocol of a later fragment. 1: found, follow the fast path; 2: the stack; 0: unknown.
  */
 __noinline int fragment_follow(struct packet *p)
@@ -47,7 +72,7 @@ __noinline int fragment_follow(struct packet *p)
 		return 0;
 	fragment_key(p, &key);
 	first = bpf_map_lookup_elem(&fragments, &key);
-	if (!first || tick_now() - first->tick > FRAGMENT_TICKS)
+	if (!first || first->early || tick_now() - first->tick > FRAGMENT_TICKS)
 		return 0;
 	p->flow.sport_be = first->sport_be;
 	p->flow.dport_be = first->dport_be;

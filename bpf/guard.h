@@ -34,16 +34,21 @@ static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u3
 	u = bpf_map_lookup_elem(&usage, &slot);
 	if (!u)
 		return 0;
-	/* The first MAC that a guarded port sends from is its guest's. */
+	/* The first MAC that a guarded port sends from is its guest's, and then nobody else's. */
 	if (u->learned && port->flags & VNET_PORT_F_NO_MAC_SPOOFING)
 		return DROP(SPOOFED_MAC);
-	if (u->learned >= VNET_LEARN_MAX)
-		return 0;
 	if (known) { /* it moves here from another port */
 		slot = known->slot;
 		before = bpf_map_lookup_elem(&usage, &slot);
 	}
+	if (u->learned >= VNET_LEARN_MAX) {
+		/* Without room for it here it is flooded from now on, not sent to where it was. */
+		if (known && !bpf_map_delete_elem(&fdb, key) && before)
+			__sync_fetch_and_add(&before->learned, -1);
+		return 0;
+	}
 	fresh.ifindex = ifindex;
+	fresh.is_static = !!(port->flags & VNET_PORT_F_NO_MAC_SPOOFING);
 	fresh.slot = port->slot;
 	fresh.flags = port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0;
 	if (bpf_map_update_elem(&fdb, key, &fresh, BPF_ANY))

@@ -195,21 +195,19 @@ static __always_inline int let_in(struct pkt_ctx *ctx, struct vnet_port *port, s
 __noinline int inbound(struct pkt_ctx *ctx, struct vnet_port *port)
 {
 	struct packet *p = packet_room();
-	u8 to[6];
+	u8 to[6] __attribute__((aligned(4)));
 	int err;
 
 	if (!port || !p || load_bytes(ctx, 0, to, sizeof(to)))
 		return DROP(MALFORMED);
-	/* The host's own link protocols, which no guest can send. */
-	if (to[0] == 0x01 && to[1] == 0x80 && to[2] == 0xc2 && !to[3] && !to[4] && to[5] < 0x10)
-		return 0;
 	if (!has_tag(ctx) && protocol_of(ctx) == bpf_htons(ETH_P_ARP))
 		return 0;
 	err = parse_frame(ctx, p);
 	if (err)
 		return err;
+	/* The host's own, or what the network passes on; IP to such a group is judged as IP. */
 	if (!p->family)
-		return DROP(INBOUND);
+		return is_link_protocol(to) ? 0 : DROP(INBOUND);
 	return let_in(ctx, port, p);
 }
 
@@ -239,7 +237,7 @@ static __always_inline int port_refuses(struct pkt_ctx *ctx, u32 ifindex)
 {
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
 
-	return port ? may_receive(ctx, port) : 0;
+	return port ? may_receive(ctx, port) : DROP(UNATTACHED);
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel's interface, as far as it is needed: UAPI only. The programs read no kernel-internal
- * structure, so neither vmlinux.h nor BTF relocations are involved, and one object loads on every
- * kernel from 6.1 on. Constants newer than the headers of Debian 12 are named here.
+ * The kernel's interface, as far as it is needed: UAPI only, so that one object loads on every kernel from
+ * 6.1 on; the few programs that read structures of the kernel include bpf/kernel_struct.h, and there is no
+ * vmlinux.h. Constants newer than the headers of Debian 12 are named here.
  */
 #ifndef VNET_BPF_KERNEL_H
 #define VNET_BPF_KERNEL_H
@@ -32,6 +32,7 @@ typedef __u64 u64;
 #define FIB_LOOKUP_OUTPUT     (1U << 1)
 #define FIB_LOOKUP_SKIP_NEIGH (1U << 2) /* 6.3 */
 #define FIB_LOOKUP_SRC	      (1U << 4) /* 6.7 */
+#define FIB_LOOKUP_MARK	      (1U << 5) /* 6.10 */
 
 #define AF_INET	 2
 #define AF_INET6 10

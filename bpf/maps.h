@@ -36,6 +36,7 @@ VNET_MAP(reverse, BPF_MAP_TYPE_HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct
 	 BPF_F_NO_PREALLOC);
 VNET_MAP(fragments, BPF_MAP_TYPE_LRU_HASH, VNET_FRAGMENTS_MAX, struct vnet_fragment_key, struct vnet_fragment,
 	 0);
+VNET_MAP(held, BPF_MAP_TYPE_LRU_HASH, VNET_HELD_MAX, struct vnet_held_key, struct vnet_held, 0);
 VNET_MAP(ports, BPF_MAP_TYPE_HASH, VNET_PORTS_MAX, u32, struct vnet_port, BPF_F_NO_PREALLOC);
 VNET_MAP(fdb, BPF_MAP_TYPE_HASH, VNET_FDB_MAX, struct vnet_fdb_key, struct vnet_fdb_entry, BPF_F_NO_PREALLOC);
 /* Bridged networks: the ways past the bridge, and where each MAC was seen last. */
@@ -50,12 +51,27 @@ VNET_MAP(forwards, BPF_MAP_TYPE_HASH, 1024, struct vnet_forward_key, struct vnet
 VNET_MAP(traffic, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_SLOTS, u32, struct vnet_traffic, 0);
 VNET_MAP(drops, BPF_MAP_TYPE_PERCPU_HASH, 1 << 16, struct vnet_drop_key, u64, BPF_F_NO_PREALLOC);
 VNET_MAP(usage, BPF_MAP_TYPE_ARRAY, VNET_SLOTS, u32, struct vnet_usage, 0);
+VNET_MAP(half_open, BPF_MAP_TYPE_HASH, VNET_HALF_OPEN_MAX, struct vnet_half_open_key, struct vnet_flow,
+	 BPF_F_NO_PREALLOC);
+VNET_MAP(mappings, BPF_MAP_TYPE_LRU_HASH, VNET_MAPPINGS_MAX, struct vnet_mapping_key, struct vnet_mapping, 0);
+/*
+ * The flow of the packet that was last handed to the stack on this CPU. Forwarded at once, it comes to the
+ * next hook as it was, or changed by the host's NAT; where another has come between, nothing is known of it.
+ */
+VNET_MAP(handed_up, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_flow, 0);
 VNET_MAP(probes, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_PROBE_MAX + 1, u32, u64, 0);
 VNET_MAP(settings, BPF_MAP_TYPE_ARRAY, 1, u32, struct vnet_settings, 0);
 
 /* Ports that the uplinks' XDP programs may deliver to, by ifindex (bpf/forward.h). The loader knows which
  * can. */
 VNET_MAP(targets, BPF_MAP_TYPE_DEVMAP_HASH, VNET_PORTS_MAX, u32, u32, 0);
+
+/*
+ * Where guests' packets may leave, and the gateways: see struct vnet_device. A devmap, because the kernel
+ * deletes an entry of it when the device goes or moves to another network namespace; nothing is redirected by
+ * it.
+ */
+VNET_MAP(ways, BPF_MAP_TYPE_DEVMAP_HASH, VNET_DEVICES_MAX, u32, u32, 0);
 
 /* When to look at which session; the counters are of a tick's entries on this CPU. */
 VNET_MAP(wheel, BPF_MAP_TYPE_HASH, VNET_WHEEL_MAX, struct vnet_bunch_key, struct vnet_bunch,
@@ -93,6 +109,7 @@ struct making {
 	struct vnet_flow key;
 	struct vnet_flow answer;
 	struct vnet_session session;
+	struct bpf_redir_neigh next; /* of a session's packet: its next hop, whose MAC is not known */
 };
 /* The same for one that is deleted: its key and its answers' flow. */
 VNET_MAP(deleting_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_flow[2], 0);

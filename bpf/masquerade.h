@@ -2,9 +2,12 @@
 /*
  * Making a session: which address and which port the outside sees, and the claim on them.
  *
- * The source port is kept where it lies in the allowed spans; else one is found by probing.
- * A port is never taken on which the host has a socket, nor inside the host's ephemeral range unless
- * the network's XML names that range (the loader cuts it out of the spans).
+ * The guest's source port is kept wherever the answers' flow is free and no socket of the host has it; where
+ * not, all of the guest's flows from that port get the same other one, if it is free for them (RFC 4787,
+ * REQ-1). That is found by probing, outside of the host's ephemeral range, unless the network's XML names a
+ * range (the loader cuts it out of the spans). Kept inside of that range are UDP's ports alone: a datagram
+ * socket of the host that comes to the same flow later takes it over (yield_to_host()), which would break a
+ * connection.
  */
 #ifndef VNET_BPF_MASQUERADE_H
 #define VNET_BPF_MASQUERADE_H
@@ -140,31 +143,75 @@ static __always_inline u32 first_try(struct making *m)
 	return (u32)(hash >> 33) + m->round++;
 }
 
-/* Chooses the port of the session in the making and claims it. 0, or the reason why there is none. */
-__noinline int claim_port(struct __sk_buff *skb, u32 network)
+static __always_inline void mapping_key(const struct making *m, struct vnet_mapping_key *key)
+{
+	key->guest = m->key.src;
+	key->port_be = m->key.sport_be;
+	key->proto = m->key.proto;
+	key->pad = 0;
+}
+
+static __always_inline void note_mapping(struct making *m)
+{
+	struct vnet_mapping to = {.port_be = m->answer.dport_be};
+	struct vnet_mapping_key key;
+
+	mapping_key(m, &key);
+	bpf_map_update_elem(&mappings, &key, &to, BPF_ANY);
+}
+
+static __always_inline int may_keep(const struct vnet_network *net, u8 proto, u16 port)
+{
+	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6 || proto == IPPROTO_SCTP)
+		return 1;
+	return proto == IPPROTO_UDP ? span_has(net->keep, port)
+				    : span_has(net->ports[0], port) || span_has(net->ports[1], port);
+}
+
+/* The port that the guest's flows from there have already, else the guest's own. As claim(). */
+__noinline int try_same(struct __sk_buff *skb, u32 network)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	struct making *m = making_of();
-	u32 tries, start;
+	struct vnet_mapping_key key;
+	struct vnet_mapping *to;
 	int err;
 	u16 want;
 
 	if (!net || !m)
 		return DROP(PORTS_EXHAUSTED);
-	want = bpf_ntohs(m->key.sport_be);
-	if (m->key.proto == IPPROTO_ICMP || m->key.proto == IPPROTO_ICMPV6 || span_has(net->ports[0], want) ||
-	    span_has(net->ports[1], want)) {
-		err = try_port(skb, m, want, 0);
-		if (err <= 0) {
-			count_probe(0);
+	mapping_key(m, &key);
+	to = bpf_map_lookup_elem(&mappings, &key);
+	if (unlikely(to)) {
+		err = try_port(skb, m, bpf_ntohs(to->port_be), 0);
+		if (err <= 0)
 			return err;
-		}
+	}
+	want = bpf_ntohs(m->key.sport_be);
+	return may_keep(net, m->key.proto, want) ? try_port(skb, m, want, 0) : 1;
+}
+
+/* Chooses the port of the session in the making and claims it. 0, or the reason why there is none. */
+__noinline int claim_port(struct __sk_buff *skb, u32 network)
+{
+	struct making *m = making_of();
+	u32 tries, start;
+	int err;
+
+	if (!m)
+		return DROP(PORTS_EXHAUSTED);
+	err = try_same(skb, network);
+	if (err <= 0) {
+		count_probe(0);
+		return err;
 	}
 	start = first_try(m);
 	for (tries = 1; tries < VNET_PROBE_MAX; tries++) {
 		/* A connection's port is taken from it, although closed, only when there is no other. */
 		err = try_nth(skb, network, start + tries, tries > VNET_PROBE_MAX / 2);
 		if (err <= 0) {
+			if (!err)
+				note_mapping(m);
 			count_probe(tries);
 			return err;
 		}
@@ -175,12 +222,12 @@ __noinline int claim_port(struct __sk_buff *skb, u32 network)
 
 static __always_inline int has_ports(u8 proto)
 {
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMP ||
-	       proto == IPPROTO_ICMPV6;
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+	       proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
 }
 
 /* Room for one more session, of this port and of its network? Takes it. */
-static __always_inline int reserve(u32 network, u32 port)
+static __always_inline int reserve(u32 network, u32 port, u32 session_flags)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	struct vnet_usage *of_net = bpf_map_lookup_elem(&usage, &network);
@@ -188,14 +235,36 @@ static __always_inline int reserve(u32 network, u32 port)
 
 	if (!net || !of_net)
 		return DROP(SESSION_LIMIT);
-	if (of_port && of_port->sessions >= net->max_sessions_per_port)
+	if (of_port && *sessions_of(of_port, session_flags) >= net->max_sessions_per_port)
 		return DROP(PORT_QUOTA);
-	if (of_net->sessions >= net->max_sessions)
+	if (*sessions_of(of_net, session_flags) >= net->max_sessions)
 		return DROP(SESSION_LIMIT);
-	__sync_fetch_and_add(&of_net->sessions, 1);
+	__sync_fetch_and_add(sessions_of(of_net, session_flags), 1);
 	if (of_port)
-		__sync_fetch_and_add(&of_port->sessions, 1);
+		__sync_fetch_and_add(sessions_of(of_port, session_flags), 1);
 	return 0;
+}
+
+/*
+ * A place in the ring of those that others have begun and not established. The oldest goes: in a flood of
+ * forged senders that is nearly always one of theirs, and who answers in time is no longer in it.
+ */
+__noinline int enter_half_open(u32 network)
+{
+	struct vnet_usage *u = bpf_map_lookup_elem(&usage, &network);
+	struct vnet_half_open_key key = {.network = network};
+	struct making *m = making_of();
+	struct vnet_flow *oldest;
+	struct vnet_session *s;
+
+	if (!m || !u)
+		return 0;
+	key.place = __sync_fetch_and_add(&u->half_open, 1) % VNET_HALF_OPEN;
+	oldest = bpf_map_lookup_elem(&half_open, &key);
+	s = oldest ? bpf_map_lookup_elem(&sessions, oldest) : NULL;
+	if (s && s->state == VNET_SESSION_NEW && s->flags & VNET_SESSION_F_INBOUND && s->network == network)
+		session_delete(oldest);
+	return bpf_map_update_elem(&half_open, &key, &m->key, BPF_ANY);
 }
 
 struct admission {
@@ -205,6 +274,7 @@ struct admission {
 	u16 port;
 	__be16 nat_port_be; /* with SESSION_F_INBOUND: fixed */
 	u8 flags;	    /* VNET_SESSION_F_* */
+	u32 mark;	    /* as struct vnet_session */
 	u8 hop_known;	    /* making_of()->hop is the way out: it need not be asked for again */
 };
 
@@ -220,11 +290,13 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	if (!flow || !a || !m)
 		return DROP(SESSION_LIMIT);
 	expiry_wind();
-	err = reserve(a->network, a->port);
+	m->key = *flow;
+	if (a->flags & VNET_SESSION_F_INBOUND)
+		enter_half_open(a->network);
+	err = reserve(a->network, a->port, a->flags);
 	if (err)
 		return err;
 
-	m->key = *flow;
 	__builtin_memset(&m->answer, 0, sizeof(*m) - __builtin_offsetof(struct making, answer));
 	m->answer.src = flow->dst;
 	m->answer.dst = a->nat;
@@ -248,6 +320,7 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	m->session.nat = a->nat;
 	m->session.nat_port_be = m->answer.dport_be;
 	m->session.flags = a->flags;
+	m->session.mark = a->mark;
 	m->session.network = a->network;
 	m->session.port = a->port;
 	m->session.created = tick_now();
@@ -273,9 +346,9 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	}
 	return 0;
 give_back:
-	usage_add(a->network, -1);
+	usage_add(a->network, a->flags, -1);
 	if (a->port)
-		usage_add(a->port, -1);
+		usage_add(a->port, a->flags, -1);
 	return err;
 }
 

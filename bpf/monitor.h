@@ -132,6 +132,23 @@ static __always_inline u32 port_of(struct pkt_ctx *ctx, u32 hook, u32 slot)
 	}
 }
 
+#ifdef VNET_LOST
+#define EVENT_BYTES sizeof(struct vnet_loss)
+
+static __always_inline void tell_cause(struct pkt_ctx *ctx, struct vnet_event *e)
+{
+	if (ctx)
+		((struct vnet_loss *)e)->cause = ctx->cause;
+}
+#else
+#define EVENT_BYTES sizeof(struct vnet_event)
+
+static __always_inline void tell_cause(struct pkt_ctx *ctx __attribute__((unused)),
+				       struct vnet_event *e __attribute__((unused)))
+{
+}
+#endif
+
 static __noinline int monitor_show(struct pkt_ctx *ctx, u32 at, struct vnet_event_head *head)
 {
 	void *ring = bpf_map_lookup_elem(&monitor_rings, &at);
@@ -140,10 +157,11 @@ static __noinline int monitor_show(struct pkt_ctx *ctx, u32 at, struct vnet_even
 
 	if (!ring || !head)
 		return -1;
-	e = bpf_ringbuf_reserve(ring, sizeof(*e), 0);
+	e = bpf_ringbuf_reserve(ring, EVENT_BYTES, 0);
 	if (!e)
 		return -1;
 	e->head = *head;
+	tell_cause(ctx, e);
 	e->head.time = bpf_ktime_get_ns();
 	if (there > sizeof(e->bytes))
 		there = sizeof(e->bytes);
@@ -174,7 +192,7 @@ static __noinline int monitor_describe(struct pkt_ctx *ctx, struct vnet_event_he
 	head->ifindex = interface_of(ctx);
 	head->length = bytes;
 	head->protocol_be = protocol_of(ctx);
-#ifndef VNET_XDP
+#if !defined(VNET_XDP) && !defined(VNET_LOST)
 	if (has_tag(ctx)) {
 		head->vlan_proto_be = ctx->vlan_proto;
 		head->vlan_tci = ctx->vlan_tci;
@@ -191,7 +209,7 @@ static __noinline int monitor_expire(struct vnet_monitors *all)
 	if (!all)
 		return 0;
 	until = all->until;
-	if (bpf_ktime_get_coarse_ns() >= until)
+	if (coarse_now() >= until)
 		__sync_val_compare_and_swap(&all->until, until, 0);
 	return 0;
 }
@@ -233,7 +251,7 @@ __noinline int monitor_reader(struct pkt_ctx *ctx, u32 at, struct monitored *dro
 		return 0;
 	if (m->tokens <= 0)
 		return !(++*lost & MONITOR_LOST_MASK);
-	if (bpf_ktime_get_coarse_ns() >= m->until)
+	if (coarse_now() >= m->until)
 		return 1;
 	/* Races lend a few more: harmless. */
 	__sync_fetch_and_add(&m->tokens, -1);

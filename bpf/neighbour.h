@@ -20,14 +20,6 @@
 #define ND_SOURCE_MAC	    1
 #define ND_TARGET_MAC	    2
 
-/* Both lie at even addresses. */
-static __always_inline int mac_equal(const volatile void *mac, const volatile void *other)
-{
-	const volatile u16 *a = mac, *b = other;
-
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]));
-}
-
 /* 0: not there, as in a later fragment; no message that matters here has it. */
 static __always_inline u8 icmp_type(struct __sk_buff *skb, const struct packet *p)
 {
@@ -36,11 +28,6 @@ static __always_inline u8 icmp_type(struct __sk_buff *skb, const struct packet *
 	if (!(p->flags & PACKET_LATER))
 		bpf_skb_load_bytes(skb, p->l4, &type, 1);
 	return type;
-}
-
-static __always_inline int is_link_local6(const struct vnet_addr *addr)
-{
-	return addr->word_be[0] == bpf_htonl(0xfe800000) && !addr->word_be[1];
 }
 
 /* fe80::/64 with an interface identifier of a MAC (RFC 4291): whoever's MAC that is. */

@@ -6,24 +6,24 @@
 #include "bpf/bridge.h"
 #include "bpf/gateway.h"
 #include "bpf/guard.h"
+#include "bpf/plugged.h"
+#include "bpf/vlan.h"
 
-/* Straight out of the uplink, as the session says. The stack's way is always right, too: TC_ACT_OK. */
+/* Straight out of the uplink, as the session says. The stack's way is always right, too: TC_ACT_OK asks for
+ * it. */
 static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, struct vnet_session *s)
 {
 	struct vnet_leg *leg = &s->leg[VNET_OUT];
 	struct rewrite r = {};
 	u32 now = tick_now();
 	int unresolved = 0;
-	u32 ifindex, mtu = 0;
+	u32 ifindex;
 
 	if (unlikely(leg->hop.tick != now))
-		unresolved =
-			route_out(skb, &p->flow, leg, s->flags & VNET_SESSION_F_MASQUERADE ? &s->nat : NULL,
-				  gateway_ifindex);
+		unresolved = route_out(skb, p, s, gateway_ifindex);
 	if (unlikely(unresolved < 0))
 		return TC_ACT_OK;
-	if (unlikely(unresolved) ? bpf_check_mtu(skb, leg->hop.ifindex, &mtu, 0, BPF_MTU_CHK_SEGS) != 0
-				 : too_big(skb, p, leg->hop.mtu))
+	if (unlikely(unresolved) ? too_big_for(skb, p, leg->hop.ifindex) : too_big(skb, p, leg->hop.mtu))
 		return TC_ACT_OK;
 	if (unlikely(p->flags & PACKET_FIRST))
 		fragment_note(p, 0);
@@ -42,7 +42,7 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	/* The kernel resolves the neighbour, and holds the packet meanwhile. The stack's way to the same
 	 * end leads past the host's FORWARD rules, which have never seen this connection's answers.
 	 */
-	return unlikely(unresolved) ? bpf_redirect_neigh(ifindex, NULL, 0, 0) : bpf_redirect(ifindex, 0);
+	return unlikely(unresolved) ? redirect_to_neighbour(skb, ifindex) : bpf_redirect(ifindex, 0);
 }
 
 /* Which uplink a guest's new flow may leave by without being asked for; 0: the stack shall see it. */
@@ -63,7 +63,7 @@ __noinline u32 bypass_uplink(struct __sk_buff *skb, struct packet *p)
 	subnet = bpf_map_lookup_elem(&subnets, &where);
 	if (!subnet || subnet->network != slot)
 		return 0;
-	route_query(&q, &p->flow.src, &p->flow.dst, p->family == 4, p->proto, gateway_ifindex);
+	route_query_packet(&q, p, gateway_ifindex);
 	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return 0;
@@ -106,6 +106,7 @@ __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 			return 0;
 		a.flags = VNET_SESSION_F_MASQUERADE;
 	}
+	a.flags |= VNET_SESSION_F_PLAIN;
 	a.hop_known = m->hop.ifindex == a.uplink && m->hop.mtu;
 	return session_create(skb, &p->flow, &a);
 }
@@ -121,13 +122,19 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 	if (!p->family)
 		return TC_ACT_OK;
 	if (unlikely(p->flags & PACKET_LATER)) {
-		if (fragment_follow(p) != 1)
+		int way = fragment_follow(p);
+
+		if (!way)
+			fragment_note_early(p);
+		if (way != 1)
 			return TC_ACT_OK;
 	}
 	if (unlikely(p->ttl <= 1 || p->flags & PACKET_OPTIONS))
 		return TC_ACT_OK;
-	/* The session's way is the way to its far end, and to nobody else whom an error is sent to. */
-	if (unlikely(p->flags & PACKET_ERROR) && !addr_equal(&p->outer_dst, &p->flow.dst))
+	/* The session's way is that between its ends. An error from or to anybody else is the gateway's to
+	 * judge. */
+	if (unlikely(p->flags & PACKET_ERROR) &&
+	    (!addr_equal(&p->outer_dst, &p->flow.dst) || !addr_equal(&p->outer_src, &p->flow.src)))
 		return TC_ACT_OK;
 	s = session_outbound(&p->flow);
 	if (unlikely(!s) && network_flags & VNET_NETWORK_F_BYPASS) {
@@ -137,22 +144,78 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 		s = session_outbound(&p->flow);
 	}
 	/* Another port's session: somebody uses its guest's address. Let the stack's rules judge. */
-	if (unlikely(!s || s->network != network_slot || (s->port && s->port != skb->tc_index))) {
+	if (unlikely(!s || s->network != network_slot || (s->port && s->port != skb->tc_index) ||
+		     s->flags & VNET_SESSION_F_STACK ||
+		     (p->flags & PACKET_FIRST && fragment_was_overtaken(p)))) {
 		if (p->flags & PACKET_FIRST)
 			fragment_note(p, 1);
 		return TC_ACT_OK;
 	}
+	/* As its guest sends it, it was met behind the host's NAT: which leaves it alone. */
+	if (unlikely(!(s->flags & VNET_SESSION_F_PLAIN)))
+		s->flags |= VNET_SESSION_F_PLAIN;
 	return send_out(skb, p, s);
+}
+
+/* Up to the host's stack, by the gateway's ingress program: it takes only what a port's program hands over.
+ */
+static __always_inline int to_gateway(struct __sk_buff *skb)
+{
+	mark_done(skb);
+	return bpf_redirect(gateway_ifindex, BPF_F_INGRESS);
+}
+
+/*
+ * To a MAC of this network, or to a group. The Linux bridge takes no part: it would carry frames to and from
+ * interfaces that are in it and not attached.
+ */
+static __always_inline int switch_frame(struct __sk_buff *skb, struct vnet_port *port, struct packet *p,
+					u8 *macs)
+{
+	struct vnet_fdb_key to = {.network = network_slot};
+	struct vnet_fdb_entry *target;
+	int verdict;
+
+	if (is_gateway_mac(macs)) {
+		if (unlikely(is_tagged(skb)))
+			return DROP(VLAN_TAGGED);
+		verdict = route_from_guest(skb, p, port->flags & VNET_PORT_F_VET);
+		return verdict == TC_ACT_OK ? to_gateway(skb) : verdict;
+	}
+	if (macs[0] & 1) {
+		flood(skb, skb->ifindex, MODE_BRIDGE);
+		return to_gateway(skb);
+	}
+	__builtin_memcpy(to.mac, macs, 6);
+	target = bpf_map_lookup_elem(&fdb, &to);
+	if (likely(target))
+		return target->ifindex == skb->ifindex
+			       ? DROP(REFLECTED)
+			       : deliver(skb, target->ifindex, target->slot, target->flags, 1);
+	flood(skb, skb->ifindex, MODE_BRIDGE);
+	return TC_ACT_SHOT; /* every port has a clone */
+}
+
+/* <vnet:link-protocols>, as a Linux bridge's group_fwd_mask; on the host's own bridge that one decides, too.
+ */
+static __always_inline int is_passed_on(const u8 *link_protocol)
+{
+	u32 slot = network_slot;
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
+
+	return net && net->link_protocols >> (link_protocol[5] & 0xf) & 1;
 }
 
 static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *port)
 {
-	struct vnet_fdb_key to = {.network = network_slot};
-	struct vnet_fdb_entry *target;
 	struct packet *p = packet_room();
 	u8 macs[12] __attribute__((aligned(4)));
 	int err;
 
+	if (unlikely(!is_plugged(skb)))
+		return DROP(NO_BRIDGE);
+	if (unlikely(is_tagged(skb)) && !(network_flags & VNET_NETWORK_F_BRIDGED))
+		pop_priority_tags(skb);
 	if (unlikely(!p || read_bytes(skb, 0, macs, sizeof(macs))))
 		return DROP(MALFORMED);
 	err = guard(port, macs + 6, skb->ifindex);
@@ -164,23 +227,10 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 		if (err)
 			return err;
 	}
-	if (unlikely(macs[0] & 1)) {
-		/* 01:80:c2:00:00:0x is between bridges (802.1D): a guest has no say in the host's. */
-		if (macs[0] == 0x01 && macs[1] == 0x80 && macs[2] == 0xc2 && !macs[3] && !macs[4] &&
-		    macs[5] < 0x10)
-			return DROP(BPDU);
-		if (!(network_flags & VNET_NETWORK_F_BRIDGED))
-			return TC_ACT_OK;
-	}
-	if (network_flags & VNET_NETWORK_F_BRIDGED)
-		return take_shortcut(skb, macs, port->slot);
-	if (is_gateway_mac(macs))
-		return route_from_guest(skb, p, port->flags & VNET_PORT_F_VET);
-	__builtin_memcpy(to.mac, macs, 6);
-	target = bpf_map_lookup_elem(&fdb, &to);
-	if (!target || target->ifindex == skb->ifindex)
-		return TC_ACT_OK;
-	return deliver(skb, target->ifindex, target->slot, target->flags, 1);
+	if (unlikely(is_link_protocol(macs)) && !is_passed_on(macs))
+		return DROP(BPDU);
+	return network_flags & VNET_NETWORK_F_BRIDGED ? take_shortcut(skb, macs, port->slot)
+						      : switch_frame(skb, port, p, macs);
 }
 
 SEC("tc")
@@ -196,6 +246,19 @@ int port_ingress(struct __sk_buff *skb)
 	return leave(skb, VNET_HOOK_PORT_INGRESS, from_guest(skb, port), port->slot, COUNT_TX, bytes);
 }
 
+/*
+ * By the bridge comes what is on the host's own bridge; on a gateway of ours nothing but the bridge's own
+ * link protocol. The rest is from an interface that is in the bridge and not attached.
+ */
+static __always_inline int may_come_unmarked(struct __sk_buff *skb)
+{
+	u8 to[6] __attribute__((aligned(4)));
+
+	if (network_flags & VNET_NETWORK_F_BRIDGED || is_done(skb))
+		return 1;
+	return !skb->ingress_ifindex && !read_bytes(skb, 0, to, sizeof(to)) && is_link_protocol(to);
+}
+
 SEC("tc")
 int port_egress(struct __sk_buff *skb)
 {
@@ -204,26 +267,50 @@ int port_egress(struct __sk_buff *skb)
 	struct vnet_port *port;
 	int err;
 
-	if (is_done(skb))
+	if (is_done(skb) && likely(skb->cb[CB_NEXT] != MARK_JUDGE))
 		return PASS;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
-	if (!port)
-		return leave(skb, VNET_HOOK_PORT_EGRESS, DROP(UNATTACHED), network_slot, COUNT_NOTHING,
-			     bytes);
+	if (!port || !may_come_unmarked(skb))
+		return leave(skb, VNET_HOOK_PORT_EGRESS, DROP(UNATTACHED), port ? port->slot : network_slot,
+			     COUNT_NOTHING, bytes);
 	err = may_receive(skb, port);
 	if (!err && network_flags & VNET_NETWORK_F_BRIDGED)
 		note_shortcut(skb, port->slot, port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0);
 	return leave(skb, VNET_HOOK_PORT_EGRESS, err, port->slot, COUNT_RX, bytes);
 }
 
+#define ETH_P_PAE_  0x888e /* EAPOL */
+#define ETH_P_LLDP_ 0x88cc
+
+/*
+ * A link protocol for the host's own daemon, where the host is open to guests. Its port has let it pass as
+ * one; whatever else is sent to such a group is judged like all frames.
+ */
+static __always_inline int is_to_hosts_daemon(struct __sk_buff *skb)
+{
+	u8 to[6] __attribute__((aligned(4)));
+
+	if (network_flags & (VNET_NETWORK_F_HOST_SERVICES | VNET_NETWORK_F_HOST_CLOSED))
+		return 0;
+	return (skb->protocol == bpf_htons(ETH_P_LLDP_) || skb->protocol == bpf_htons(ETH_P_PAE_)) &&
+	       is_done(skb) && !is_tagged(skb) && !read_bytes(skb, 0, to, sizeof(to)) && is_link_protocol(to);
+}
+
+static __always_inline int into_host(struct __sk_buff *skb)
+{
+	struct packet *p = packet_room();
+
+	if (unlikely(is_to_hosts_daemon(skb)))
+		return TC_ACT_OK;
+	return p ? from_guests(skb, p) : DROP(MALFORMED);
+}
+
 SEC("tc")
 int gateway_ingress(struct __sk_buff *skb)
 {
 	u32 bytes = skb->len;
-	struct packet *p = packet_room();
 
-	return leave(skb, VNET_HOOK_GATEWAY_INGRESS, p ? from_bridge(skb, p) : DROP(MALFORMED), network_slot,
-		     COUNT_NOTHING, bytes);
+	return leave(skb, VNET_HOOK_GATEWAY_INGRESS, into_host(skb), network_slot, COUNT_NOTHING, bytes);
 }
 
 SEC("tc")

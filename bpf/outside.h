@@ -26,14 +26,6 @@ __noinline int is_blocked(struct vnet_addr *source)
 	return bpf_map_lookup_elem(&blocked, &where) != NULL;
 }
 
-/* Nobody outside may claim it; where the host's firewall alone decides (open), that is its affair. */
-static __always_inline int is_guests(const struct vnet_addr *source)
-{
-	struct vnet_subnet *claimed = subnet_of(source);
-
-	return claimed && !(flags_of_network(claimed->network) & VNET_NETWORK_F_OPEN);
-}
-
 /* No session answers for it: may it come in? to: its target's subnet. */
 static __always_inline int unknown(const struct vnet_addr *source, struct vnet_subnet *to)
 {

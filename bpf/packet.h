@@ -24,6 +24,9 @@ struct packet {
 	struct vnet_addr outer_dst;
 	u32 fragment_id;
 	u32 cursor; /* of who reads options */
+	u32 seq;    /* TCP's; host byte order */
+	u32 ack;
+	__be32 flowinfo_be; /* IPv6: traffic class and flow label */
 	u16 l3;
 	u16 l4;
 	u16 quoted; /* offsets of the quoted headers, with PACKET_ERROR */
@@ -33,6 +36,7 @@ struct packet {
 	u8 proto;     /* the packet's own L4 protocol; flow.proto differs for an ICMP error */
 	u8 fragment_proto;
 	u8 ttl;
+	u8 tos; /* IPv4 */
 	u8 tcp_flags;
 	u8 flags;
 };
@@ -77,6 +81,17 @@ static __always_inline void addr_from_v4(struct vnet_addr *to, __be32 from_be)
 	to->word_be[1] = 0;
 	to->word_be[2] = bpf_htonl(0xffff);
 	to->word_be[3] = from_be;
+}
+
+/*
+ * ::ffff:a.b.c.d in an IPv6 header: in our maps it would be that IPv4 address. Linux takes no such source
+ * (RFC 4038), and nothing legitimate sends to one.
+ */
+static __always_inline int is_mapped_v4(const struct in6_addr *a)
+{
+	const __be32 *word_be = (const void *)a;
+
+	return !word_be[0] && !word_be[1] && word_be[2] == bpf_htonl(0xffff);
 }
 
 static __always_inline void addr_from_v6(struct vnet_addr *to, const struct in6_addr *from)
@@ -130,7 +145,7 @@ static __always_inline enum icmp_kind read_ports(const u8 l4[8], u8 family, u8 p
 	const __be16 *half = (const void *)l4;
 
 	flow->proto = proto;
-	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
+	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP) {
 		flow->sport_be = half[0];
 		flow->dport_be = half[1];
 	} else if (is_icmp(family, proto)) {
@@ -173,7 +188,8 @@ __noinline int parse_quoted(struct pkt_ctx *ctx, struct packet *p)
 	} else {
 		struct ipv6hdr ip;
 
-		if (load_bytes(ctx, at, &ip, sizeof(ip)) || ip.version != 6)
+		if (load_bytes(ctx, at, &ip, sizeof(ip)) || ip.version != 6 || is_mapped_v4(&ip.saddr) ||
+		    is_mapped_v4(&ip.daddr))
 			return DROP(MALFORMED);
 		addr_from_v6(&inner.src, &ip.saddr);
 		addr_from_v6(&inner.dst, &ip.daddr);
@@ -215,8 +231,10 @@ static __always_inline int parse_l4(struct pkt_ctx *ctx, struct packet *p)
 	if (proto == IPPROTO_TCP) {
 		if (unlikely(at + sizeof(struct tcphdr) > end || read_bytes(ctx, at, l4, 14)))
 			return DROP(MALFORMED);
+		p->seq = bpf_ntohl(*(__be32 *)(l4 + 4));
+		p->ack = bpf_ntohl(*(__be32 *)(l4 + 8));
 		p->tcp_flags = l4[13];
-	} else if (proto == IPPROTO_UDP || is_icmp(p->family, proto)) {
+	} else if (proto == IPPROTO_UDP || proto == IPPROTO_SCTP || is_icmp(p->family, proto)) {
 		if (unlikely(at + 8 > end || read_bytes(ctx, at, l4, 8)))
 			return DROP(MALFORMED);
 	} else {
@@ -252,6 +270,7 @@ static __always_inline int parse_ipv4(struct pkt_ctx *ctx, struct packet *p)
 	p->l3_bytes = bytes;
 	p->l4 = p->l3 + ip.ihl * 4;
 	p->ttl = ip.ttl;
+	p->tos = ip.tos;
 	if (unlikely(ip.ihl > 5))
 		p->flags |= PACKET_OPTIONS;
 	offset = bpf_ntohs(ip.frag_off);
@@ -319,6 +338,8 @@ static __always_inline int parse_ipv6(struct pkt_ctx *ctx, struct packet *p)
 	if (read_bytes(ctx, p->l3, &ip, sizeof(ip)) || ip.version != 6)
 		return DROP(MALFORMED);
 	p->family = 6;
+	if (unlikely(is_mapped_v4(&ip.saddr) || is_mapped_v4(&ip.daddr)))
+		return DROP(MALFORMED);
 	addr_from_v6(&p->flow.src, &ip.saddr);
 	addr_from_v6(&p->flow.dst, &ip.daddr);
 	bytes = bpf_ntohs(ip.payload_len) + sizeof(ip);
@@ -328,28 +349,64 @@ static __always_inline int parse_ipv6(struct pkt_ctx *ctx, struct packet *p)
 		return DROP(MALFORMED);
 	p->l3_bytes = bytes;
 	p->ttl = ip.hop_limit;
+	p->flowinfo_be = *(__be32 *)&ip & bpf_htonl(0x0fffffff);
 	p->proto = ip.nexthdr;
 	p->l4 = p->l3 + sizeof(ip);
 	return unlikely(is_extension(ip.nexthdr)) ? pass_extensions(ctx, p) : 0;
 }
 
-/* l3: where the network header is: 14, or 0 on an interface without link header. */
-static __always_inline int parse(struct pkt_ctx *ctx, struct packet *p, u32 l3)
+/* l3: where the network header of that protocol is. */
+static __always_inline int parse_at(struct pkt_ctx *ctx, struct packet *p, u32 l3, __be16 protocol)
 {
 	int ret;
 
 	__builtin_memset(p, 0, sizeof(*p));
 	p->l3 = l3;
-	/* The outer tag is in the metadata, an inner one in protocol_of(ctx): neither is ours to route. */
-	if (unlikely(has_tag(ctx) || frame_bytes(ctx) < l3))
+	if (unlikely(frame_bytes(ctx) < l3))
 		return 0;
-	if (likely(protocol_of(ctx) == bpf_htons(ETH_P_IP)))
+	if (likely(protocol == bpf_htons(ETH_P_IP)))
 		ret = parse_ipv4(ctx, p);
-	else if (protocol_of(ctx) == bpf_htons(ETH_P_IPV6))
+	else if (protocol == bpf_htons(ETH_P_IPV6))
 		ret = parse_ipv6(ctx, p);
 	else
 		return 0;
 	return unlikely(ret) ? ret : parse_l4(ctx, p);
+}
+
+/*
+ * l3: 14, or 0 on an interface without link header. Tagged frames have no family here: the outer tag is in
+ * the metadata, an inner one in protocol_of(ctx). Who lets any of them pass must ask is_tagged() first
+ * (bpf/vlan.h).
+ */
+static __always_inline int parse(struct pkt_ctx *ctx, struct packet *p, u32 l3)
+{
+	return parse_at(ctx, p, l3, unlikely(has_tag(ctx)) ? 0 : protocol_of(ctx));
+}
+
+static __always_inline int is_link_local6(const struct vnet_addr *addr)
+{
+	return addr->word_be[0] == bpf_htonl(0xfe800000) && !addr->word_be[1];
+}
+
+/* 0.0.0.0 or ::, in all of their words. */
+static __always_inline int is_unspecified(const struct vnet_addr *a)
+{
+	return !(a->word_be[0] | a->word_be[1] | a->word_be[3]) &&
+	       (!a->word_be[2] || a->word_be[2] == bpf_htonl(0xffff));
+}
+
+/* Both lie at even addresses. */
+static __always_inline int mac_equal(const volatile void *mac, const volatile void *other)
+{
+	const volatile u16 *a = mac, *b = other;
+
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]));
+}
+
+/* 01:80:c2:00:00:0x is between bridges (802.1D): the host's and the switch's, never a guest's. */
+static __always_inline int is_link_protocol(const u8 *mac)
+{
+	return mac[0] == 0x01 && mac[1] == 0x80 && mac[2] == 0xc2 && !mac[3] && !mac[4] && mac[5] < 0x10;
 }
 
 /* What no host routes on: groups, IPv6 link-local. Linux does route IPv4's 169.254/16. */

@@ -8,6 +8,12 @@
 #define VNET_BPF_ROUTE_H
 
 #include "bpf/session.h"
+#include "bpf/subnet.h"
+
+static __always_inline int is_v4(const struct vnet_addr *a)
+{
+	return !a->word_be[0] && !a->word_be[1] && a->word_be[2] == bpf_htonl(0xffff);
+}
 
 static __always_inline void route_query(struct bpf_fib_lookup *q, const struct vnet_addr *src,
 					const struct vnet_addr *dst, u8 v4, u8 proto, u32 ifindex)
@@ -26,15 +32,36 @@ static __always_inline void route_query(struct bpf_fib_lookup *q, const struct v
 	}
 }
 
-static __always_inline int is_v4(const struct vnet_addr *a)
+/* What a multipath route and an `ip rule` look at besides: an ICMP flow has its id in the place of a port. */
+static __always_inline void route_query_ports(struct bpf_fib_lookup *q, __be16 sport_be, __be16 dport_be)
 {
-	return !a->word_be[0] && !a->word_be[1] && a->word_be[2] == bpf_htonl(0xffff);
+	if (q->l4_protocol != IPPROTO_TCP && q->l4_protocol != IPPROTO_UDP && q->l4_protocol != IPPROTO_SCTP)
+		return;
+	q->sport = sport_be;
+	q->dport = dport_be;
 }
 
-/* What a routing result means to us; NULL: the interface is none of ours. */
+static __always_inline void route_query_class(struct bpf_fib_lookup *q, const struct packet *p)
+{
+	if (p->family == 4)
+		q->tos = p->tos;
+	else
+		q->flowinfo = p->flowinfo_be;
+}
+
+/* As a packet asks that comes in by `ifindex`. */
+static __always_inline void route_query_packet(struct bpf_fib_lookup *q, const struct packet *p, u32 ifindex)
+{
+	route_query(q, packet_source(p), packet_target(p), p->family == 4, p->proto, ifindex);
+	if (!(p->flags & (PACKET_ERROR | PACKET_LATER)))
+		route_query_ports(q, p->flow.sport_be, p->flow.dport_be);
+	route_query_class(q, p);
+}
+
+/* What a routing result means to us; NULL: the interface is none of ours (any more). */
 static __always_inline struct vnet_device *device_of(u32 ifindex)
 {
-	return bpf_map_lookup_elem(&devices, &ifindex);
+	return bpf_map_lookup_elem(&ways, &ifindex) ? bpf_map_lookup_elem(&devices, &ifindex) : NULL;
 }
 
 /*
@@ -77,30 +104,61 @@ __noinline int route_source(struct pkt_ctx *ctx, struct vnet_addr *dst, u32 upli
 }
 
 /*
- * The next hop of a session's outgoing direction, from the gateway's point of view (so that `ip rule
- * iif` holds). nat: the address it is masqueraded to, NULL where that is fixed. 0: leg->hop is good;
- * 1: the way is right, but the next hop's MAC is not known; negative: the stack must do it.
+ * From the gateway's point of view, so that `ip rule iif` holds. mark: what the host's rules have given the
+ * flow, and may route by. Kernels below 6.10 cannot be asked with one (-EINVAL).
  */
-__noinline int route_out(struct pkt_ctx *ctx, struct vnet_flow *key, struct vnet_leg *leg,
-			 struct vnet_addr *nat, u32 gateway)
+static __always_inline long route_from_gateway(struct pkt_ctx *ctx, struct bpf_fib_lookup *q,
+					       const struct packet *p, u32 gateway, u32 mark)
+{
+	route_query(q, &p->flow.src, &p->flow.dst, p->family == 4, p->flow.proto, gateway);
+	route_query_ports(q, p->flow.sport_be, p->flow.dport_be);
+	route_query_class(q, p);
+	if (likely(!mark))
+		return bpf_fib_lookup(ctx, q, sizeof(*q), 0);
+	__builtin_memcpy(q->smac, &mark, sizeof(mark)); /* in a union with it */
+	return bpf_fib_lookup(ctx, q, sizeof(*q), FIB_LOOKUP_MARK);
+}
+
+/*
+ * Behind BPF_FIB_LKUP_RET_NO_NEIGH, for redirect_to_neighbour(): the kernel would look up the route once
+ * more, without the interface, the mark and the ports that led to this next hop. 1: noted.
+ */
+static __always_inline int note_next_hop(const struct bpf_fib_lookup *q)
+{
+	struct making *m = making_of();
+
+	if (!m)
+		return -1;
+	m->next.nh_family = q->family; /* an IPv4 route may have an IPv6 gateway */
+	__builtin_memcpy(m->next.ipv6_nh, q->ipv6_dst, sizeof(m->next.ipv6_nh));
+	return 1;
+}
+
+/*
+ * The next hop of a session's outgoing direction; p: a packet of it. 0: leg->hop is good; 1: the way is
+ * right, but the next hop's MAC is not known; negative: the stack must do it.
+ */
+__noinline int route_out(struct pkt_ctx *ctx, struct packet *p, struct vnet_session *s, u32 gateway)
 {
 	struct bpf_fib_lookup q;
 	struct vnet_addr source;
+	struct vnet_leg *leg;
 	long rc;
 
-	if (!key || !leg)
+	if (!p || !s)
 		return -1;
-	route_query(&q, &key->src, &key->dst, is_v4(&key->dst), key->proto, gateway);
-	rc = bpf_fib_lookup(ctx, &q, sizeof(q), 0);
+	leg = &s->leg[VNET_OUT];
+	rc = route_from_gateway(ctx, &q, p, gateway, s->mark);
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return -1;
 	/* Another uplink: the stack decides, and its egress hook makes a new binding there. */
 	if (q.ifindex != leg->hop.ifindex)
 		return -1;
-	if (nat && (route_source(ctx, &key->dst, q.ifindex, &source) || !addr_equal(&source, nat)))
+	if (s->flags & VNET_SESSION_F_MASQUERADE &&
+	    (route_source(ctx, &p->flow.dst, q.ifindex, &source) || !addr_equal(&source, &s->nat)))
 		return -1;
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
-		return 1;
+		return note_next_hop(&q);
 	__builtin_memcpy(leg->hop.dmac, q.dmac, 6);
 	__builtin_memcpy(leg->hop.smac, q.smac, 6);
 	leg->hop.mtu = q.mtu_result;
@@ -108,7 +166,10 @@ __noinline int route_out(struct pkt_ctx *ctx, struct vnet_flow *key, struct vnet
 	return 0;
 }
 
-/* The same towards the guest: route and neighbour through the gateway, then the port of that MAC. */
+/*
+ * The same towards the guest: route and neighbour through the gateway, then the port of that MAC. Without one
+ * (a guest may have more than are learned) the hop is the gateway itself, whose egress floods.
+ */
 __noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *key, struct vnet_leg *leg, u32 network,
 			u32 uplink)
 {
@@ -116,6 +177,7 @@ __noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *key, struct vnet_
 	struct vnet_fdb_key where = {};
 	struct vnet_fdb_entry *port;
 	struct vnet_network *net;
+	long rc;
 
 	if (!key || !leg)
 		return -1;
@@ -123,20 +185,27 @@ __noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *key, struct vnet_
 	if (!net)
 		return -1;
 	route_query(&q, &key->dst, &key->src, is_v4(&key->src), key->proto, uplink);
-	if (bpf_fib_lookup(ctx, &q, sizeof(q), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
+	route_query_ports(&q, key->dport_be, key->sport_be);
+	rc = bpf_fib_lookup(ctx, &q, sizeof(q), 0);
+	if ((rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH) ||
 	    q.ifindex != net->gateway_ifindex)
 		return -1;
+	leg->hop.ifindex = q.ifindex;
+	leg->hop.slot = 0;
+	leg->hop_flags = 0;
+	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
+		return note_next_hop(&q);
 	where.network = network;
 	__builtin_memcpy(where.mac, q.dmac, 6);
 	port = bpf_map_lookup_elem(&fdb, &where);
-	if (!port)
-		return -1;
+	if (port) {
+		leg->hop.ifindex = port->ifindex;
+		leg->hop.slot = port->slot;
+		leg->hop_flags = port->flags;
+	}
 	__builtin_memcpy(leg->hop.dmac, q.dmac, 6);
 	__builtin_memcpy(leg->hop.smac, q.smac, 6);
-	leg->hop.ifindex = port->ifindex;
-	leg->hop.slot = port->slot;
 	leg->hop.mtu = q.mtu_result;
-	leg->hop_flags = port->flags;
 	leg->hop.tick = tick_now();
 	return 0;
 }
@@ -162,6 +231,17 @@ static __always_inline int too_big(struct pkt_ctx *ctx, const struct packet *p, 
 		}
 	}
 	return mtu && bytes > mtu;
+}
+
+/*
+ * The same of a way whose next hop is not known, by the device's MTU. Told the IP packet's length, the kernel
+ * leaves link headers out of it, which the two devices need not have alike; segments it measures itself.
+ */
+static __always_inline int too_big_for(struct pkt_ctx *ctx, const struct packet *p, u32 ifindex)
+{
+	u32 bytes = segment_bytes(ctx) ? 0 : p->l3_bytes;
+
+	return bpf_check_mtu(ctx, ifindex, &bytes, 0, bytes ? 0 : BPF_MTU_CHK_SEGS) != 0;
 }
 
 static __always_inline int write_macs(struct pkt_ctx *ctx, const struct vnet_hop *hop)

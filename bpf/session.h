@@ -9,9 +9,14 @@
 
 #include "bpf/packet.h"
 
-/* Seconds. RFC 5382 REQ-5 (TCP), RFC 4787 REQ-5 (UDP), RFC 5508 REQ-2 (ICMP); see docs/rfc.md. */
+/*
+ * Seconds. RFC 5382 REQ-5 (TCP), RFC 4787 REQ-5 (UDP), RFC 5508 REQ-2 (ICMP); see docs/rfc.md. An idle
+ * connection is kept as long as Linux keeps it, and while its network's table is half full as long as the RFC
+ * asks for.
+ */
 const volatile __u32 timeout_tcp_opening = 240;
-const volatile __u32 timeout_tcp_established = 7440;
+const volatile __u32 timeout_tcp_established = 432000;
+const volatile __u32 timeout_tcp_established_pressed = 7440;
 const volatile __u32 timeout_tcp_closing = 240;
 const volatile __u32 timeout_tcp_closed = 10;
 const volatile __u32 timeout_udp_new = 120;
@@ -19,12 +24,18 @@ const volatile __u32 timeout_udp_established = 300;
 const volatile __u32 timeout_icmp = 60;
 const volatile __u32 timeout_other = 600;
 
-static __always_inline void usage_add(u32 slot, int n)
+/* What is begun from outside has a share of its own: it can never use up the guests'. */
+static __always_inline u32 *sessions_of(struct vnet_usage *u, u32 session_flags)
+{
+	return session_flags & VNET_SESSION_F_INBOUND ? &u->inbound : &u->sessions;
+}
+
+static __always_inline void usage_add(u32 slot, u32 session_flags, int n)
 {
 	struct vnet_usage *u = bpf_map_lookup_elem(&usage, &slot);
 
 	if (u)
-		__sync_fetch_and_add(&u->sessions, n);
+		__sync_fetch_and_add(sessions_of(u, session_flags), n);
 }
 
 static __always_inline u32 session_timeout(u8 proto, u8 state)
@@ -73,7 +84,7 @@ __noinline int session_delete(struct vnet_flow *flow)
 	struct vnet_flow *key = bpf_map_lookup_elem(&deleting_room, &zero);
 	struct vnet_flow *answer, *owner;
 	struct vnet_session *s;
-	u32 network, port;
+	u32 network, port, flags;
 
 	if (!flow || !key)
 		return 0;
@@ -84,15 +95,16 @@ __noinline int session_delete(struct vnet_flow *flow)
 		return 0;
 	network = s->network;
 	port = s->port;
+	flags = s->flags;
 	reverse_of(key, s, answer);
 	if (bpf_map_delete_elem(&sessions, key))
 		return 0;
 	owner = bpf_map_lookup_elem(&reverse, answer);
 	if (owner && addr_equal(&owner->src, &key->src) && owner->sport_be == key->sport_be)
 		bpf_map_delete_elem(&reverse, answer);
-	usage_add(network, -1);
+	usage_add(network, flags, -1);
 	if (port)
-		usage_add(port, -1);
+		usage_add(port, flags, -1);
 	return 0;
 }
 
@@ -120,25 +132,53 @@ static __always_inline struct vnet_session *session_inbound(struct vnet_flow *fl
 	return *key ? bpf_map_lookup_elem(&sessions, *key) : NULL;
 }
 
-static __noinline int track_tcp(struct vnet_session *s, u32 tcp_flags, u32 direction)
+static __always_inline u32 opener_of(const struct vnet_session *s)
+{
+	return s->flags & VNET_SESSION_F_INBOUND ? VNET_IN : VNET_OUT;
+}
+
+/* Data sent with or right behind a SYN/ACK (RFC 7413) may be acknowledged with it. */
+#define ACK_WINDOW 0x10000
+
+/*
+ * Only who gets the answers knows what to acknowledge: a SYN with a forged sender never becomes a connection.
+ * One that is met in its middle (a guest's, older than our table) shows no SYN/ACK, and needs an answer only.
+ */
+static __always_inline int establishes(const struct vnet_session *s, const struct packet *p, u32 direction)
+{
+	if (s->flags & VNET_SESSION_F_ANSWERED)
+		return direction == opener_of(s) && p->tcp_flags & TCP_ACK &&
+		       p->ack - s->expected_ack < ACK_WINDOW;
+	return !(s->flags & VNET_SESSION_F_INBOUND) && direction != VNET_OUT;
+}
+
+static __noinline int track_tcp(struct vnet_session *s, const struct packet *p, u32 direction)
 {
 	u8 fin = direction == VNET_OUT ? VNET_SESSION_F_FIN_OUT : VNET_SESSION_F_FIN_IN;
-	u32 opener;
-	u8 before;
+	u8 tcp_flags, before;
 
-	if (!s)
+	if (!s || !p)
 		return 0;
+	tcp_flags = p->tcp_flags;
+	if (s->state == VNET_SESSION_NEW && !(tcp_flags & (TCP_SYN | TCP_RST))) {
+		if (establishes(s, p, direction))
+			s->state = VNET_SESSION_ESTABLISHED;
+		else if (s->flags & VNET_SESSION_F_INBOUND)
+			return 0;
+	}
 	before = s->state;
-	opener = s->flags & VNET_SESSION_F_INBOUND ? VNET_IN : VNET_OUT;
 	if (tcp_flags & TCP_RST) {
 		s->state = VNET_SESSION_CLOSED;
 	} else if (tcp_flags & TCP_SYN) {
 		if (tcp_flags & TCP_ACK) {
-			if (direction != opener && s->state == VNET_SESSION_NEW)
-				s->state = VNET_SESSION_ESTABLISHED;
-		} else if (direction == opener && before >= VNET_SESSION_CLOSING) {
+			if (direction != opener_of(s) && before == VNET_SESSION_NEW) {
+				s->expected_ack = p->seq + 1;
+				s->flags |= VNET_SESSION_F_ANSWERED;
+			}
+		} else if (direction == opener_of(s) && before >= VNET_SESSION_CLOSING) {
 			/* The 5-tuple is used again for a new connection. */
-			s->flags &= ~(VNET_SESSION_F_FIN_OUT | VNET_SESSION_F_FIN_IN);
+			s->flags &=
+				~(VNET_SESSION_F_FIN_OUT | VNET_SESSION_F_FIN_IN | VNET_SESSION_F_ANSWERED);
 			s->state = VNET_SESSION_NEW;
 		}
 	} else if (tcp_flags & TCP_FIN) {
@@ -146,8 +186,6 @@ static __noinline int track_tcp(struct vnet_session *s, u32 tcp_flags, u32 direc
 		s->state = (s->flags & VNET_SESSION_F_FIN_OUT) && (s->flags & VNET_SESSION_F_FIN_IN)
 				   ? VNET_SESSION_CLOSED
 				   : VNET_SESSION_CLOSING;
-	} else if (before == VNET_SESSION_NEW && direction != opener) {
-		s->state = VNET_SESSION_ESTABLISHED; /* picked up in the middle */
 	} else if (before == VNET_SESSION_CLOSED &&
 		   !(s->flags & (VNET_SESSION_F_FIN_OUT | VNET_SESSION_F_FIN_IN))) {
 		/* Life after a reset: it was forged or lost. Nobody's connection ends by a guess. */
@@ -171,11 +209,13 @@ static __always_inline void session_use(struct vnet_session *s, const struct pac
 	if (p->proto == IPPROTO_TCP) {
 		if (unlikely((p->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST)) ||
 			     s->state != VNET_SESSION_ESTABLISHED))
-			track_tcp(s, p->tcp_flags, direction);
-	} else if (s->state == VNET_SESSION_NEW) {
-		u32 opener = s->flags & VNET_SESSION_F_INBOUND ? VNET_IN : VNET_OUT;
-
-		if (direction != opener)
+			track_tcp(s, p, direction);
+	} else if (unlikely(s->state == VNET_SESSION_NEW)) {
+		/* Begun from outside, an answer alone says nothing: its way may have been to a forged sender.
+		 */
+		if (direction != opener_of(s))
+			s->flags |= VNET_SESSION_F_ANSWERED;
+		if (s->flags & VNET_SESSION_F_ANSWERED && direction == VNET_IN)
 			s->state = VNET_SESSION_ESTABLISHED;
 	}
 }

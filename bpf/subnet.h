@@ -20,6 +20,19 @@ static __always_inline u32 flags_of_network(u32 slot)
 	return net ? net->flags : 0;
 }
 
+static __always_inline int is_hidden(u32 network)
+{
+	return !(flags_of_network(network) & VNET_NETWORK_F_VISIBLE);
+}
+
+/* Nobody else may claim it; where the host's firewall alone decides (open), that is its affair. */
+static __always_inline int is_guests(const struct vnet_addr *source)
+{
+	struct vnet_subnet *claimed = subnet_of(source);
+
+	return claimed && !(flags_of_network(claimed->network) & VNET_NETWORK_F_OPEN);
+}
+
 /* Whom a packet is from and to, as its own header says. */
 static __always_inline const struct vnet_addr *packet_source(const struct packet *p)
 {

@@ -12,6 +12,7 @@
 
 #include "bpf/checksum.h"
 #include "bpf/packet.h"
+#include "bpf/sctp.h"
 
 /* Which end of the flow is rewritten, and to what. */
 struct rewrite {
@@ -76,6 +77,11 @@ static __always_inline int translate_plain(struct __sk_buff *skb, struct packet 
 		    write_bytes(skb, at + port_offset(p->proto, r->source), &r->to_port_be, 2))
 			return -1;
 	}
+	if (unlikely(p->proto == IPPROTO_SCTP) && r->from_port_be != r->to_port_be &&
+	    !(p->flags & PACKET_LATER) &&
+	    rewrite_sctp_port(skb, p, port_offset(p->proto, r->source),
+			      (u32)r->from_port_be << 16 | r->to_port_be))
+		return -1;
 	return p->family == 4 ? rewrite_addr_v4(skb, p->l3, r) : rewrite_addr_v6(skb, p->l3, r);
 }
 

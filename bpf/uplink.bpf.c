@@ -6,27 +6,109 @@
  */
 #include "bpf/binding.h"
 #include "bpf/deliver.h"
+#include "bpf/held.h"
+#include "bpf/host_nat.h"
 #include "bpf/outside.h"
+#include "bpf/vlan.h"
 
 const volatile __u32 link_header = ETH_HLEN; /* 0: an interface without one (WireGuard, PPP) */
+const volatile __u8 is_bridge;
+
+/* What is in a frame of a VLAN: its device's own programs have judged it, or it has none. */
+__noinline int parse_behind_tags(struct __sk_buff *skb, struct packet *p)
+{
+	struct behind_tags at = {};
+
+	if (!p)
+		return DROP(MALFORMED);
+	pass_tags(skb, &at);
+	return parse_at(skb, p, at.l3, at.protocol);
+}
+
+/* The network that a packet came in by, at its gateway; NULL: the host's own, or from elsewhere. */
+static __always_inline struct vnet_network *network_before(struct __sk_buff *skb)
+{
+	struct vnet_device *from = skb->ingress_ifindex ? device_of(skb->ingress_ifindex) : NULL;
+	u32 slot;
+
+	if (!from || from->role != VNET_DEVICE_GATEWAY)
+		return NULL;
+	slot = from->slot;
+	return bpf_map_lookup_elem(&networks, &slot);
+}
+
+static __always_inline int leaves_as_hosts(struct vnet_network *before, const struct packet *p, int err)
+{
+	if (err || before->flags & VNET_NETWORK_F_ISOLATED || is_wrapped(p) ||
+	    (before->uplink_ifindex && before->uplink_ifindex != uplink_ifindex))
+		return DROP(NO_WAY_OUT);
+	return TC_ACT_OK;
+}
+
+/* A guest's address as the source: from its own gateway, or from the host, whose gateway address is one, too.
+ */
+static __always_inline int comes_from(struct __sk_buff *skb, u32 network)
+{
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	u32 by = skb->ingress_ifindex;
+
+	return net && (!by || by == net->gateway_ifindex || by == net->gateway_vrf ||
+		       net->flags & VNET_NETWORK_F_OPEN);
+}
+
+/*
+ * A datagram of the host's, or one that its NAT has given the host's address: if a guest has been given the
+ * same flow's answers since the port was free, it gets other ones.
+ */
+__noinline int yield_to_host(struct packet *p)
+{
+	struct vnet_flow answer = {};
+	struct vnet_flow *owner;
+	struct vnet_session *s;
+
+	if (!p || p->proto != IPPROTO_UDP || p->flags & (PACKET_LATER | PACKET_ERROR))
+		return 0;
+	answer.src = p->flow.dst;
+	answer.dst = p->flow.src;
+	answer.sport_be = p->flow.dport_be;
+	answer.dport_be = p->flow.sport_be;
+	answer.proto = p->proto;
+	s = session_inbound(&answer, &owner);
+	return s && owner && !(s->flags & VNET_SESSION_F_INBOUND) ? session_delete(owner) : 0;
+}
 
 static __always_inline int out(struct __sk_buff *skb, struct packet *p)
 {
-	struct vnet_subnet *from;
-	int err = parse(skb, p, link_header);
+	struct vnet_network *before = network_before(skb);
+	u32 hidden = before && !(before->flags & VNET_NETWORK_F_VISIBLE);
+	struct vnet_subnet *from, *to;
+	int tagged = is_tagged(skb);
+	int err = unlikely(tagged) ? parse_behind_tags(skb, p) : parse(skb, p, link_header);
 
 	/* A header that cannot be read hides whose packet it is; the host's own stack sends none. */
 	if (!p->family)
-		return err;
+		return hidden ? DROP(NO_WAY_OUT) : err;
 	from = subnet_of(packet_source(p));
-	if (!from && (err || !(p->flags & PACKET_ERROR)))
+	to = subnet_of(packet_target(p));
+	/* What the host itself answers to a hidden guest leaves by that guest's gateway, or not at all. */
+	if (to && is_hidden(to->network) && (!from || from->network == to->network))
+		return DROP(NO_WAY_OUT);
+	if (!from && hidden)
+		return leaves_as_hosts(before, p, err);
+	if (!from && (err || !(p->flags & PACKET_ERROR))) {
+		/* From a gateway of ours it is what an interface above this one has translated already. */
+		if (!err && !before)
+			yield_to_host(p);
 		return TC_ACT_OK;
+	}
 	if (err)
 		return err;
+	if (from && !comes_from(skb, from->network))
+		return DROP(SPOOFED_SOURCE);
 	if (is_group_or_local(p))
-		return from && !(flags_of_network(from->network) & VNET_NETWORK_F_VISIBLE)
-			       ? DROP(NOT_ROUTABLE)
-			       : TC_ACT_OK;
+		return from && is_hidden(from->network) ? DROP(NOT_ROUTABLE) : TC_ACT_OK;
+	if (unlikely(tagged))
+		return from && is_hidden(from->network) ? DROP(VLAN_TAGGED) : TC_ACT_OK;
 	return depart(skb, p, from, uplink_ifindex);
 }
 
@@ -90,39 +172,83 @@ __noinline int admit_forward(struct __sk_buff *skb, struct packet *p)
 	m->key.dport_be = p->flow.sport_be;
 	m->key.proto = p->proto;
 	a.network = to->network;
+	a.flags |= leads_back(skb, &m->key, a.network, uplink_ifindex) ? VNET_SESSION_F_PLAIN
+								       : VNET_SESSION_F_STACK;
 	a.nat = p->flow.dst;
 	a.nat_port_be = p->flow.dport_be;
 	return session_create(skb, &m->key, &a);
+}
+
+/* For what comes in by an interface without one, and goes to a guest. */
+static __always_inline int add_link_header(struct __sk_buff *skb, struct packet *p)
+{
+	__be16 protocol = skb->protocol;
+
+	if (bpf_skb_change_head(skb, ETH_HLEN, 0) || bpf_skb_store_bytes(skb, 12, &protocol, 2, 0))
+		return -1;
+	p->l3 += ETH_HLEN;
+	p->l4 += ETH_HLEN;
+	p->quoted += ETH_HLEN;
+	p->quoted_l4 += ETH_HLEN;
+	return 0;
+}
+
+/* As route_in(), of what may go past the stack at all. */
+static __always_inline int way_in(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
+				  struct vnet_flow *key)
+{
+	struct vnet_leg *leg = &s->leg[VNET_IN];
+	int way;
+
+	if (unlikely(!(s->flags & VNET_SESSION_F_PLAIN) || p->ttl <= 1 || p->flags & PACKET_OPTIONS ||
+		     (p->flags & PACKET_FIRST && fragment_was_overtaken(p))))
+		return -1;
+	way = likely(leg->hop.tick == tick_now()) ? 0 : route_in(skb, key, leg, s->network, uplink_ifindex);
+	if (unlikely(way > 0))
+		return too_big_for(skb, p, leg->hop.ifindex) ? -1 : 1;
+	return way < 0 || too_big(skb, p, leg->hop.mtu) ? -1 : 0;
+}
+
+/*
+ * With br_netfilter, connection tracking has seen a bridge's packet already, as it was before it was
+ * translated here, and would not look again. What comes in anew is new to it.
+ */
+static __always_inline int come_in_again(struct __sk_buff *skb)
+{
+	mark_done(skb);
+	return bpf_redirect(uplink_ifindex, BPF_F_INGRESS);
 }
 
 static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
 				     struct vnet_flow *key)
 {
 	struct vnet_leg *leg = &s->leg[VNET_IN];
+	int way = way_in(skb, p, s, key), fast = way >= 0;
 	struct rewrite r = {};
-	u32 now = tick_now();
-	int fast, err;
+	int err;
 
-	fast = link_header == ETH_HLEN && p->ttl > 1 && !(p->flags & PACKET_OPTIONS) &&
-	       (leg->hop.tick == now || !route_in(skb, key, leg, s->network, uplink_ifindex));
-	if (fast && too_big(skb, p, leg->hop.mtu))
-		fast = 0;
-	if (p->flags & PACKET_FIRST)
+	if (unlikely(p->flags & PACKET_FIRST)) {
 		fragment_note(p, !fast);
-	session_use(s, p, VNET_IN, now, skb->len);
+		if (release_held(skb, p))
+			return DROP(WRITE_FAILED);
+	}
+	session_use(s, p, VNET_IN, tick_now(), skb->len);
 	r.from = p->flow.dst;
 	r.to = key->src;
 	r.from_port_be = p->flow.dport_be;
 	r.to_port_be = key->sport_be;
-	if (fast && (decrement_ttl(skb, p) || write_macs(skb, &leg->hop)))
+	if (fast && ((link_header != ETH_HLEN && add_link_header(skb, p)) || decrement_ttl(skb, p) ||
+		     (!way && write_macs(skb, &leg->hop))))
 		return DROP(WRITE_FAILED);
 	err = translate(skb, p, &r, 1);
 	if (err)
 		return err;
-	if (fast)
+	if (likely(fast && leg->hop.slot))
 		return deliver(skb, leg->hop.ifindex, leg->hop.slot, leg->hop_flags, 1);
+	if (fast)
+		return deliver_by_gateway(skb, leg->hop.ifindex, !way);
 	skb->tc_index = VNET_TC_INDEX_ADMITTED;
-	return TC_ACT_OK;
+	return is_bridge ? come_in_again(skb) : TC_ACT_OK;
 }
 
 /* Behind bypass networks nobody else judges: the session is made before the host's rules. */
@@ -132,10 +258,43 @@ static __always_inline struct vnet_session *admit_bypassed(struct __sk_buff *skb
 	struct vnet_subnet *to = subnet_of(packet_target(p));
 
 	if (!to || !(flags_of_network(to->network) & VNET_NETWORK_F_BYPASS) ||
-	    unknown(packet_source(p), to) || !(flags_of_network(to->network) & VNET_NETWORK_F_VISIBLE) ||
-	    !admit_visible(skb, p, to->network, 0, uplink_ifindex))
+	    unknown(packet_source(p), to) || !(flags_of_network(to->network) & VNET_NETWORK_F_VISIBLE))
+		return NULL;
+	hand_up(p); /* in front of the host's NAT it is as it came */
+	if (!admit_visible(skb, p, to->network, 0, uplink_ifindex))
 		return NULL;
 	return session_inbound(&p->flow, found);
+}
+
+static __always_inline void follow_first(struct __sk_buff *skb, struct packet *p)
+{
+	int way = fragment_follow(p);
+
+	if (way == 2)
+		p->flags |= PACKET_OPTIONS; /* its first one is with the host stack */
+	if (way)
+		return;
+	if (subnet_of(packet_target(p)))
+		fragment_note_early(p);
+	else
+		hold(skb, p);
+}
+
+/* No session of ours. */
+static __always_inline int pass_to_host(struct __sk_buff *skb, struct packet *p)
+{
+	struct vnet_subnet *to = subnet_of(packet_target(p));
+	int turned = is_bridge && to && host_nat_has_turned(skb);
+	int refused = unknown(packet_source(p), turned ? NULL : to);
+
+	if (refused)
+		return refused;
+	/* What is the host's own is no news to the gateway: a guest's packet may wait for just this. */
+	if (to && !turned)
+		hand_up(p);
+	else
+		skb->tc_index = VNET_TC_INDEX_JUDGED;
+	return TC_ACT_OK;
 }
 
 static __always_inline int in(struct __sk_buff *skb, struct packet *p)
@@ -143,12 +302,13 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 	struct vnet_session *s;
 	struct vnet_flow *found;
 	struct vnet_flow key;
-	int err;
+	int tagged, err;
 
 	/* The host's own multicast, looped back to its listeners: it has no link header. */
 	if (skb->pkt_type == PACKET_LOOPBACK)
 		return TC_ACT_OK;
-	err = parse(skb, p, link_header);
+	tagged = is_tagged(skb);
+	err = unlikely(tagged) ? parse_behind_tags(skb, p) : parse(skb, p, link_header);
 	/* What cannot be read is the host's to judge, unless it is aimed at a guest. */
 	if (!p->family)
 		return TC_ACT_OK;
@@ -160,9 +320,12 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 
 		return refused || !to ? refused : err;
 	}
-	if (p->flags & PACKET_LATER && fragment_follow(p) == 2)
-		p->flags |= PACKET_OPTIONS; /* its first one is with the host stack */
+	if (unlikely(p->flags & PACKET_LATER))
+		follow_first(skb, p);
 	s = session_inbound(&p->flow, &found);
+	/* Of a VLAN: translated, admitted and counted where its device takes it in, if there is one. */
+	if (unlikely(tagged))
+		return s ? TC_ACT_OK : unknown(packet_source(p), subnet_of(packet_target(p)));
 	if (!s) {
 		err = exceeds_new_flows(p);
 		if (err)
@@ -181,7 +344,7 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 		key = *found;
 		return take_back(skb, p, s, &key);
 	}
-	return unknown(packet_source(p), subnet_of(packet_target(p)));
+	return pass_to_host(skb, p);
 }
 
 SEC("tc")
@@ -190,7 +353,11 @@ int uplink_ingress(struct __sk_buff *skb)
 	u32 bytes = skb->len;
 	struct packet *p = packet_room();
 
+	if (unlikely(is_bridge && is_done(skb)))
+		return PASS;
 	skb->tc_index = 0;
+	if (unlikely(is_tagged(skb)))
+		pop_priority_tags(skb);
 	return leave(skb, VNET_HOOK_UPLINK_INGRESS, p ? in(skb, p) : DROP(MALFORMED), uplink_slot, COUNT_RX,
 		     bytes);
 }

@@ -9,6 +9,7 @@
 #include "bpf/inbound.h"
 #include "bpf/outside.h"
 #include "bpf/route.h"
+#include "bpf/vlan.h"
 
 /*
  * Nothing from outside can be an answer to these addresses: guests of this family have another one there,
@@ -30,7 +31,7 @@ static __noinline struct vnet_port *port_towards(struct xdp_md *ctx, struct pack
 
 	if (!net)
 		return NULL;
-	route_query(&q, packet_source(p), packet_target(p), p->family == 4, p->proto, uplink_ifindex);
+	route_query_packet(&q, p, uplink_ifindex);
 	if (bpf_fib_lookup(ctx, &q, sizeof(q), 0) != BPF_FIB_LKUP_RET_SUCCESS ||
 	    q.ifindex != net->gateway_ifindex)
 		return NULL;
@@ -56,13 +57,11 @@ struct ends {
 };
 
 /* Most frames are decided by their addresses: nothing else of them is looked at. */
-static __always_inline void read_ends(struct xdp_md *ctx, struct ends *e)
+static __always_inline void read_ends(struct xdp_md *ctx, struct ends *e, u32 l3, __be16 protocol)
 {
-	__be16 protocol = protocol_of(ctx);
-
 	e->family = 0;
 	if (protocol == bpf_htons(ETH_P_IP)) {
-		struct iphdr *ip = linear(ctx, ETH_HLEN, sizeof(*ip));
+		struct iphdr *ip = linear(ctx, l3, sizeof(*ip));
 
 		if (!ip || ip->version != 4 || ip->ihl < 5)
 			return;
@@ -70,9 +69,9 @@ static __always_inline void read_ends(struct xdp_md *ctx, struct ends *e)
 		addr_from_v4(&e->dst, ip->daddr);
 		e->family = 4;
 	} else if (protocol == bpf_htons(ETH_P_IPV6)) {
-		struct ipv6hdr *ip = linear(ctx, ETH_HLEN, sizeof(*ip));
+		struct ipv6hdr *ip = linear(ctx, l3, sizeof(*ip));
 
-		if (!ip || ip->version != 6)
+		if (!ip || ip->version != 6 || is_mapped_v4(&ip->saddr) || is_mapped_v4(&ip->daddr))
 			return;
 		addr_from_v6(&e->src, &ip->saddr);
 		addr_from_v6(&e->dst, &ip->daddr);
@@ -81,16 +80,17 @@ static __always_inline void read_ends(struct xdp_md *ctx, struct ends *e)
 }
 
 /* May belong to a session, or begin one. refused: what holds if not. XDP_REDIRECT: it is on its way. */
-static __noinline int judge_flow(struct xdp_md *ctx, u32 network, u32 refused)
+static __noinline int judge_flow(struct xdp_md *ctx, u32 l3, u32 network, u32 refused)
 {
 	struct packet *p = packet_room();
 	struct vnet_session *s;
 	struct vnet_flow *key;
+	__be16 protocol;
 	int err;
 
-	if (!p)
+	if (!p || load_bytes(ctx, l3 - 2, &protocol, sizeof(protocol)))
 		return 0;
-	err = parse(ctx, p, ETH_HLEN);
+	err = parse_at(ctx, p, l3, protocol);
 	if (err)
 		return refused || !network ? -refused : err;
 	/* Only the first of a fragmented packet has ports; tc has seen it, and knows. */
@@ -98,20 +98,22 @@ static __noinline int judge_flow(struct xdp_md *ctx, u32 network, u32 refused)
 		return refused == VNET_DROP_SPOOFED_SOURCE ? -refused : 0;
 	s = session_inbound(&p->flow, &key);
 	if (s && key)
-		return forwards_small ? forward(ctx, p, s, key) : 0;
+		return forwards_small && p->l3 == ETH_HLEN && s->flags & VNET_SESSION_F_PLAIN
+			       ? forward(ctx, p, s, key)
+			       : 0;
 	if (refused)
 		return -refused;
 	err = exceeds_new_flows(p);
 	return err || !network ? err : port_policy(ctx, p, network);
 }
 
-static __always_inline int judge(struct xdp_md *ctx)
+static __always_inline int judge_at(struct xdp_md *ctx, u32 l3, __be16 protocol)
 {
 	struct vnet_subnet *to;
 	struct ends e;
 	u32 refused;
 
-	read_ends(ctx, &e);
+	read_ends(ctx, &e, l3, protocol);
 	if (!e.family)
 		return 0;
 	if (is_blocked(&e.src))
@@ -121,7 +123,23 @@ static __always_inline int judge(struct xdp_md *ctx)
 	if (to ? has_no_sessions(flags_of_network(to->network), e.family)
 	       : refused || !(limits_new_flows || (forwards_small && is_small_frame(ctx))))
 		return -refused;
-	return judge_flow(ctx, to ? to->network : 0, refused);
+	return judge_flow(ctx, l3, to ? to->network : 0, refused);
+}
+
+/* Priority tags are passed over. What belongs to a VLAN is for tc: here a driver may have hidden the tag. */
+static __noinline int judge_tagged(struct xdp_md *ctx)
+{
+	struct behind_tags at = {};
+
+	pass_tags(ctx, &at);
+	return at.vlan ? 0 : judge_at(ctx, at.l3, at.protocol);
+}
+
+static __always_inline int judge(struct xdp_md *ctx)
+{
+	__be16 protocol = protocol_of(ctx);
+
+	return unlikely(is_vlan(protocol)) ? judge_tagged(ctx) : judge_at(ctx, ETH_HLEN, protocol);
 }
 
 SEC("xdp.frags")

@@ -37,9 +37,14 @@ CLI::App* network_verb(CLI::App& app, Parsed& to, const char* name, const char* 
 }
 
 void add_port_options(CLI::App* sub, PortWords& to) {
-  sub->add_option("--mac", to.mac, "The guest's MAC address, the only one allowed; default: learned");
+  sub->add_option(
+      "--mac", to.mac,
+      "The guest's MAC address, the only one allowed; any: whatever it sends from; default: learned");
   sub->add_option("--ip", to.ips, "An address of the guest (repeatable); none: no fixed ones")
       ->allow_extra_args(false);
+  auto* only = sub->add_flag("--ip-only", to.ip_only, "No IPv6 address that the guest makes up beside --ip");
+  sub->add_flag("--no-ip-only", to.not_ip_only, "These, too, where the network advertises a prefix")
+      ->excludes(only);
   sub->add_option("--filter", to.filters,
                   "What the guest may not send (repeatable): clean-traffic, no-mac-spoofing, no-ip-spoofing, "
                   "no-arp-spoofing, no-ipv6-spoofing, no-ip-multicast; allow-dhcp-server; none: no filter")
@@ -267,7 +272,8 @@ Result<void> check_attach(const Parsed& parsed) {
   if (!all && parsed.port.interfaces.empty())
     return invalid("attach: IFACE is required, or --all-members NET");
   if (!all && parsed.port.network.empty()) return invalid("attach: --network is required");
-  if ((all || parsed.port.interfaces.size() > 1) && (!parsed.port.mac.empty() || !parsed.port.ips.empty()))
+  bool names_a_guest = (!parsed.port.mac.empty() && parsed.port.mac != any_mac) || !parsed.port.ips.empty();
+  if ((all || parsed.port.interfaces.size() > 1) && names_a_guest)
     return invalid("--mac and --ip are one guest's: attach its interface alone");
   return {};
 }

@@ -2,6 +2,7 @@
 // The command line as values: parsed and validated before anything is touched.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -55,12 +56,14 @@ struct VerbHelp {
 };
 std::vector<VerbHelp> describe_verbs();  // those that --help lists
 
+inline constexpr const char* any_mac = "any";  // --mac any
+
 // What attach and set were given, as typed; checked and turned into a request.
 struct PortWords {
   std::vector<std::string> interfaces;
   std::string network, mac, inbound, model, portgroup, link;
   std::vector<std::string> ips, filters, allow;
-  bool isolated = false, not_isolated = false;
+  bool isolated = false, not_isolated = false, ip_only = false, not_ip_only = false;
 };
 // One for each interface, in their order; without any, one that names none.
 Result<std::vector<PortRequest>> to_requests(const PortWords& words);

@@ -12,7 +12,9 @@ namespace {
 
 Result<Mac> parse_mac(const std::string& text) {
   auto mac = Mac::parse(text);
-  if (!mac) return invalid(fmt::format("--mac: '{}' is not a MAC address (like 52:54:00:12:34:56)", text));
+  if (!mac)
+    return invalid(
+        fmt::format("--mac: '{}' is neither a MAC address (like 52:54:00:12:34:56) nor any", text));
   if (mac->is_multicast()) return invalid(fmt::format("--mac: {} is a multicast address", text));
   if (*mac == Mac{}) return invalid("--mac: all zeros is no address");
   return *mac;
@@ -68,7 +70,10 @@ Result<void> each(const std::vector<std::string>& words, Result<T> (*parse)(cons
 Result<std::vector<PortRequest>> to_requests(const PortWords& words) {
   PortRequest request{.interface = {}, .network = words.network};
   if (!words.mac.empty()) {
-    VNET_ASSIGN(request.mac, parse_mac(words.mac));
+    request.any_mac = words.mac == any_mac;
+    if (!*request.any_mac) {
+      VNET_ASSIGN(request.mac, parse_mac(words.mac));
+    }
   }
   VNET_TRY(each(words.ips, parse_ip, request.ips));
   VNET_TRY(each(words.filters, parse_filter, request.filters));
@@ -76,6 +81,8 @@ Result<std::vector<PortRequest>> to_requests(const PortWords& words) {
   if (!words.inbound.empty()) {
     VNET_ASSIGN(request.inbound, parse_inbound(words.inbound));
   }
+  if (words.ip_only) request.ip_only = true;
+  if (words.not_ip_only) request.ip_only = false;
   if (words.isolated) request.isolated = true;
   if (words.not_isolated) request.isolated = false;
   if (!words.model.empty()) {

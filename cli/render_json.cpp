@@ -5,13 +5,19 @@ namespace vnet::cli {
 namespace {
 
 Json network_json(const NetworkSummary& network) {
-  return {{"name", network.name},
-          {"uuid", network.uuid},
-          {"mode", mode_name(network.mode)},
-          {"state", network.active ? "active" : "inactive"},
-          {"gateway", network.gateway},
-          {"autostart", network.autostart},
-          {"ports", network.ports}};
+  Json json{{"name", network.name},
+            {"uuid", network.uuid},
+            {"mode", mode_name(network.mode)},
+            {"state", network.active ? "active" : "inactive"},
+            {"gateway", network.gateway},
+            {"autostart", network.autostart},
+            {"ports", network.ports}};
+  if (!network.unguarded.empty()) json["unguarded"] = network.unguarded;
+  return json;
+}
+
+const char* guard_word(bool any_mac) {
+  return any_mac ? "any" : "fixed";
 }
 
 void add_counters(Json& to, const Counters& counters) {
@@ -36,6 +42,10 @@ Json show_json(const NetworkDetails& details) {
   Json json = network_json(details.summary);
   json["addresses"] = Json::array();
   for (const auto& ip : network.ips) json["addresses"].push_back(ip.gateway.text());
+  json["added_addresses"] = Json::array();
+  for (const auto& [address, refused] : details.added)
+    json["added_addresses"].push_back(
+        {{"address", address.text()}, {"refused", refused.empty() ? Json() : Json(refused)}});
   json["mac"] = network.mac ? Json(network.mac->text()) : Json();
   json["mtu"] = network.mtu ? Json(*network.mtu) : Json();
   json["domain"] = network.domain ? Json(network.domain->name) : Json();
@@ -47,6 +57,7 @@ Json show_json(const NetworkDetails& details) {
     json["xdp_ports"][port] = why.empty() ? Json() : Json(why);
   json["routes"] = details.routes;
   json["shortcut"] = details.shortcut ? Json(*details.shortcut) : Json();
+  json["guard"] = {{"mac", guard_word(takes_any_mac(network, ""))}};
   json["dnsmasq"] = details.dnsmasq_running;
   json["host_firewall"] = network.settings.host_firewall == HostFirewall::Honor ? "honor" : "bypass";
   json["sessions"] = details.sessions;
@@ -83,6 +94,11 @@ Json rate_json(const std::optional<Bandwidth>& rate) {
   return {{"average", rate->average}, {"peak", rate->peak}, {"burst", rate->burst}};
 }
 
+Json mac_json(const PortInfo& port) {
+  if (port.any_mac) return "any";
+  return port.mac ? Json(port.mac->text()) : Json();
+}
+
 Json vlan_json(const PortInfo& port) {
   if (!port.vlan) return {};
   Json json{{"trunk", port.vlan->trunk}, {"applied", port.vlan_held}, {"tags", Json::array()}};
@@ -98,12 +114,14 @@ Json vlan_json(const PortInfo& port) {
 Json ports_json(const std::vector<PortInfo>& ports) {
   Json all = Json::array();
   for (const auto& port : ports) {
-    Json json{{"interface", port.interface}, {"network", port.network},
-              {"type", port.type},           {"source", port.source},
-              {"model", port.model},         {"mac", port.mac ? Json(port.mac->text()) : Json()}};
+    Json json{{"interface", port.interface}, {"network", port.network}, {"type", port.type},
+              {"source", port.source},       {"model", port.model},     {"mac", mac_json(port)}};
     json["ips"] = Json::array();
     for (const auto& ip : port.ips) json["ips"].push_back(ip.text());
+    json["ip_only"] = port.ip_only;
     json["state"] = port.up ? "up" : "down";
+    if (!port.attached) json["attached"] = false;
+    if (!port.unguarded.empty()) json["unguarded"] = port.unguarded;
     json["filters"] = port.filters;
     json["inbound"] = inbound_name(port.inbound);
     json["allow"] = port.allow;

@@ -37,12 +37,23 @@ void add_drops(Table& table, const std::string& where, const Counters& counters)
     table.add({printable(where), reason, std::to_string(count)});
 }
 
+const char* state_word(const NetworkSummary& network) {
+  if (!network.active) return "inactive";
+  return network.unguarded.empty() ? "active" : "active, unguarded";
+}
+
+const char* state_word(const PortInfo& port) {
+  if (!port.attached) return "unattached";
+  if (!port.unguarded.empty()) return "unguarded";
+  return port.up ? "up" : "down";
+}
+
 }  // namespace
 
 std::string list_text(const std::vector<NetworkSummary>& networks) {
   Table table({"Name", "State", "Mode", "Gateway", "Ports", "Autostart"}, {false, false, false, false, true});
   for (const auto& network : networks)
-    table.add({printable(network.name), network.active ? "active" : "inactive", mode_name(network.mode),
+    table.add({printable(network.name), state_word(network), mode_name(network.mode),
                or_dash(network.gateway), std::to_string(network.ports), network.autostart ? "yes" : "no"});
   return table.text();
 }
@@ -57,6 +68,7 @@ std::string show_text(const NetworkDetails& details) {
   line("Name:", details.summary.name);
   line("UUID:", details.summary.uuid);
   line("Active:", yes_no(details.summary.active));
+  for (const auto& where : details.summary.unguarded) line("Unguarded:", where);
   line("Autostart:", yes_no(details.summary.autostart));
   line("Bridge:", details.summary.gateway);
   line("Mode:", mode_name(details.summary.mode));
@@ -64,8 +76,14 @@ std::string show_text(const NetworkDetails& details) {
     line("Address:", ip.gateway.text());
     for (const auto& range : ip.ranges) line("DHCP range:", range.start.text() + " - " + range.end.text());
   }
+  for (const auto& [address, refused] : details.added)
+    line("Added address:",
+         address.text() + (refused.empty() ? "" : fmt::format(" (not its guests' subnet: {})", refused)));
   if (network.domain) line("Domain:", network.domain->name);
   if (network.mtu) line("MTU:", std::to_string(*network.mtu));
+  for (const auto& group : network.portgroups)
+    if (takes_any_mac(network, group.name)) line("Guests' MACs:", "any in portgroup " + group.name);
+  if (takes_any_mac(network, "")) line("Guests' MACs:", "any");
   line("Ports:", std::to_string(details.summary.ports));
   if (!details.summary.active) return out;
   line("Uplinks:", fmt::format("{}", fmt::join(details.uplinks, ", ")));
@@ -98,6 +116,11 @@ std::string blocked_text(const std::vector<Prefix>& prefixes) {
 
 namespace {
 
+std::string mac_text(const PortInfo& port) {
+  if (port.any_mac) return "any";
+  return port.mac ? port.mac->text() : "-";
+}
+
 std::string vlan_text(const PortInfo& port) {
   if (!port.vlan) return "-";
   std::string text;
@@ -122,17 +145,16 @@ std::string ports_text(const std::vector<PortInfo>& ports) {
   std::vector<std::string> head{"Interface", "Type", "Source", "Model", "MAC", "IP", "State"};
   bool vlans = std::ranges::any_of(ports, [](const PortInfo& port) { return port.vlan.has_value(); });
   bool rates = std::ranges::any_of(ports, [](const PortInfo& port) { return port.bandwidth.has_value(); });
+  bool only = std::ranges::any_of(ports, &PortInfo::ip_only);
+  if (only) head.emplace_back("IP only");
   if (vlans) head.emplace_back("VLAN");
   if (rates) head.emplace_back("Bandwidth");
   Table table(head);
   for (const auto& port : ports) {
-    std::vector<std::string> row{printable(port.interface),
-                                 port.type,
-                                 or_dash(port.source),
-                                 or_dash(port.model),
-                                 port.mac ? port.mac->text() : "-",
-                                 join_addresses(port.ips),
-                                 port.up ? "up" : "down"};
+    std::vector<std::string> row{printable(port.interface), port.type,      or_dash(port.source),
+                                 or_dash(port.model),       mac_text(port), join_addresses(port.ips),
+                                 state_word(port)};
+    if (only) row.emplace_back(port.ip_only ? "yes" : "no");
     if (vlans) row.push_back(vlan_text(port));
     if (rates) row.push_back(bandwidth_text(port));
     table.add(row);

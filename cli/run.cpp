@@ -31,6 +31,8 @@ using std::chrono::seconds;
 constexpr milliseconds quiet{30}, longest_delay{200};
 constexpr seconds first_retry{1}, last_retry{60};
 constexpr int most_rounds = 8;
+// No event tells that somebody has taken a program away.
+constexpr milliseconds guard_interval{500};
 
 // Says each problem once, and again only when it has become another one.
 class Problems {
@@ -150,7 +152,14 @@ class Runner {
     bool ended = std::ranges::any_of(items.begin() + 2, items.end(), &pollfd::revents);
     if (ended) services_.clear();  // once is enough
     if ((items[1].revents && events_->drain()) || ended) look_soon();
+    if (Clock::now() >= check_guards_at_) check_guards();
     return {};
+  }
+
+  void check_guards() {
+    check_guards_at_ = Clock::now() + guard_interval;
+    auto guarded = host_->is_guarded();
+    if (guarded && !*guarded && !look_at_) look_soon();
   }
 
   void look_soon() {
@@ -160,11 +169,10 @@ class Runner {
   }
 
   int timeout() const {
-    auto until = Clock::time_point::max();
-    if (look_at_) until = *look_at_;
+    auto until = check_guards_at_;
+    if (look_at_) until = std::min(until, *look_at_);
     if (watchdog_)
       until = std::min(until, Clock::now() + std::chrono::duration_cast<Clock::duration>(*watchdog_));
-    if (until == Clock::time_point::max()) return -1;
     auto left = std::chrono::ceil<milliseconds>(until - Clock::now()).count();
     return static_cast<int>(std::clamp<long long>(left, 0, 1 << 30));
   }
@@ -191,6 +199,7 @@ class Runner {
   Problems problems_;
   std::optional<std::chrono::microseconds> watchdog_;  // how often systemd wants to hear from us
   std::optional<Clock::time_point> look_at_, first_event_;
+  Clock::time_point check_guards_at_ = Clock::now() + guard_interval;
   seconds retry_ = first_retry;
   bool stopping_ = false;
 };

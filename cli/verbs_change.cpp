@@ -82,6 +82,7 @@ Result<void> change(Host& host, const Options& options) {
   VNET_ASSIGN(auto plan, make_plan(host, options, input));
   VNET_TRY(plan.run());
   if (!plan.done.empty()) print(printable(plan.done) + "\n");
+  for (const auto& note : plan.notes) std::cerr << "vnet-bpf: note: " << printable(note) << "\n";
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "loader/config/network_xml.h"
 #include "loader/host_state.h"
@@ -75,21 +76,38 @@ Result<std::vector<Task>> Host::State::heal_tasks() {
       tasks.push_back({"bridge " + network.bridge, [this, network, slot = record.slot] {
                          return plan_bridged_heal(context, network, slot);
                        }});
+    else
+      tasks.push_back({"gateway " + network.bridge, [this, one = ActiveNetwork{record, network}] {
+                         return plan_gateway_heal(context, one);
+                       }});
   }
   if (networks.empty()) return tasks;
   tasks.push_back({"uplinks", [this, networks] { return plan_uplinks(context, networks); }});
+  tasks.push_back({"fence", [this, networks] { return plan_fence_heal(context, networks); }});
   tasks.push_back({"XDP's targets", [this, active] { return plan_targets(context, active); }});
   tasks.push_back({"direct attachment", [this, networks] { return heal_parents(context, networks); }});
   return tasks;
 }
 
-Result<Plan> Host::State::heal() {
+Result<Plan> Host::State::heal(const std::set<std::string>& except_ports) {
   Plan plan;
   VNET_ASSIGN(auto tasks, heal_tasks());
+  VNET_ASSIGN(auto active, active_networks(context));
+  VNET_ASSIGN(auto ports, port_heal_tasks(context, active));
+  std::erase_if(ports, [&](const Task& task) {
+    return std::ranges::any_of(except_ports,
+                               [&](const std::string& port) { return task.about == "port " + port; });
+  });
+  std::ranges::move(ports, std::back_inserter(tasks));
   for (const auto& task : tasks) {
     VNET_ASSIGN(auto part, task.plan());
     plan.append(std::move(part));
   }
+  // All are planned before the first is carried out: what an nft table says would be of the uplinks before.
+  std::vector<Network> networks;
+  for (const auto& one : active) networks.push_back(one.network);
+  if (!plan.empty() && fence_is_written_down() && std::ranges::any_of(networks, has_gateway))
+    plan_fence(plan, context, networks);
   return plan;
 }
 
@@ -234,7 +252,9 @@ Result<Plan> Host::up(const std::optional<std::string>& xml, const std::string& 
 }
 
 Result<Plan> Host::attach(const std::vector<PortRequest>& requests) {
-  VNET_ASSIGN(auto plan, state_->heal());
+  std::set<std::string> named;
+  for (const auto& request : requests) named.insert(request.interface);
+  VNET_ASSIGN(auto plan, state_->heal(named));
   VNET_ASSIGN(auto known, known_ports(state_->context));
   for (const auto& request : requests) {
     VNET_ASSIGN(auto attach, plan_attach(state_->context, request, known));
@@ -274,7 +294,7 @@ Result<Plan> Host::unblock(const std::vector<Prefix>& prefixes) {
 Result<Plan> Host::detach(const std::string& interface) {
   VNET_ASSIGN(auto record, state_->context.records.port(interface));
   if (!record) return not_found(fmt::format("{} is not attached to any network", interface));
-  VNET_ASSIGN(auto plan, state_->heal());
+  VNET_ASSIGN(auto plan, state_->heal({interface}));
   VNET_ASSIGN(auto detach, plan_detach(state_->context, *record));
   plan.append(std::move(detach));
   return plan;

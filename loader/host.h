@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "loader/error.h"
 #include "loader/explain/explain.h"
 #include "loader/kernel/lock.h"
+#include "loader/model/added_address.h"
 #include "loader/model/guest.h"
 #include "loader/model/network.h"
 #include "loader/observe/allocations.h"
@@ -34,12 +36,14 @@ struct NetworkSummary {
   Mode mode = Mode::Nat;
   bool active = false, autostart = false;
   unsigned ports = 0;
+  std::vector<std::string> unguarded;  // "virbr0 gateway-ingress": programs of ours that somebody took away
 };
 
 struct NetworkDetails {
   NetworkSummary summary;
   Network network;  // the active one where active, else the definition
   std::vector<std::string> uplinks;
+  std::vector<AddedAddress> added;
   bool dnsmasq_running = false;
   std::uint32_t sessions = 0;
   std::vector<std::string> routes;  // routed and open: "PREFIX via ADDRESS", what the next routers must know
@@ -52,7 +56,9 @@ struct NetworkDetails {
 struct PortRequest {
   std::string interface, network;  // network: only for attach
   std::optional<Mac> mac;
+  std::optional<bool> any_mac;  // or `mac` and no other; without it the network's default
   std::optional<std::vector<Address>> ips;
+  std::optional<bool> ip_only;
   std::optional<std::vector<std::string>> filters;
   std::optional<Inbound> inbound;
   std::optional<std::vector<std::string>> allow;
@@ -66,14 +72,18 @@ struct PortRequest {
 struct PortInfo {
   std::string interface, network, type, source, model;  // type: network, bridge, direct
   std::optional<Mac> mac;                               // the fixed one, else the one learned
+  bool any_mac = false;                                 // none is fixed: `mac` is one of its guest's
   std::vector<Address> ips;
+  bool ip_only = false;
   bool up = true;  // plugged in, and the interface is there and up
   std::vector<std::string> filters, allow;
   Inbound inbound = Inbound::Accept;
   bool isolated = false;
   std::optional<BandwidthPair> bandwidth;
   std::optional<Vlan> vlan;
-  bool vlan_held = false;  // by the bridge, which must be VLAN-aware
+  bool vlan_held = false;              // by the bridge, which must be VLAN-aware
+  bool attached = true;                // false: it is in the network's bridge, and gets no traffic
+  std::vector<std::string> unguarded;  // hooks without our program
 };
 
 class Host {
@@ -109,6 +119,9 @@ class Host {
   // What is to be done now, in order. Of the networks that are wanted, those that are active are taken off.
   Result<std::vector<Task>> tasks(std::set<std::string>& wanted);
   Result<std::vector<pid_t>> service_pids();  // whose end is a reason to look again
+
+  // Whether all that is attached stands as it was put up; cheap, and without the lock.
+  Result<bool> is_guarded();
 
   // For a hypervisor's hook (host_guest.cpp).
   Result<std::string> network_of(const std::string& interface);  // whose bridge it is in; "": nobody's

@@ -9,6 +9,7 @@
 #include "loader/doctor/facts.h"
 #include "loader/host_state.h"
 #include "loader/kernel/files.h"
+#include "loader/plan/guards.h"
 #include "loader/plan/port_guard.h"
 #include "loader/plan/uplink_xdp.h"
 #include "loader/plan/xdp_target.h"
@@ -31,7 +32,9 @@ PortInfo describe(const PortRecord& record, const Network& network) {
   info.bandwidth = record.bandwidth;
   info.vlan = record.vlan;
   info.mac = record.mac;
+  info.any_mac = takes_any_mac(record, network);
   info.ips = record.ips;
+  info.ip_only = record.ip_only;
   info.filters = record.filters;
   info.allow = record.allow;
   info.inbound = inbound_of(record, network);
@@ -52,7 +55,7 @@ void learn_mac(PortInfo& info, Datapath* datapath, int ifindex) {
 std::uint32_t session_count(Datapath* datapath, std::uint16_t slot) {
   if (!datapath) return 0;
   auto usage = datapath->maps().usage.get(slot);
-  return usage ? usage->sessions : 0;
+  return usage ? usage->sessions + usage->inbound : 0;
 }
 
 bool is_uplink_of(const UplinkRecord& uplink, const Network& network) {
@@ -80,20 +83,24 @@ void add_parent(std::vector<UplinkStats>& uplinks, const std::string& interface,
 }
 
 // Nobody outside finds the way to a visible network by itself: the routes, by each uplink's own address.
-Result<std::vector<std::string>> routes_to(Context& context, const Network& network,
-                                           const std::vector<std::string>& uplinks) {
+Result<std::vector<std::string>> routes_to(Context& context, const NetworkDetails& details) {
+  const Network& network = details.network;
   std::vector<std::string> routes;
   if (network.mode != Mode::Route && network.mode != Mode::Open) return routes;
-  for (const auto& uplink : uplinks) {
+  std::vector<Prefix> subnets;
+  for (const auto& ip : network.ips) subnets.push_back(ip.gateway.network());
+  for (const auto& [address, refused] : details.added)
+    if (refused.empty()) subnets.push_back(address.network());
+  for (const auto& uplink : details.uplinks) {
     VNET_ASSIGN(auto link, context.netlink.find_link(uplink));
     if (!link) continue;
     VNET_ASSIGN(auto addresses, context.netlink.addresses(link->ifindex));
-    for (const auto& ip : network.ips) {
+    for (const auto& subnet : subnets) {
       auto via = std::ranges::find_if(addresses, [&](const AddressInfo& info) {
-        return info.scope == RT_SCOPE_UNIVERSE && info.prefix.address.family == ip.gateway.address.family;
+        return info.scope == RT_SCOPE_UNIVERSE && info.prefix.address.family == subnet.address.family;
       });
       if (via != addresses.end())
-        routes.push_back(fmt::format("{} via {}", ip.gateway.network().text(), via->prefix.address.text()));
+        routes.push_back(fmt::format("{} via {}", subnet.text(), via->prefix.address.text()));
     }
   }
   return routes;
@@ -105,6 +112,7 @@ Result<std::vector<NetworkSummary>> Host::list() {
   VNET_ASSIGN(auto definitions, state_->definitions());
   VNET_ASSIGN(auto active, active_networks(state_->context));
   VNET_ASSIGN(auto ports, state_->context.records.ports());
+  VNET_ASSIGN(auto missing, missing_guards(state_->context));
   std::vector<NetworkSummary> all;
   auto add = [&](const Network& network) -> Result<void> {
     NetworkSummary summary{
@@ -114,6 +122,9 @@ Result<std::vector<NetworkSummary>> Host::list() {
     summary.autostart = std::filesystem::is_symlink(state_->autostart_path(network.name), error);
     summary.ports = static_cast<unsigned>(
         std::ranges::count_if(ports, [&](const PortRecord& port) { return port.network == network.name; }));
+    for (const auto& guard : missing)
+      if (guard.network == network.name || (guard.network.empty() && summary.active && has_gateway(network)))
+        summary.unguarded.push_back(guard.interface + " " + guard.what);
     all.push_back(std::move(summary));
     return {};
   };
@@ -135,12 +146,14 @@ Result<NetworkDetails> Host::show(const std::string& name) {
   VNET_ASSIGN(auto active, active_network(state_->context, name));
   if (active) {
     details.network = active->network;
+    details.added = active->record.added;
     details.dnsmasq_running = state_->context.dnsmasq(name).running();
     Datapath* datapath = state_->context.datapath ? &*state_->context.datapath : nullptr;
     details.sessions = session_count(datapath, active->record.slot);
     VNET_ASSIGN(auto uplinks, state_->context.records.uplinks());
+    bool any_primary = std::ranges::any_of(uplinks, &UplinkRecord::primary);
     for (const auto& uplink : uplinks) {
-      if (!is_uplink_of(uplink, active->network)) continue;
+      if (!is_uplink_of(uplink, active->network) || uplink.primary != any_primary) continue;
       details.uplinks.push_back(uplink.interface);
       if (!datapath) continue;
       auto xdp = describe_xdp(uplink, datapath->uplink_xdp(uplink.interface, uplink.ifindex));
@@ -148,7 +161,7 @@ Result<NetworkDetails> Host::show(const std::string& name) {
     }
     VNET_ASSIGN(details.xdp_ports, describe_targets(state_->context, active->network));
     if (active->network.mode == Mode::Direct) details.uplinks = active->network.devices;
-    VNET_ASSIGN(details.routes, routes_to(state_->context, active->network, details.uplinks));
+    VNET_ASSIGN(details.routes, routes_to(state_->context, details));
     if (active->network.mode == Mode::Bridge && datapath)
       if (auto entry = datapath->maps().networks.get(active->record.slot))
         details.shortcut = (entry->flags & VNET_NETWORK_F_SHORTCUT) != 0;
@@ -173,6 +186,7 @@ Result<std::vector<LeaseEntry>> Host::leases(const std::string& name) {
 Result<std::vector<PortInfo>> Host::ports(const std::optional<std::string>& network) {
   if (network) VNET_TRY(show(*network));
   VNET_ASSIGN(auto records, state_->context.records.ports());
+  VNET_ASSIGN(auto missing, missing_guards(state_->context));
   Datapath* datapath = state_->context.datapath ? &*state_->context.datapath : nullptr;
   std::vector<PortInfo> all;
   std::map<std::string, std::vector<LeaseEntry>> leases_of;
@@ -196,10 +210,25 @@ Result<std::vector<PortInfo>> Host::ports(const std::optional<std::string>& netw
       for (const auto& lease : leases_of[record.network])
         if (lease.mac == *info.mac) info.ips.push_back(lease.ip);
     }
+    for (const auto& guard : missing)
+      if (guard.interface == record.interface) info.unguarded.push_back(guard.what);
     all.push_back(std::move(info));
   }
+  VNET_ASSIGN(auto strangers, unattached_members(state_->context));
+  for (const auto& [link, of] : strangers)
+    if (!network || of.name == *network) {
+      PortInfo info{.interface = link.name, .network = of.name, .type = "network", .source = of.bridge};
+      info.up = link.up;
+      info.attached = false;
+      all.push_back(std::move(info));
+    }
   std::ranges::sort(all, {}, &PortInfo::interface);
   return all;
+}
+
+Result<bool> Host::is_guarded() {
+  VNET_ASSIGN(auto missing, missing_guards(state_->context));
+  return missing.empty();
 }
 
 Result<Stats> Host::stats(const std::optional<std::string>& network, const std::optional<std::string>& port) {

@@ -13,8 +13,10 @@ namespace {
 Result<PortRequest> request_of(const GuestInterface& card, const std::string& network) {
   PortRequest request{
       .interface = card.target, .network = network, .mac = card.mac, .isolated = card.isolated};
+  request.any_mac = card.trust_guest_rx_filters;
   request.link_up = card.link_up;
   if (!card.model.empty()) request.model = card.model;
+  if (!card.portgroup.empty()) request.portgroup = card.portgroup;
   request.bandwidth = card.bandwidth;
   request.vlan = card.vlan;
   if (card.filter.empty()) return request;

@@ -2,6 +2,12 @@
 // What a Host holds. Internal to the library.
 #pragma once
 
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
 #include "loader/explain/shadow.h"
 #include "loader/host.h"
 #include "loader/plan/context.h"
@@ -27,7 +33,8 @@ struct Host::State {
   Result<std::string> network_with(const LinkInfo& link);  // whose port it is or could be; ""
   Result<bool> is_active(const std::string& name);
   Result<std::vector<Task>> heal_tasks();
-  Result<Plan> heal();  // all of them
+  // All of them, and the ports' but those that the verb itself is about.
+  Result<Plan> heal(const std::set<std::string>& except_ports = {});
   Plan plan_define(const Network& network, const std::string& file_name);
 };
 

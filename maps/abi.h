@@ -15,7 +15,7 @@
 #define VNET_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #endif
 
-#define VNET_ABI_VERSION 6
+#define VNET_ABI_VERSION 8
 
 /*
  * A slot is a small number that the loader gives to everything that is counted: port, network, uplink.
@@ -25,6 +25,9 @@
 #define VNET_SLOTS 8192
 /* In tc_index: an uplink's ingress hook found the session; the gateway may let the packet pass. */
 #define VNET_TC_INDEX_ADMITTED 0xffff
+/* The same hook has judged it, and found it to be for no guest: if it is for one now, the host's NAT says so.
+ */
+#define VNET_TC_INDEX_JUDGED 0xfffe
 
 #define VNET_SESSIONS_MAX (1 << 20)
 #define VNET_FRAGMENTS_MAX (1 << 14)
@@ -69,6 +72,14 @@ enum vnet_session_state {
 #define VNET_SESSION_F_INBOUND 2    /* opened from outside (port forward) */
 #define VNET_SESSION_F_FIN_OUT 4
 #define VNET_SESSION_F_FIN_IN 8
+/*
+ * When a flow may be fast: only what the host's own rules neither translate nor lead elsewhere. PLAIN: that
+ * is known, and answers may go past the stack. STACK: it is not so, and both directions go through the stack,
+ * so that the host's connection tracking sees all of it. Neither: not known yet.
+ */
+#define VNET_SESSION_F_PLAIN 16
+#define VNET_SESSION_F_STACK 32
+#define VNET_SESSION_F_ANSWERED 64 /* the beginner's next packet establishes it; TCP: with expected_ack */
 
 #define VNET_HOP_F_PEER 1 /* a veth whose other end is in another namespace: bpf_redirect_peer works */
 
@@ -143,9 +154,42 @@ struct vnet_session {
   __u8 flags;
   __u16 network; /* slots */
   __u16 port;
+  __u32 expected_ack; /* host byte order */
+  __u32 mark;         /* of the packet when the host had routed it: chose the way, too */
   struct vnet_leg leg[VNET_DIRECTIONS];
 };
-VNET_SIZE(struct vnet_session, 136);
+VNET_SIZE(struct vnet_session, 144);
+
+/*
+ * Sessions begun from outside that are not established: the latest so many of each network, in a ring, so
+ * that a flood pushes out nothing but its own.
+ */
+#define VNET_HALF_OPEN 1024
+struct vnet_half_open_key {
+  __u32 network; /* slot */
+  __u32 place;
+};
+VNET_SIZE(struct vnet_half_open_key, 8);
+#define VNET_HALF_OPEN_MAX (1 << 16)
+
+/*
+ * Outside ports that differ from the guest's: its further flows from the same port try the same one first
+ * (RFC 4787, REQ-1). LRU; the value is the outside port.
+ */
+struct vnet_mapping_key {
+  struct vnet_addr guest;
+  __be16 port_be;
+  __u8 proto;
+  __u8 pad;
+};
+VNET_SIZE(struct vnet_mapping_key, 20);
+
+struct vnet_mapping {
+  __be16 port_be;
+  __u16 pad;
+};
+VNET_SIZE(struct vnet_mapping, 4);
+#define VNET_MAPPINGS_MAX (1 << 16)
 
 /* Later fragments carry no ports: they follow the first. Keyed as the packets carry it. */
 struct vnet_fragment_key {
@@ -162,10 +206,29 @@ struct vnet_fragment {
   __be16 dport_be;
   __u8 proto;
   __u8 via_stack; /* the first went through the host stack, where it may wait for its later ones */
-  __u16 pad;
+  __u8 early;     /* the first has not come yet, and a later one has gone through the host stack */
+  __u8 pad;
   __u32 tick;
 };
 VNET_SIZE(struct vnet_fragment, 12);
+
+/* Copies of later fragments that came in before their first, which alone says for whom they are. LRU. */
+#define VNET_HELD_MAX 256
+#define VNET_HELD_OF_ONE 8 /* packet */
+#define VNET_HELD_BYTES 2048
+
+struct vnet_held_key {
+  struct vnet_fragment_key packet;
+  __u32 place; /* below VNET_HELD_OF_ONE, without gaps */
+};
+VNET_SIZE(struct vnet_held_key, 44);
+
+struct vnet_held {
+  __u32 tick;
+  __u32 bytes;
+  __u8 frame[VNET_HELD_BYTES];
+};
+VNET_SIZE(struct vnet_held, 8 + VNET_HELD_BYTES);
 
 #include "maps/port_abi.h"
 
@@ -233,21 +296,30 @@ struct vnet_network {
   __u32 flags;
   __u32 max_sessions;
   __u32 max_sessions_per_port;
-  struct vnet_port_span ports[2]; /* masquerade ports, the host's ephemeral range cut out */
+  struct vnet_port_span ports[2]; /* where others are looked for: the host's ephemeral range is cut out */
+  struct vnet_port_span keep;     /* a guest's own port stays what it is in here */
   __u32 nat_first;                /* <nat><address>, host byte order; 0: masquerade */
   __u32 nat_last;
-  __u32 generation; /* bridged: shortcuts of an older one are void */
-  __u32 new_flows;  /* <xdp newFlows>: per second and source, from outside; 0: no limit */
+  __u32 generation;  /* bridged: shortcuts of an older one are void */
+  __u32 new_flows;   /* <xdp newFlows>: per second and source, from outside; 0: no limit */
+  __u32 gateway_vrf; /* ifindex of the VRF that the gateway is in: where the stack sees its packets come in */
+  __u16 link_protocols; /* bit n: frames to 01:80:c2:00:00:0n go from guest to guest (group_fwd_mask) */
+  __u16 pad;
 };
-VNET_SIZE(struct vnet_network, 44);
+VNET_SIZE(struct vnet_network, 56);
 
 enum vnet_device_role {
   VNET_DEVICE_UPLINK = 1,
   VNET_DEVICE_GATEWAY = 2,
   VNET_DEVICE_MEMBER = 3, /* a bridge's own way out, of a bridged network */
+  VNET_DEVICE_VRF = 4,    /* of uplinks: the stack sees their packets come in by it */
 };
 
-/* Keyed by ifindex: what a routing result means to us. */
+/*
+ * Keyed by ifindex: what a routing result means to us. Uplinks and gateways count only with an entry in
+ * `ways`, which is written when the programs have been seen attached, and which the kernel deletes with the
+ * device: interface numbers come back.
+ */
 struct vnet_device {
   __u8 role; /* enum vnet_device_role */
   __u8 pad;
@@ -313,12 +385,14 @@ VNET_SIZE(struct vnet_drop_key, 4);
 
 /* Indexed by slot; written by all CPUs with atomics, on the slow path only. */
 struct vnet_usage {
-  __u32 sessions;
+  __u32 sessions;    /* begun by guests */
+  __u32 inbound;     /* begun from outside */
+  __u32 half_open;   /* of those so far: the next place in their ring */
   __u32 learned;     /* MACs */
   __u32 reject_tick; /* token bucket of ICMP refusals */
   __u32 reject_tokens;
 };
-VNET_SIZE(struct vnet_usage, 16);
+VNET_SIZE(struct vnet_usage, 24);
 
 /* Port allocation: how many tries a binding took, index 32: none found. Per CPU. */
 #define VNET_PROBE_MAX 32

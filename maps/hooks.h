@@ -19,7 +19,9 @@
   X(MEMBER_EGRESS, "member-egress", "what leaves the host's bridge")                 \
   X(PARENT_INGRESS, "parent-ingress", "direct attachment: what comes from the wire") \
   X(PARENT_EGRESS, "parent-egress", "direct attachment: what the host sends")        \
-  X(UPLINK_XDP, "uplink-xdp", "what comes from outside, before the host touches it")
+  X(UPLINK_XDP, "uplink-xdp", "what comes from outside, before the host touches it") \
+  X(FORWARD, "forward", "what the host forwards, behind its routing and its rules")  \
+  X(HOST, "host", "the host's own stack: its rules, routes, neighbours, sockets")
 
 #define VNET_HOOK_ENUM(name, word, meaning) VNET_HOOK_##name,
 enum vnet_hook { VNET_HOOK_NONE = 0, VNET_HOOKS(VNET_HOOK_ENUM) VNET_HOOK_MAX };

@@ -7,11 +7,12 @@ namespace vnet {
 
 const std::vector<const char*>& SharedMaps::names() {
   static const std::vector<const char*> all{
-      "sessions", "reverse",      "fragments",   "ports",    "fdb",           "networks",      "devices",
-      "subnets",  "forwards",     "traffic",     "drops",    "usage",         "probes",        "settings",
-      "wheel",    "wheel_counts", "wheel_clock", "monitors", "monitor_lost",  "monitor_rings", "addresses",
-      "claims",   "isolated",     "started",     "allows",   "allow_sources", "shortcuts",     "stations",
-      "members",  "blocked",      "newcomers",   "targets"};
+      "sessions",  "reverse",      "fragments",   "ports",    "fdb",           "networks",      "devices",
+      "subnets",   "forwards",     "traffic",     "drops",    "usage",         "probes",        "settings",
+      "wheel",     "wheel_counts", "wheel_clock", "monitors", "monitor_lost",  "monitor_rings", "addresses",
+      "claims",    "isolated",     "started",     "allows",   "allow_sources", "shortcuts",     "stations",
+      "members",   "blocked",      "newcomers",   "targets",  "ways",          "half_open",     "mappings",
+      "handed_up", "held"};
   return all;
 }
 
@@ -69,6 +70,11 @@ void visit_all(auto& maps, auto visit) {
   visit(maps.blocked);
   visit(maps.newcomers);
   visit(maps.targets);
+  visit(maps.ways);
+  visit(maps.half_open);
+  visit(maps.mappings);
+  visit(maps.handed_up);
+  visit(maps.held);
 }
 
 }  // namespace

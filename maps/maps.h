@@ -157,6 +157,11 @@ struct SharedMaps {
   Map<vnet_subnet_key, __u32> blocked;
   Map<vnet_newcomer_key, __u64> newcomers;
   Map<__u32, __u32> targets;  // an ifindex, twice; the kernel takes those of this network namespace only
+  Map<__u32, __u32> ways;     // the same
+  Map<vnet_half_open_key, vnet_flow> half_open;
+  Map<vnet_mapping_key, vnet_mapping> mappings;
+  PerCpuMap<__u32, vnet_flow> handed_up;
+  Map<vnet_held_key, vnet_held> held;
 
   static const std::vector<const char*>& names();
   std::vector<int> fds() const;                 // in the order of names()

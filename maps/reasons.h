@@ -30,8 +30,8 @@
   X(HOST_CLOSED, "host-closed", "the network's guests may not reach this of the host (vnet:host access)") \
   X(SPOOFED_ARP, "spoofed-arp", "an ARP packet whose sender is not the guest")                            \
   X(SPOOFED_ND, "spoofed-nd", "neighbour discovery for an address or a MAC that is not the guest's")      \
-  X(VLAN_TAGGED, "vlan-tagged", "a VLAN tag on a port whose filters cannot look behind it")               \
-  X(ETHERTYPE, "ethertype", "clean-traffic: neither IP nor ARP")                                          \
+  X(VLAN_TAGGED, "vlan-tagged", "a VLAN tag where none is expected, or where the filters see none")       \
+  X(ETHERTYPE, "ethertype", "neither IP nor ARP, with clean-traffic or to a gateway")                     \
   X(IP_MULTICAST, "ip-multicast", "no-ip-multicast: IPv4 multicast from the guest")                       \
   X(DHCP_SERVER, "dhcp-server", "clean-traffic: a DHCP server's answer from a guest")                     \
   X(ROUTER, "router", "clean-traffic: a router advertisement or redirect from a guest")                   \
@@ -39,12 +39,16 @@
   X(INBOUND, "inbound", "the port's --inbound does not let it in")                                        \
   X(ISOLATED_PORT, "isolated-port", "from one isolated port to another")                                  \
   X(PRIVATE, "private", "direct attachment, private: to or from another guest, or the host")              \
-  X(REFLECTED, "reflected", "direct attachment: back where it came from, or delivered here already")      \
+  X(REFLECTED, "reflected", "back to where it came from, or (direct attachment) delivered already")       \
   X(TOO_BIG, "too-big", "direct attachment: larger than the physical interface's MTU")                    \
   X(NO_PARENT, "no-parent", "direct attachment: the physical interface is gone")                          \
   X(BLOCKED, "blocked", "the source is on the block list (vnet-bpf block)")                               \
   X(NEW_FLOWS, "new-flows", "the source begins more flows a second than the network's newFlows")          \
-  X(BANDWIDTH, "bandwidth", "above the <bandwidth><outbound> of the guest's card")
+  X(BANDWIDTH, "bandwidth", "above the <bandwidth><outbound> of the guest's card")                        \
+  X(NO_WAY_OUT, "no-way-out", "routed to where the network's packets may not leave, whatever the rules")  \
+  X(NO_BRIDGE, "no-bridge", "the port is in no bridge: shut until it is plugged in again")                \
+  X(HOST_FIREWALL, "host-firewall", "dropped by the host's firewall (while monitor or stats watched)")    \
+  X(HOST_STACK, "host-stack", "dropped by the host's stack (while monitor or stats watched)")
 
 #define VNET_REASON_ENUM(name, word, meaning) VNET_DROP_##name,
 enum vnet_reason { VNET_DROP_NONE = 0, VNET_REASONS(VNET_REASON_ENUM) VNET_DROP_MAX };

@@ -10,6 +10,7 @@
 #include <netlink/route/qdisc.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -165,26 +166,39 @@ Result<void> detach_program(const AttachPoint& point) {
   return {};
 }
 
-Result<Fd> attached_program(const AttachPoint& point) {
-  __u32 id = 0;
+namespace {
+
+// 0: none of ours.
+__u32 attached_id(const AttachPoint& point) {
   if (Fd link = usable_link(point); link) {
     bpf_link_info info{};
     __u32 size = sizeof(info);
-    if (!bpf_obj_get_info_by_fd(link.get(), &info, &size)) id = info.prog_id;
-  } else {
-    auto hook = clsact_hook(point);
-    bpf_tc_opts options{};
-    options.sz = sizeof(options);
-    options.handle = filter_handle;
-    options.priority = priority_of(point);
-    if (!bpf_tc_query(&hook, &options)) id = options.prog_id;
+    return bpf_obj_get_info_by_fd(link.get(), &info, &size) ? 0 : info.prog_id;
   }
+  auto hook = clsact_hook(point);
+  bpf_tc_opts options{};
+  options.sz = sizeof(options);
+  options.handle = filter_handle;
+  options.priority = priority_of(point);
+  return bpf_tc_query(&hook, &options) ? 0 : options.prog_id;
+}
+
+}  // namespace
+
+Result<Fd> attached_program(const AttachPoint& point) {
+  __u32 id = attached_id(point);
   if (!id) return Fd();
   Fd program(bpf_prog_get_fd_by_id(id));
   if (!program)
     return system_error(fmt::format("opening the program at {} {}", point.interface,
                                     point.hook == Hook::Ingress ? "ingress" : "egress"));
   return program;
+}
+
+bool is_attached(const AttachPoint& point, const Fd& program) {
+  bpf_prog_info info{};
+  __u32 size = sizeof(info);
+  return program && !bpf_obj_get_info_by_fd(program.get(), &info, &size) && info.id == attached_id(point);
 }
 
 std::string program_name(__u32 id) {

@@ -39,6 +39,8 @@ Result<void> attach_program(const AttachPoint& point, int program);
 Result<void> detach_program(const AttachPoint& point);  // idempotent
 // Ours, as it stands there now; without a value: none.
 Result<Fd> attached_program(const AttachPoint& point);
+// Whether the kernel has this very program there; false for an Fd without a value.
+bool is_attached(const AttachPoint& point, const Fd& program);
 // A loaded program's, whoever loaded it; "program 17" of one without a name, or that has gone.
 std::string program_name(unsigned id);
 

@@ -6,11 +6,18 @@
 //   PINS/uplinks/IFACE/PROGRAM   the two of an uplink
 //   PINS/parents/IFACE/PROGRAM   direct attachment: a physical interface's and its ports'
 //   PINS/links/IFACE-ingress     tcx links; IFACE-xdp: an uplink's, where libxdp's dispatcher is not used
+//   PINS/links/%forward4         the fence's at FORWARD, one a family (loader/kernel/fence.h); with %next
+//   behind
+//                                it while it takes the place of an older one
+//   PINS/fenced                  what it has dropped last (bpf/fenced.h)
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "loader/error.h"
 #include "loader/kernel/attach.h"
@@ -29,12 +36,14 @@ struct NetworkPrograms {
   Mac gateway_mac;
   std::uint32_t flags = 0;                    // VNET_NETWORK_F_*
   std::optional<Address> gateway4, gateway6;  // sources of ICMP refusals
+  bool needs_bridge = false;  // a port that is in no bridge is shut (kernels from 6.2 on can tell)
 };
 
 struct UplinkPrograms {
   std::uint16_t slot = 0;
   int ifindex = 0;
   bool ethernet = true;
+  bool bridge = false;            // br_netfilter may have shown its packets to the firewall before us
   bool limits_new_flows = false;  // a network has <xdp newFlows>, and XDP does not count by it already
 };
 
@@ -56,6 +65,15 @@ struct ParentPrograms {
   bool passthrough = false;
 };
 
+// Two programs of ours at an interface, one for each direction.
+enum class Role { Port, Gateway, Uplink, Member, DirectPort, Parent };
+struct Attachment {
+  Role role = Role::Port;
+  std::string owner;  // whose programs: the network's, the uplink's, the parent's
+  std::string interface;
+  int ifindex = 0;
+};
+
 class Datapath {
  public:
   // Opens the pinned maps, or makes and pins them.
@@ -63,6 +81,7 @@ class Datapath {
   static Result<std::optional<Datapath>> open(const std::filesystem::path& pins);
 
   SharedMaps& maps() { return maps_; }
+  const std::filesystem::path& pins() const { return pins_; }
 
   // Loads and pins the programs; what is attached of an older load stays until attached anew.
   Result<void> load_network(const std::string& network, const NetworkPrograms& config);
@@ -72,11 +91,12 @@ class Datapath {
   Result<void> load_parent(const std::string& interface, const ParentPrograms& config);
   void unload_parent(const std::string& interface);
 
-  // The two hooks of a port, the gateway, an uplink, or the uplink member of a bridged network's bridge. All
-  // idempotent.
-  Result<void> attach_port(const std::string& network, const std::string& interface, int ifindex);
-  Result<void> attach_gateway(const std::string& network, const std::string& interface, int ifindex);
-  Result<void> attach_uplink(const std::string& interface, int ifindex);
+  // Idempotent; success means that the kernel has been asked, and both are there.
+  Result<void> attach(const Attachment& attachment);
+  // Those of its hooks (enum vnet_hook) where the owner's program is not, or not any more.
+  std::vector<unsigned> missing(const Attachment& attachment) const;
+  // The same for what limit_port() has put there.
+  bool limits_port(const std::string& interface, int ifindex) const;
   // In front of a port's program: what its guest sends above the rate is dropped. nullopt: no limit.
   Result<void> limit_port(const std::string& interface, int ifindex, std::uint16_t slot,
                           const std::optional<Bandwidth>& outbound);
@@ -87,19 +107,18 @@ class Datapath {
   Result<void> detach_uplink_xdp(const std::string& interface, int ifindex);
   XdpState uplink_xdp(const std::string& interface, int ifindex) const;
   Result<Fd> attached_xdp(const std::string& interface, int ifindex) const;  // without a value: none
-  Result<void> attach_member(const std::string& network, const std::string& interface, int ifindex);
+  // Of a port, a gateway, an uplink or a member. A parent may be an uplink as well: it has hooks of its own.
   Result<void> detach(const std::string& interface, int ifindex);
   // Ours at that hook of any interface; without a value: none.
   Result<Fd> attached(const std::string& interface, int ifindex, unsigned hook) const;  // enum vnet_hook
-  // A parent may be an uplink as well: it has hooks of its own.
-  Result<void> attach_direct_port(const std::string& parent, const std::string& interface, int ifindex);
-  Result<void> attach_parent(const std::string& interface, int ifindex);
   Result<void> detach_parent(const std::string& interface, int ifindex);
+  // The program of loader/kernel/fence.h, neither pinned nor attached.
+  Result<Fd> load_fence();
 
  private:
   Datapath(std::filesystem::path pins, SharedMaps maps) : pins_(std::move(pins)), maps_(std::move(maps)) {}
-  Result<void> attach(const std::filesystem::path& programs, const char* ingress, const char* egress,
-                      const std::string& interface, int ifindex);
+  AttachPoint point_of(const Attachment& attachment, unsigned hook) const;
+  std::filesystem::path program_pin(const Attachment& attachment, unsigned hook) const;
   AttachPoint point(Hook hook, const std::string& interface, int ifindex) const;
   XdpPoint xdp_point(const std::string& interface, int ifindex) const;
   AttachPoint police_point(const std::string& interface, int ifindex) const;

@@ -149,6 +149,8 @@ Result<int> Netlink::create_bridge(const std::string& name, const Mac& mac, std:
       message.put_u32(IFLA_BR_STP_STATE, options.stp ? 1 : 0);
       // Off is the default, and kernels without BRIDGE_VLAN_FILTERING refuse the very attribute.
       if (options.vlan_filtering) message.put_u8(IFLA_BR_VLAN_FILTERING, 1);
+      if (options.default_pvid)
+        message.put_u16(IFLA_BR_VLAN_DEFAULT_PVID, static_cast<std::uint16_t>(*options.default_pvid));
     });
   });
   VNET_TRY(netlink::exchange(socket_.get(), message).result(action));

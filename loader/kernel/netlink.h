@@ -26,6 +26,7 @@ struct BridgeOptions {
   bool stp = true;
   unsigned forward_delay_seconds = 0;  // with STP on the kernel raises 0 and 1 to its minimum of 2
   bool vlan_filtering = false;
+  std::optional<unsigned> default_pvid;  // when making one with vlan_filtering; 0: new ports are in no VLAN
 };
 
 struct BondOptions {

@@ -11,6 +11,19 @@
 
 namespace vnet {
 
+OneCpu::OneCpu() {
+  int cpu = ::sched_getcpu();
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(cpu < 0 ? 0 : cpu, &here);
+  kept_ = cpu >= 0 && !::sched_getaffinity(0, sizeof(before_), &before_) &&
+          !::sched_setaffinity(0, sizeof(here), &here);
+}
+
+OneCpu::~OneCpu() {
+  if (kept_) ::sched_setaffinity(0, sizeof(before_), &before_);
+}
+
 Result<Fd> ProgramRunner::trampoline(int program, std::uint16_t tc_index) {
   __u32 zero = 0;
   if (!targets_) targets_.reset(bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "explain", 4, 4, 1, nullptr));

@@ -2,6 +2,8 @@
 // A loaded tc or XDP program run on one packet (BPF_PROG_TEST_RUN): nothing leaves the machine.
 #pragma once
 
+#include <sched.h>
+
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -24,6 +26,19 @@ struct RunOutput {
   int verdict = 0;  // TC_ACT_* or XDP_*
   std::vector<std::uint8_t> packet;
   std::array<std::uint32_t, 5> cb{};
+};
+
+// Keeps the calling thread on the CPU where it is: programs leave notes for each other in per-CPU maps.
+class OneCpu {
+ public:
+  OneCpu();
+  ~OneCpu();
+  OneCpu(const OneCpu&) = delete;
+  OneCpu& operator=(const OneCpu&) = delete;
+
+ private:
+  cpu_set_t before_{};
+  bool kept_ = false;
 };
 
 // Runs programs one after the other; one that finds a tc_index is reached by a tail call, because the kernel

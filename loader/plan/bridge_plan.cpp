@@ -7,6 +7,7 @@
 #include <array>
 
 #include "loader/kernel/bridge_filters.h"
+#include "loader/plan/guards.h"
 #include "loader/plan/modes.h"
 
 namespace vnet {
@@ -33,8 +34,8 @@ Result<std::vector<LinkInfo>> ways_out(Context& context, const Network& network,
 
 void take_down_member(Context& context, const UplinkRecord& record) {
   if (context.datapath) {
-    (void)context.datapath->detach(record.interface, record.ifindex);
     (void)context.datapath->maps().devices.erase(static_cast<__u32>(record.ifindex));
+    (void)context.datapath->detach(record.interface, record.ifindex);
     (void)clear_slot(context.datapath->maps(), record.slot);
   }
   (void)context.records.remove_uplink(record.interface);
@@ -51,21 +52,15 @@ Result<void> bring_up_member(Context& context, const Network& network, const Lin
     VNET_TRY(clear_slot(datapath->maps(), record.slot));
   }
   VNET_TRY(context.records.save(record));
+  VNET_TRY(datapath->attach({Role::Member, network.name, link.name, link.ifindex}));
   vnet_device device{.role = VNET_DEVICE_MEMBER, .slot = record.slot};
-  VNET_TRY(datapath->maps().devices.set(static_cast<__u32>(link.ifindex), device));
-  return datapath->attach_member(network.name, link.name, link.ifindex);
+  return datapath->maps().devices.set(static_cast<__u32>(link.ifindex), device);
 }
 
 // Whoever filters inside the bridge must see every frame.
 Result<std::uint32_t> wanted_flags() {
   VNET_ASSIGN(auto filters, bridge_filters());
   return VNET_NETWORK_F_BRIDGED | (filters.empty() ? VNET_NETWORK_F_SHORTCUT : 0U);
-}
-
-bool is_attached(Context& context, const UplinkRecord& record, const LinkInfo& link) {
-  if (record.ifindex != link.ifindex || !context.datapath) return false;
-  auto device = context.datapath->maps().devices.get(static_cast<__u32>(link.ifindex));
-  return device && device->role == VNET_DEVICE_MEMBER;
 }
 
 Result<void> bring_up_programs(Context& context, const Network& network, std::uint16_t slot) {
@@ -76,11 +71,13 @@ Result<void> bring_up_programs(Context& context, const Network& network, std::ui
   VNET_ASSIGN(entry.flags, wanted_flags());
   entry.max_sessions = network.settings.max_sessions;
   entry.max_sessions_per_port = network.settings.max_sessions_per_port;
+  entry.link_protocols = network.settings.link_protocols;
   VNET_TRY(datapath->maps().networks.set(slot, entry));
   return datapath->load_network(network.name, {.slot = slot,
                                                .gateway_ifindex = link.ifindex,
                                                .gateway_mac = link.mac,
-                                               .flags = VNET_NETWORK_F_BRIDGED});
+                                               .flags = VNET_NETWORK_F_BRIDGED,
+                                               .needs_bridge = true});
 }
 
 void take_down_programs(Context& context, const Network& network, std::uint16_t slot) {
@@ -161,7 +158,7 @@ Result<Plan> plan_bridged_heal(Context& context, const Network& network, std::ui
   VNET_ASSIGN(auto members, ways_out(context, network, bridge->ifindex));
   for (const auto& member : members) {
     VNET_ASSIGN(auto record, context.records.uplink(member.name));
-    if (record && is_attached(context, *record, member)) continue;
+    if (record && record->ifindex == member.ifindex && is_uplink_guarded(context, *record)) continue;
     plan.add(fmt::format("attach to {}: the way out of {}", member.name, network.bridge),
              [&context, network, member] { return bring_up_member(context, network, member); });
   }

@@ -52,11 +52,13 @@ void forget_sessions(SharedMaps& maps, std::uint16_t slot) {
   maps.sessions.for_each([&](const vnet_flow& key, const vnet_session& session) {
     if (session.network == slot || session.port == slot) gone.emplace_back(key, session);
   });
-  auto give_back = [&](std::uint16_t of) {
-    if (auto usage = maps.usage.get(of); usage && usage->sessions) {
-      --usage->sessions;
-      (void)maps.usage.set(of, *usage);
-    }
+  auto give_back = [&](std::uint16_t of, const vnet_session& session) {
+    auto usage = maps.usage.get(of);
+    if (!usage) return;
+    auto& count = session.flags & VNET_SESSION_F_INBOUND ? usage->inbound : usage->sessions;
+    if (!count) return;
+    --count;
+    (void)maps.usage.set(of, *usage);
   };
   for (const auto& [key, session] : gone) {
     vnet_flow answer{};
@@ -67,8 +69,8 @@ void forget_sessions(SharedMaps& maps, std::uint16_t slot) {
     answer.proto = key.proto;
     (void)maps.sessions.erase(key);
     (void)maps.reverse.erase(answer);
-    give_back(session.network);
-    if (session.port) give_back(session.port);
+    give_back(session.network, session);
+    if (session.port) give_back(session.port, session);
   }
 }
 

@@ -2,6 +2,7 @@
 // What the planners work with. Internal to the library.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -44,6 +45,7 @@ void remove_dnsmasq_files(Context& context, const std::string& network);
 // Uplinks as the routes want them now, for the given networks; attaches what is missing, lets go what nobody
 // needs any more.
 Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks);  // uplink_plan.cpp
+Result<std::set<int>> routed_links(Context& context);  // by whose routes a packet can leave, in any table
 // Ports as they are, and as the command in hand has planned them so far.
 struct KnownPorts {
   std::vector<PortRecord> ports;
@@ -53,6 +55,9 @@ Result<KnownPorts> known_ports(Context& context);
 Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPorts& known);  // port_plan.cpp
 Result<Plan> plan_set(Context& context, const PortRequest& request);
 Result<Plan> plan_detach(Context& context, const PortRecord& record);
+// Ports whose guard somebody has taken away, or whose attach or detach was interrupted.
+Result<std::vector<Task>> port_heal_tasks(Context& context,
+                                          const std::vector<ActiveNetwork>& active);  // plugged_ports.cpp
 // Ports that somebody else has plugged into a network's bridge or taken out of it, and those that are gone.
 Result<std::vector<Task>> port_tasks(Context& context,
                                      const std::vector<ActiveNetwork>& active);  // plugged_ports.cpp

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "loader/plan/direct.h"
+#include "loader/plan/entries.h"
+#include "loader/plan/guards.h"
 #include "loader/plan/modes.h"
 
 namespace vnet {
@@ -27,6 +29,7 @@ Result<void> check_supported(const Network& network) {
   };
   if (!network.physical_function.empty()) return missing("<pf>");
   if (network.settings.host_access != HostAccess::All) return missing("<vnet:host access>");
+  if (network.settings.link_protocols) return missing("<vnet:link-protocols>");
   bool vlan = network.vlan.has_value();
   for (const auto& group : network.portgroups) vlan = vlan || group.vlan;
   if (vlan) return missing("<vlan>");
@@ -105,7 +108,7 @@ Result<void> reattach_ports(Context& context, const ParentRecord& parent) {
     if (port.parent != parent.interface || !port.settled) continue;
     VNET_ASSIGN(auto link, context.netlink.find_link(port.ifindex));
     if (!link || link->name != port.interface) continue;
-    VNET_TRY(context.datapath->attach_direct_port(parent.interface, port.interface, port.ifindex));
+    VNET_TRY(context.datapath->attach(attachment_of(port)));
     if (parent.passthrough) VNET_TRY(lend_mac(context, parent.interface, port.mac));
   }
   return {};
@@ -120,7 +123,7 @@ Result<void> bring_up_parent(Context& context, const std::string& interface, boo
   VNET_TRY(datapath->load_parent(
       interface,
       {.slot = record.slot, .ifindex = link.ifindex, .mac = record.mac, .passthrough = passthrough}));
-  VNET_TRY(datapath->attach_parent(interface, link.ifindex));
+  VNET_TRY(datapath->attach({Role::Parent, interface, interface, link.ifindex}));
   VNET_TRY(reattach_ports(context, record));
   VNET_TRY(write_members(context, record));
   // The guests' MACs are not the card's own: it must not filter.
@@ -137,12 +140,11 @@ void take_down_parent(Context& context, const ParentRecord& record) {
   }
   if (context.datapath) {
     auto& maps = context.datapath->maps();
-    (void)context.datapath->detach_parent(record.interface, record.ifindex);
-    context.datapath->unload_parent(record.interface);
     for (const auto& key : maps.fdb.keys())
       if (key.network == record.slot) (void)maps.fdb.erase(key);
-    for (const auto& key : maps.members.keys())
-      if (key.parent == static_cast<__u32>(record.ifindex)) (void)maps.members.erase(key);
+    remove_members(maps, record.ifindex);
+    (void)context.datapath->detach_parent(record.interface, record.ifindex);
+    context.datapath->unload_parent(record.interface);
     (void)clear_slot(maps, record.slot);
   }
   (void)context.records.remove_parent(record.interface);
@@ -232,7 +234,8 @@ Result<Plan> heal_parents(Context& context, const std::vector<Network>& networks
     VNET_ASSIGN(auto link, context.netlink.find_link(record.interface));
     bool wanted = std::ranges::any_of(networks, [&](const auto& n) { return uses(n, record.interface); });
     if (!link || !wanted || !context.datapath) continue;
-    if (link->ifindex == record.ifindex && link->promiscuous && (record.own_mac || link->mac == record.mac))
+    if (link->ifindex == record.ifindex && link->promiscuous && (record.own_mac || link->mac == record.mac) &&
+        is_parent_guarded(context, record))
       continue;
     plan.add(fmt::format("attach to {} again", record.interface),
              [&context, record] { return bring_up_parent(context, record.interface, record.passthrough); });

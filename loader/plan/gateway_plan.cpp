@@ -9,33 +9,13 @@
 #include <cstring>
 
 #include "loader/kernel/sysctl.h"
+#include "loader/plan/entries.h"
+#include "loader/plan/guards.h"
 #include "loader/plan/modes.h"
+#include "loader/plan/subnets.h"
 
 namespace vnet {
 namespace {
-
-// A subnet that the host reaches elsewhere would take that away from it.
-Result<void> check_subnets_free(Context& context, const Network& network) {
-  VNET_ASSIGN(auto routes, context.netlink.routes());
-  std::vector<std::pair<Prefix, const char*>> wanted;
-  for (const auto& ip : network.ips) wanted.emplace_back(ip.gateway.network(), "<ip>");
-  for (const auto& route : network.routes) wanted.emplace_back(route.destination.network(), "<route>");
-  for (const auto& route : routes) {
-    if (!route.destination || !route.oif || route.type != RTN_UNICAST) continue;
-    VNET_ASSIGN(auto link, context.netlink.find_link(route.oif));
-    if (!link || link->name == network.bridge) continue;
-    for (const auto& [prefix, element] : wanted) {
-      // A wider route elsewhere (10.0.0.0/8 through a tunnel) loses to ours, as it does in every router.
-      if (route.family != prefix.address.family || route.destination->length < prefix.length ||
-          !prefix.overlaps(*route.destination) || prefix.address.is_link_local())
-        continue;
-      return failed(fmt::format(
-          "network {}: {} {} is already in use by interface {}; choose another subnet, or take it from there",
-          network.name, element, prefix.text(), link->name));
-    }
-  }
-  return {};
-}
 
 // Forwarding switches the kernel to ignoring router advertisements unless accept_ra is 2.
 Result<void> check_router_advertisements(Context& context, const Network& network) {
@@ -85,15 +65,17 @@ std::uint32_t v4_number(const Address& address) {
   return ntohl(number);
 }
 
-// The ports to masquerade to: what the XML names, else everything above the privileged ones that the
-// host's own connections do not use.
+// The ports to masquerade to: what the XML names, else everything above the privileged ones; others than the
+// guest's own are looked for where the host's connections are not.
 Result<void> fill_port_spans(const Network& network, vnet_network& entry) {
   constexpr vnet_port_span none{1, 0};
   if (network.nat.ports) {
     entry.ports[0] = {network.nat.ports->start, network.nat.ports->end};
     entry.ports[1] = none;
+    entry.keep = entry.ports[0];
     return {};
   }
+  entry.keep = {1024, 65535};
   VNET_ASSIGN(auto ephemeral, ephemeral_port_range());
   auto first = std::max<unsigned>(ephemeral.start, 1024);
   entry.ports[0] = {1024, static_cast<__u16>(first - 1)};
@@ -108,47 +90,48 @@ Result<void> fill_port_spans(const Network& network, vnet_network& entry) {
   return {};
 }
 
-vnet_subnet_key subnet_key(const Prefix& prefix) {
-  vnet_subnet_key key{};
-  key.prefixlen = prefix.length + (prefix.address.family == Family::V4 ? 96 : 0);
-  key.addr = from_address(prefix.network().address);
-  return key;
-}
-
-// Whose addresses are the network's: its subnets, and what it routes to through its guests.
-std::vector<Prefix> prefixes_of(const Network& network) {
-  std::vector<Prefix> prefixes;
-  for (const auto& ip : network.ips) prefixes.push_back(ip.gateway);
-  for (const auto& route : network.routes)
-    if (route.destination.length > 0) prefixes.push_back(route.destination);
-  return prefixes;
-}
-
 vnet_forward_key forward_key(const PortForward& forward) {
   return {.port_be = htons(forward.port),
           .proto = static_cast<__u8>(forward.proto == "tcp" ? IPPROTO_TCP : IPPROTO_UDP),
           .family = static_cast<__u8>(forward.to.family == Family::V4 ? 4 : 6)};
 }
 
-// Programs and maps of the network, attached to its gateway.
+// The stack sees what comes in by a VRF's member as the VRF's.
+Result<std::uint32_t> vrf_of(Context& context, const LinkInfo& link) {
+  VNET_ASSIGN(auto master, context.netlink.find_link(link.master));
+  return master && master->kind == "vrf" ? static_cast<std::uint32_t>(master->ifindex) : 0;
+}
+
+// Programs and maps of the network, attached to its gateway. Others believe that it is one when that has been
+// seen.
 Result<void> bring_up_programs(Context& context, const Network& network, std::uint16_t slot) {
   VNET_ASSIGN(Datapath * datapath, context.need_datapath());
   VNET_ASSIGN(auto link, context.netlink.link(network.bridge));
   NetworkPrograms programs{.slot = slot,
                            .gateway_ifindex = link.ifindex,
                            .gateway_mac = link.mac,
-                           .flags = program_flags(network)};
+                           .flags = program_flags(network),
+                           .needs_bridge = true};
   for (const auto& ip : network.ips) {
     auto& gateway = ip.gateway.address.family == Family::V4 ? programs.gateway4 : programs.gateway6;
     if (!gateway) gateway = ip.gateway.address;
   }
   auto& maps = datapath->maps();
+  if (auto before = maps.networks.get(slot); before && before->gateway_ifindex) {
+    auto gone = static_cast<int>(before->gateway_ifindex);
+    if (gone != link.ifindex) {
+      erase_device(maps, gone);
+      remove_members(maps, gone);
+    }
+  }
   vnet_network entry{};
   entry.gateway_ifindex = static_cast<__u32>(link.ifindex);
+  VNET_ASSIGN(entry.gateway_vrf, vrf_of(context, link));
   entry.flags = programs.flags;
   entry.max_sessions = network.settings.max_sessions;
   entry.max_sessions_per_port = network.settings.max_sessions_per_port;
   entry.new_flows = network.settings.new_flows;
+  entry.link_protocols = network.settings.link_protocols;
   VNET_TRY(fill_port_spans(network, entry));
   if (!network.devices.empty()) {
     VNET_ASSIGN(auto uplink, context.netlink.link(network.devices.front()));
@@ -159,15 +142,14 @@ Result<void> bring_up_programs(Context& context, const Network& network, std::ui
     entry.nat_last = v4_number(network.nat.addresses->end);
   }
   VNET_TRY(maps.networks.set(slot, entry));
-  VNET_TRY(maps.devices.set(static_cast<__u32>(link.ifindex), {.role = VNET_DEVICE_GATEWAY, .slot = slot}));
-  for (const auto& prefix : prefixes_of(network))
-    VNET_TRY(maps.subnets.set(subnet_key(prefix), {.network = slot}));
+  VNET_TRY(write_subnets(maps, network, slot));
   for (const auto& forward : network.settings.port_forwards)
     VNET_TRY(maps.forwards.set(
         forward_key(forward),
         {.to = from_address(forward.to), .port_be = htons(forward.to_port), .network = slot}));
   VNET_TRY(datapath->load_network(network.name, programs));
-  return datapath->attach_gateway(network.name, network.bridge, link.ifindex);
+  VNET_TRY(datapath->attach({Role::Gateway, network.name, network.bridge, link.ifindex}));
+  return write_device(maps, link.ifindex, {.role = VNET_DEVICE_GATEWAY, .slot = slot});
 }
 
 void take_down_programs(Context& context, const Network& network, std::uint16_t slot) {
@@ -175,10 +157,12 @@ void take_down_programs(Context& context, const Network& network, std::uint16_t 
   auto& maps = context.datapath->maps();
   auto entry = maps.networks.get(slot);
   if (entry && entry->gateway_ifindex) {
-    (void)context.datapath->detach(network.bridge, static_cast<int>(entry->gateway_ifindex));
-    (void)maps.devices.erase(entry->gateway_ifindex);
+    auto gateway = static_cast<int>(entry->gateway_ifindex);
+    erase_device(maps, gateway);
+    remove_members(maps, gateway);
+    (void)context.datapath->detach(network.bridge, gateway);
   }
-  for (const auto& prefix : prefixes_of(network)) (void)maps.subnets.erase(subnet_key(prefix));
+  erase_subnets(maps, slot);
   for (const auto& forward : network.settings.port_forwards) (void)maps.forwards.erase(forward_key(forward));
   forget_network(maps, slot);
   context.datapath->unload_network(network.name);
@@ -242,16 +226,26 @@ RouteInfo to_route(const StaticRoute& route, int gateway) {
           .metric = route.metric.value_or(0)};
 }
 
+// The programs switch, so that the bridge need not: as long as its ports are in no VLAN it carries nothing
+// between interfaces that are in it and not attached. A kernel without BRIDGE_VLAN_FILTERING has no such
+// bridge; there two of those reach each other, and nobody else.
+Result<void> make_gateway(Context& context, const Network& network) {
+  BridgeOptions options{.stp = network.stp, .forward_delay_seconds = network.delay_seconds};
+  options.vlan_filtering = true;
+  options.default_pvid = 0;
+  if (context.netlink.create_bridge(network.bridge, *network.mac, network.mtu, options)) return {};
+  options.vlan_filtering = false;
+  options.default_pvid.reset();
+  VNET_TRY(context.netlink.create_bridge(network.bridge, *network.mac, network.mtu, options));
+  return {};
+}
+
 void plan_gateway(Plan& plan, Context& context, const Network& network) {
   plan.add(
       fmt::format("create bridge {} ({})", network.bridge, network.mac->text()),
       [&context, network]() -> Result<void> {
         VNET_ASSIGN(auto there, context.netlink.find_link(network.bridge));
-        if (!there) {
-          VNET_TRY(context.netlink.create_bridge(
-              network.bridge, *network.mac, network.mtu,
-              {.stp = network.stp, .forward_delay_seconds = network.delay_seconds}));
-        }
+        if (!there) VNET_TRY(make_gateway(context, network));
         // As libvirt: without an IPv6 address the gateway takes no part in IPv6.
         const auto& name = network.bridge;
         VNET_TRY(
@@ -318,10 +312,33 @@ Result<Plan> plan_gateway_up(Context& context, const Network& network, std::uint
   all.push_back(network);
   VNET_ASSIGN(auto uplinks, plan_uplinks(context, all));
   plan.append(std::move(uplinks));
+  plan_fence(plan, context, all);
   plan_addresses(plan, context, network);
   plan_sysctls(plan, context, network);
   VNET_ASSIGN(auto dnsmasq, plan_dnsmasq(context, network));
   plan.append(std::move(dnsmasq));
+  return plan;
+}
+
+Result<Plan> plan_gateway_heal(Context& context, const ActiveNetwork& active) {
+  Plan plan;
+  const Network& network = active.network;
+  VNET_ASSIGN(auto link, context.netlink.find_link(network.bridge));
+  if (!link || !context.datapath) return plan;
+  auto entry = context.datapath->maps().networks.get(active.record.slot);
+  bool ours = entry && entry->gateway_ifindex == static_cast<__u32>(link->ifindex);
+  if (!ours) return plan;
+  VNET_ASSIGN(auto added, plan_added_addresses(context, active, link->ifindex));
+  plan.append(std::move(added));
+  if (is_gateway_guarded(context, active, link->ifindex)) return plan;
+  plan.add(fmt::format("attach to {} again: gateway of {}", network.bridge, network.name),
+           [&context, network, slot = active.record.slot, ifindex = link->ifindex]() -> Result<void> {
+             // With programs that are loaded anew the ports would have others than their network's.
+             if (!context.datapath->attach({Role::Gateway, network.name, network.bridge, ifindex}))
+               return bring_up_programs(context, network, slot);
+             return write_device(context.datapath->maps(), ifindex,
+                                 {.role = VNET_DEVICE_GATEWAY, .slot = slot});
+           });
   return plan;
 }
 
@@ -340,6 +357,7 @@ Result<Plan> plan_gateway_down(Context& context, const Network& network, std::ui
            });
   VNET_ASSIGN(auto uplinks, plan_uplinks(context, networks_of(others)));
   plan.append(std::move(uplinks));
+  plan_fence(plan, context, networks_of(others));
   if (std::ranges::none_of(others, [](const ActiveNetwork& other) { return is_routed(other.network); })) {
     VNET_ASSIGN(auto previous, context.records.sysctls());
     for (const auto& [key, value] : previous)

@@ -5,6 +5,8 @@
 // plan_*_up: from the loaded datapath to the active network; plan_*_down: back, when its ports are gone.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "loader/plan/context.h"
@@ -17,6 +19,14 @@ Result<Plan> plan_gateway_up(Context& context, const Network& network, std::uint
                              const std::vector<ActiveNetwork>& others);
 Result<Plan> plan_gateway_down(Context& context, const Network& network, std::uint16_t slot,
                                const std::vector<ActiveNetwork>& others);
+// The gateway's programs, where somebody has taken them away; addresses that somebody has added to it.
+Result<Plan> plan_gateway_heal(Context& context, const ActiveNetwork& active);
+
+// The guard behind routing (fence_plan.cpp): with these networks active, or none any more.
+void plan_fence(Plan& plan, Context& context, const std::vector<Network>& networks);
+Result<Plan> plan_fence_heal(Context& context, const std::vector<Network>& networks);
+bool fence_is_written_down();  // a table, not a program that asks the maps
+Result<bool> fence_stands(Context& context, const std::vector<Network>& networks);
 
 // Bridged: on a bridge of the host's.
 Result<void> check_bridged(Context& context, const Network& network);

@@ -97,6 +97,7 @@ Result<Plan> plan_start(Context& context, const Network& network) {
   NetworkRecord started{.name = network.name, .complete = false, .xml = format_network(network)};
   if (record) {
     started.slot = record->slot;
+    started.added = record->added;  // still in the maps
   } else {
     VNET_ASSIGN(started.slot, context.records.free_slot());
   }

@@ -8,6 +8,7 @@ namespace vnet {
 void Plan::append(Plan other) {
   std::move(other.steps_.begin(), other.steps_.end(), std::back_inserter(steps_));
   if (!other.done.empty()) done = std::move(other.done);
+  std::move(other.notes.begin(), other.notes.end(), std::back_inserter(notes));
 }
 
 Result<void> Plan::run() const {

@@ -29,7 +29,8 @@ class Plan {
   // All steps in order. When one fails, those done are undone in reverse and its error is returned.
   Result<void> run() const;
 
-  std::string done;  // what to say when it has been done: "Network default started"
+  std::string done;                // what to say when it has been done: "Network default started"
+  std::vector<std::string> notes;  // what else the user should know then
 
  private:
   std::vector<Step> steps_;

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "loader/plan/context.h"
+#include "loader/plan/guards.h"
 
 namespace vnet {
 namespace {
@@ -65,6 +66,27 @@ Task take_off(Context& context, const PortRecord& record) {
 
 }  // namespace
 
+Result<std::vector<Task>> port_heal_tasks(Context& context, const std::vector<ActiveNetwork>& active) {
+  VNET_ASSIGN(auto ports, context.records.ports());
+  std::vector<Task> tasks;
+  auto known = std::make_shared<std::optional<KnownPorts>>();
+  for (const auto& port : ports) {
+    auto of = std::ranges::find(active, port.network, [](const auto& one) { return one.network.name; });
+    VNET_ASSIGN(auto link, context.netlink.find_link(port.ifindex));
+    bool there = link && link->name == port.interface && of != active.end() && of->record.complete;
+    if (port.leaving) {
+      tasks.push_back(take_off(context, port));
+    } else if (there && (!port.settled || !is_guarded(context, port))) {
+      VNET_ASSIGN(auto bridge, context.netlink.find_link(of->network.bridge));
+      // Whoever has put it elsewhere meanwhile is asked by `attach`, not overruled here.
+      bool plugged = bridge && link->master == bridge->ifindex;
+      if (plugged || !port.parent.empty() || (!link->master && !port.settled && bridge))
+        tasks.push_back(put_back(context, port, known));
+    }
+  }
+  return tasks;
+}
+
 Result<std::vector<Task>> port_tasks(Context& context, const std::vector<ActiveNetwork>& active) {
   VNET_ASSIGN(auto links, context.netlink.links());
   VNET_ASSIGN(auto ports, context.records.ports());
@@ -86,9 +108,10 @@ Result<std::vector<Task>> port_tasks(Context& context, const std::vector<ActiveN
       bool plugged = !gone && link->master == bridge->ifindex;
       // Where `attach` has plugged it, it is put back: `detach` unplugs. The others follow their owner.
       bool lost = !gone && !link->master && (port.enslaved_by_us || !port.settled);
-      if (lost || (plugged && !port.settled))
+      bool broken = plugged && (!port.settled || !is_guarded(context, port));
+      if (!port.leaving && (lost || broken))
         on.push_back(put_back(context, port, known));
-      else if (!plugged)
+      else if (port.leaving || !plugged)
         off.push_back(take_off(context, port));
     }
     if (bridge == links.end()) continue;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/plan/port_addresses.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <ctime>
 #include <set>
 
 #include "loader/kernel/files.h"
+#include "loader/model/port_rules.h"
 #include "loader/plan/port_guard.h"
 #include "loader/services/leases.h"
 
@@ -41,19 +44,10 @@ Address link_local(const Mac& mac) {
   return address;
 }
 
-// Nobody can claim the gateway's addresses.
-Result<void> reserve_gateway(SharedMaps& maps, const ActiveNetwork& active) {
-  std::vector<Address> own;
-  for (const auto& ip : active.network.ips) own.push_back(ip.gateway.address);
-  if (active.network.mac) own.push_back(link_local(*active.network.mac));
-  for (const auto& address : own)
-    VNET_TRY(maps.addresses.set(address_key(address, active.record.slot), {.source = VNET_ADDRESS_FIXED}));
-  return {};
-}
-
-std::set<Mac> macs_of(SharedMaps& maps, const PortRecord& record) {
-  if (record.mac) return {*record.mac};
+std::set<Mac> macs_of(SharedMaps& maps, const PortRecord& record, const Network& network) {
   std::set<Mac> all;
+  if (record.mac) all.insert(*record.mac);
+  if (fixed_mac(record, network)) return all;
   maps.fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
     if (entry.ifindex != static_cast<__u32>(record.ifindex)) return;
     Mac mac;
@@ -64,13 +58,15 @@ std::set<Mac> macs_of(SharedMaps& maps, const PortRecord& record) {
 }
 
 // What the guest had before anybody looked; what is somebody's already stays so.
-Result<void> seed(SharedMaps& maps, const PortRecord& record, std::uint16_t network, const Address& address,
-                  vnet_address value) {
+Result<void> seed(SharedMaps& maps, const PortRecord& record, const ActiveNetwork& active,
+                  const Address& address, vnet_address value) {
   value.port = record.slot;
-  if (has_fixed(record, address.family) || maps.addresses.get(address_key(address, record.slot))) return {};
-  auto held = maps.addresses.get(address_key(address, network));
+  if (is_only_fixed(record, active.network, address.family) ||
+      maps.addresses.get(address_key(address, record.slot)))
+    return {};
+  auto held = maps.addresses.get(address_key(address, active.record.slot));
   if (held && held->port != record.slot) return {};
-  VNET_TRY(maps.addresses.set(address_key(address, network), value));
+  VNET_TRY(maps.addresses.set(address_key(address, active.record.slot), value));
   return maps.addresses.set(address_key(address, record.slot), value);
 }
 
@@ -85,7 +81,7 @@ Result<void> seed_leases(Context& context, SharedMaps& maps, const PortRecord& r
     if (lease.expiry)
       value.until =
           tick_now() + static_cast<__u32>(((lease.expiry - now) * 1'000'000'000) >> VNET_TICK_SHIFT) + 1;
-    VNET_TRY(seed(maps, record, active.record.slot, lease.ip, value));
+    VNET_TRY(seed(maps, record, active, lease.ip, value));
   }
   return {};
 }
@@ -104,11 +100,17 @@ Result<void> seed_neighbours(Context& context, SharedMaps& maps, const PortRecor
     if (address.family != Family::V6 || !macs.contains(neighbour.mac) || index == VNET_CLAIMS_MAX ||
         !(address.is_link_local() || (in_subnet && has_autoconf(active.network))))
       continue;
-    VNET_TRY(seed(maps, record, active.record.slot, address,
-                  {.seen = tick_now(), .source = VNET_ADDRESS_CLAIMED}));
+    VNET_TRY(seed(maps, record, active, address, {.seen = tick_now(), .source = VNET_ADDRESS_CLAIMED}));
     VNET_TRY(maps.claims.set({.slot = record.slot, .index = index++}, from_address(address)));
   }
   return {};
+}
+
+std::vector<Address> gateway_addresses(const Network& network) {
+  std::vector<Address> own;
+  for (const auto& ip : network.ips) own.push_back(ip.gateway.address);
+  if (network.mac) own.push_back(link_local(*network.mac));
+  return own;
 }
 
 void erase_address(SharedMaps& maps, const vnet_address_key& key, const vnet_address& value) {
@@ -137,20 +139,55 @@ bool has_autoconf(const Network& network) {
   return network.has(Family::V6) && !dhcp;
 }
 
+bool is_only_fixed(const PortRecord& record, const Network& network, Family family) {
+  return has_fixed(record, family) && (record.ip_only || family == Family::V4 || !has_autoconf(network));
+}
+
+std::string ip_only_note(const PortRecord& record, const Network& network) {
+  auto filters = parse_filters(record.filters);
+  if (!record.ip_only || !filters || !filters->ipv6_spoofing || !has_fixed(record, Family::V6) ||
+      !has_autoconf(network))
+    return "";
+  return fmt::format(
+      "guests of network {} make up IPv6 addresses from its router advertisements; with --ip-only what {} "
+      "sends from such a one is dropped (spoofed-source)",
+      network.name, record.interface);
+}
+
+Result<void> reserve_gateway(SharedMaps& maps, const Network& network, std::uint16_t slot) {
+  for (const auto& address : gateway_addresses(network)) VNET_TRY(reserve_address(maps, slot, address));
+  return {};
+}
+
+Result<void> reserve_address(SharedMaps& maps, std::uint16_t slot, const Address& address) {
+  return maps.addresses.set(address_key(address, slot), {.source = VNET_ADDRESS_FIXED});
+}
+
+Result<void> release_address(SharedMaps& maps, const Network& network, std::uint16_t slot,
+                             const Address& address) {
+  auto held = maps.addresses.get(address_key(address, slot));
+  auto defined = gateway_addresses(network);
+  bool stays = !held || held->port || std::ranges::find(defined, address) != defined.end();
+  return stays ? Result<void>{} : maps.addresses.erase(address_key(address, slot));
+}
+
 Result<void> add_addresses(Context& context, const PortRecord& record, const ActiveNetwork& active) {
   VNET_ASSIGN(Datapath * datapath, context.need_datapath());
   auto& maps = datapath->maps();
-  VNET_TRY(reserve_gateway(maps, active));
+  VNET_TRY(reserve_gateway(maps, active.network, active.record.slot));
   vnet_address fixed{.port = record.slot, .source = VNET_ADDRESS_FIXED};
   for (const auto& address : fixed_addresses(record, active.network)) {
     // Two ports may have the same address by the administrator's will: the network's entry is the first's.
     auto held = maps.addresses.get(address_key(address, active.record.slot));
     if (!held || held->source != VNET_ADDRESS_FIXED)
       VNET_TRY(maps.addresses.set(address_key(address, active.record.slot), fixed));
+    // Whoever has claimed it meanwhile, or got it by DHCP, has it no longer.
+    if (held && held->source != VNET_ADDRESS_FIXED && held->port != record.slot)
+      VNET_TRY(maps.addresses.erase(address_key(address, held->port)));
     VNET_TRY(maps.addresses.set(address_key(address, record.slot), fixed));
   }
   if (record.filters.empty()) return {};
-  auto macs = macs_of(maps, record);
+  auto macs = macs_of(maps, record, active.network);
   VNET_TRY(seed_leases(context, maps, record, active, macs));
   return seed_neighbours(context, maps, record, active, macs);
 }
@@ -165,7 +202,7 @@ void trim_addresses(SharedMaps& maps, const PortRecord& record, const Network& n
       return std::equal(std::begin(addr.word_be), std::end(addr.word_be), std::begin(key.addr.word_be));
     });
     auto address = to_address(key.addr);
-    bool excluded = has_fixed(record, address.family) && !address.is_link_local();
+    bool excluded = is_only_fixed(record, network, address.family) && !address.is_link_local();
     if (!is_wanted && (value.source == VNET_ADDRESS_FIXED || excluded)) gone.emplace_back(key, value);
   });
   for (const auto& [key, value] : gone) erase_address(maps, key, value);

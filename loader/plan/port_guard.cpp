@@ -80,19 +80,27 @@ bool is_isolated(const PortRecord& record, const Network& network) {
   return record.isolated.value_or(network.isolated_ports);
 }
 
+bool takes_any_mac(const PortRecord& record, const Network& network) {
+  return record.any_mac.value_or(takes_any_mac(network, record.portgroup));
+}
+
+std::optional<Mac> fixed_mac(const PortRecord& record, const Network& network) {
+  return takes_any_mac(record, network) ? std::nullopt : record.mac;
+}
+
 Result<std::uint32_t> guard_flags(const PortRecord& record, const Network& network) {
   VNET_ASSIGN(auto filters, parse_filters(record.filters));
   std::uint32_t flags = 0;
   auto set = [&](bool condition, std::uint32_t flag) { flags |= condition ? flag : 0; };
-  set(filters.mac_spoofing, VNET_PORT_F_NO_MAC_SPOOFING);
+  set(filters.mac_spoofing && !takes_any_mac(record, network), VNET_PORT_F_NO_MAC_SPOOFING);
   set(filters.ip_spoofing, VNET_PORT_F_NO_IP_SPOOFING);
   set(filters.arp_spoofing, VNET_PORT_F_NO_ARP_SPOOFING);
   set(filters.ipv6_spoofing, VNET_PORT_F_NO_IPV6_SPOOFING);
   set(filters.ip_multicast, VNET_PORT_F_NO_IP_MULTICAST);
   set(filters.clean, VNET_PORT_F_CLEAN);
   set(filters.dhcp_server, VNET_PORT_F_DHCP_SERVER);
-  set(has_fixed(record, Family::V4), VNET_PORT_F_FIXED4);
-  set(has_fixed(record, Family::V6), VNET_PORT_F_FIXED6);
+  set(is_only_fixed(record, network, Family::V4), VNET_PORT_F_FIXED4);
+  set(is_only_fixed(record, network, Family::V6), VNET_PORT_F_FIXED6);
   set(has_autoconf(network), VNET_PORT_F_AUTOCONF);
   set(inbound_of(record, network) == Inbound::Established, VNET_PORT_F_ESTABLISHED);
   set(inbound_of(record, network) == Inbound::Drop, VNET_PORT_F_SHUT);

@@ -3,6 +3,8 @@
 // in, whom it is isolated from. Internal to the library.
 #pragma once
 
+#include <cstdint>
+
 #include "loader/plan/context.h"
 
 namespace vnet {
@@ -10,6 +12,10 @@ namespace vnet {
 // The port's own setting, or its network's default.
 Inbound inbound_of(const PortRecord& record, const Network& network);
 bool is_isolated(const PortRecord& record, const Network& network);
+bool takes_any_mac(const PortRecord& record, const Network& network);
+
+// The only MAC that the guest may send from, and that nobody else may; nullopt: MACs are learned.
+std::optional<Mac> fixed_mac(const PortRecord& record, const Network& network);
 
 // VNET_PORT_F_* of everything that is a setting of the guard.
 Result<std::uint32_t> guard_flags(const PortRecord& record, const Network& network);

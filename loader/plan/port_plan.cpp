@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "loader/kernel/sysctl.h"
 #include "loader/model/port_rules.h"
 #include "loader/plan/direct.h"
+#include "loader/plan/entries.h"
+#include "loader/plan/guards.h"
 #include "loader/plan/modes.h"
+#include "loader/plan/port_addresses.h"
+#include "loader/plan/port_entries.h"
 #include "loader/plan/port_guard.h"
-#include "loader/plan/xdp_target.h"
 
 namespace vnet {
 namespace {
@@ -23,117 +26,32 @@ Result<void> check_request(const PortRequest& request) {
   return {};
 }
 
-vnet_fdb_key fdb_key(std::uint16_t network, const Mac& mac) {
-  vnet_fdb_key key{.network = network};
-  std::memcpy(key.mac, mac.bytes.data(), sizeof(key.mac));
-  return key;
+// A guest's interface is none of the host's: no address of its own, no answer to router advertisements.
+Result<void> take_out_of_ipv6(const std::string& interface) {
+  SysctlKey key{"net", "ipv6", "conf", interface, "disable_ipv6"};
+  VNET_ASSIGN(auto disabled, read_sysctl(key));
+  return disabled && *disabled == "0" ? write_sysctl(key, "1") : Result<void>{};
 }
 
-bool reaches_other_namespace(const LinkInfo& link) {
-  return link.kind == "veth" && link.peer_netns_id.has_value();
-}
-
-void forget_macs(SharedMaps& maps, std::uint32_t ifindex) {
-  std::vector<vnet_fdb_key> gone;
-  maps.fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
-    if (entry.ifindex == ifindex) gone.push_back(key);
-  });
-  for (const auto& key : gone) (void)maps.fdb.erase(key);
-}
-
-// The port as the programs see it. The fixed MAC's entry is written before the port claims it alone.
-Result<void> write_port(Context& context, const PortRecord& record, const LinkInfo& link,
-                        const ActiveNetwork& active) {
-  VNET_ASSIGN(Datapath * datapath, context.need_datapath());
-  auto& maps = datapath->maps();
-  VNET_ASSIGN(auto segment, segment_of(context, record, active.record.slot));
-  bool peer = reaches_other_namespace(link);
-  vnet_port port{.slot = record.slot, .network = active.record.slot};
-  VNET_ASSIGN(port.flags, guard_flags(record, active.network));
-  port.flags |= direct_flags(active.network);
-  if (peer) port.flags |= VNET_PORT_F_PEER;
-  if (!record.plugged) port.flags |= VNET_PORT_F_DOWN;
-  if (record.mac) {
-    port.flags |= VNET_PORT_F_MAC;
-    std::memcpy(port.mac, record.mac->bytes.data(), sizeof(port.mac));
-    VNET_TRY(
-        maps.fdb.set(fdb_key(segment, *record.mac), {.ifindex = static_cast<__u32>(link.ifindex),
-                                                     .slot = record.slot,
-                                                     .flags = static_cast<__u8>(peer ? VNET_HOP_F_PEER : 0),
-                                                     .is_static = 1}));
+Result<void> check_mac_free(Context& context, const std::vector<PortRecord>& ports, const PortRecord& record,
+                            const Network& network) {
+  auto mac = fixed_mac(record, network);
+  if (!mac) return {};
+  for (const auto& other : ports) {
+    bool meets = other.network == record.network || (!record.parent.empty() && other.parent == record.parent);
+    if (!meets || other.interface == record.interface || other.mac != mac) continue;
+    VNET_ASSIGN(auto theirs, active_network(context, other.network));
+    if (theirs && fixed_mac(other, theirs->network))
+      return failed(fmt::format("{} has the MAC {} already", other.interface, mac->text()));
   }
-  VNET_TRY(add_guard(context, record, active));
-  VNET_TRY(maps.ports.set(static_cast<__u32>(link.ifindex), port));
-  VNET_TRY(write_target(*datapath, active.network, record, link));
-  VNET_TRY(datapath->limit_port(record.interface, link.ifindex, record.slot,
-                                record.bandwidth ? record.bandwidth->outbound : std::nullopt));
-  return trim_guard(context, record, active);
-}
-
-// <vlan> of a guest's card, as libvirt has it on a bridge: one tag is the guest's without its knowing; a
-// trunk's are the guest's to use, but for the native one.
-std::vector<PortVlan> vlans_of(const Vlan& vlan) {
-  std::vector<PortVlan> vlans;
-  for (const auto& tag : vlan.tags) {
-    bool native = !vlan.trunk || tag.native;
-    vlans.push_back({.id = tag.id, .pvid = native, .untagged = native && !tag.native_tagged});
-  }
-  return vlans;
-}
-
-Result<void> write_vlans(Netlink& netlink, const PortRecord& record, const Network& network) {
-  if (!record.vlan || network.mode != Mode::Bridge) return {};
-  VNET_ASSIGN(auto bridge, netlink.link(network.bridge));
-  if (!bridge.bridge || !bridge.bridge->vlan_filtering) return {};
-  return netlink.set_port_vlans(record.ifindex, vlans_of(*record.vlan));
-}
-
-// The bridge must agree: the fixed MAC is where we say, nothing else is learned there, and what it floods
-// does not cross from one isolated port to another.
-Result<void> write_bridge_entries(Netlink& netlink, const PortRecord& record, const Network& network) {
-  if (!record.parent.empty()) return {};
-  VNET_TRY(netlink.set_port_flags(record.ifindex,
-                                  {.learning = !record.mac, .isolated = is_isolated(record, network)}));
-  VNET_TRY(write_vlans(netlink, record, network));
-  return record.mac ? netlink.add_fdb(record.ifindex, *record.mac) : Result<void>{};
-}
-
-Result<void> check_mac_free(const std::vector<PortRecord>& ports, const PortRecord& record) {
-  if (!record.mac) return {};
-  for (const auto& other : ports)
-    if (other.interface != record.interface && other.mac == record.mac &&
-        (other.network == record.network || (!record.parent.empty() && other.parent == record.parent)))
-      return failed(fmt::format("{} has the MAC {} already", other.interface, record.mac->text()));
   return {};
-}
-
-// The port's counters end in its network's, whose sums would run backwards otherwise.
-void keep_counters(SharedMaps& maps, std::uint16_t from, std::uint16_t network) {
-  auto port = maps.traffic.get(from);
-  auto sum = maps.traffic.get(network);
-  if (!port.empty() && port.size() == sum.size()) {
-    for (std::size_t cpu = 0; cpu < sum.size(); ++cpu) {
-      sum[cpu].rx_packets += port[cpu].rx_packets;
-      sum[cpu].rx_bytes += port[cpu].rx_bytes;
-      sum[cpu].tx_packets += port[cpu].tx_packets;
-      sum[cpu].tx_bytes += port[cpu].tx_bytes;
-    }
-    __u32 key = network;
-    (void)bpf_map_update_elem(maps.traffic.fd(), &key, sum.data(), BPF_ANY);
-  }
-  for (const auto& key : maps.drops.keys()) {
-    if (key.slot != from) continue;
-    auto values = maps.drops.get(key);
-    vnet_drop_key into{.slot = network, .reason = key.reason};
-    auto before = maps.drops.get(into);
-    for (std::size_t cpu = 0; cpu < before.size() && cpu < values.size(); ++cpu) values[cpu] += before[cpu];
-    (void)bpf_map_update_elem(maps.drops.fd(), &into, values.data(), BPF_ANY);
-  }
 }
 
 void apply_request(PortRecord& record, const PortRequest& request) {
   if (request.mac) record.mac = request.mac;
+  if (request.any_mac) record.any_mac = request.any_mac;
   if (request.ips) record.ips = *request.ips;
+  if (request.ip_only) record.ip_only = *request.ip_only;
   if (request.model) record.model = *request.model;
   if (request.bandwidth) record.bandwidth = request.bandwidth;
   if (request.vlan) record.vlan = request.vlan;
@@ -155,9 +73,15 @@ Result<void> check_attachable(Context& context, const LinkInfo& link, const Netw
         fmt::format("{} is a netkit device in mode l3: its packets have no MAC addresses; make it "
                     "with mode l2",
                     link.name));
+  VNET_ASSIGN(auto routed, routed_links(context));
   VNET_ASSIGN(auto uplink, context.records.uplink(link.name));
   VNET_ASSIGN(auto parent, context.records.parent(link.name));
-  if (uplink || parent)
+  if (routed.contains(link.ifindex))
+    return invalid(fmt::format(
+        "{} is an uplink of the host, not a guest's interface: it has addresses or routes (ip addr flush dev "
+        "{})",
+        link.name, link.name));
+  if ((uplink && !uplink->network.empty()) || parent)
     return invalid(fmt::format("{} is an uplink of the host, not a guest's interface", link.name));
   if (link.master) {
     VNET_ASSIGN(auto master, context.netlink.find_link(link.master));
@@ -176,11 +100,13 @@ Result<void> change_port(Context& context, const PortRecord& before, PortRecord 
   if (!active) return not_found("no active network " + after.network);
   after.settled = false;
   VNET_TRY(context.records.save(after));
-  VNET_TRY(write_port(context, after, link, *active));
-  if (before.mac != after.mac && before.mac) {
+  VNET_TRY(write_rules(context, after, link, *active));
+  VNET_TRY(write_entries(context, after, link, *active));
+  auto no_longer = fixed_mac(before, active->network);
+  if (no_longer && no_longer != fixed_mac(after, active->network)) {
     VNET_ASSIGN(auto segment, segment_of(context, after, active->record.slot));
-    (void)datapath->maps().fdb.erase(fdb_key(segment, *before.mac));
-    if (after.parent.empty()) VNET_TRY(context.netlink.delete_fdb(link.ifindex, *before.mac));
+    (void)datapath->maps().fdb.erase(fdb_key(segment, *no_longer));
+    if (after.parent.empty()) VNET_TRY(context.netlink.delete_fdb(link.ifindex, *no_longer));
   }
   VNET_TRY(write_bridge_entries(context.netlink, after, active->network));
   if (after.mac) VNET_TRY(lend_mac(context, after.parent, after.mac));
@@ -191,18 +117,24 @@ Result<void> change_port(Context& context, const PortRecord& before, PortRecord 
   return context.records.save(after);
 }
 
+void note_ip_only(Plan& plan, const PortRecord& record, const Network& network) {
+  auto note = ip_only_note(record, network);
+  if (!note.empty()) plan.notes.push_back(std::move(note));
+}
+
 Result<Plan> plan_change(Context& context, const PortRecord& before, const PortRequest& request,
                          const std::vector<PortRecord>& ports, const std::string& done) {
   VNET_TRY(check_request(request));
   PortRecord after = before;
   apply_request(after, request);
-  VNET_TRY(check_mac_free(ports, after));
-  if (!after.parent.empty()) {
-    VNET_ASSIGN(auto active, active_network(context, after.network));
-    if (active) VNET_TRY(check_direct_port(context, active->network, after));
+  VNET_ASSIGN(auto active, active_network(context, after.network));
+  if (active) {
+    VNET_TRY(check_mac_free(context, ports, after, active->network));
+    if (!after.parent.empty()) VNET_TRY(check_direct_port(context, active->network, after));
   }
   Plan plan;
   plan.done = done;
+  if (active) note_ip_only(plan, after, active->network);
   if (after == before && before.settled) return plan;
   plan.add(
       fmt::format("change port {}", before.interface),
@@ -232,9 +164,8 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPort
   std::string done = fmt::format("Interface {} attached to network {}", request.interface, request.network);
   // Attached and in place: change what is asked for. A record of an interface that has been made anew (or of
   // an interrupted attach) is gone through again from the start.
-  bool in_place = before && before->settled && before->ifindex == link->ifindex &&
-                  (link->master || active.network.mode == Mode::Direct) && context.datapath &&
-                  context.datapath->maps().ports.get(static_cast<__u32>(link->ifindex));
+  bool in_place = before && before->settled && before->ifindex == link->ifindex && !before->leaving &&
+                  (link->master || active.network.mode == Mode::Direct) && is_guarded(context, *before);
   if (in_place) return plan_change(context, *before, request, known.ports, done);
   VNET_TRY(check_attachable(context, *link, active.network));
 
@@ -247,12 +178,12 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPort
     record.enslaved_by_us = !link->master;
   }
   apply_request(record, request);
-  record.settled = false;
+  record.settled = record.leaving = false;
   if (active.network.mode == Mode::Direct) {
     VNET_ASSIGN(record.parent, choose_parent(context, active.network, record, known.ports));
     VNET_TRY(check_direct_port(context, active.network, record));
   }
-  VNET_TRY(check_mac_free(known.ports, record));
+  VNET_TRY(check_mac_free(context, known.ports, record, active.network));
   std::erase_if(known.ports, [&](const PortRecord& port) { return port.interface == record.interface; });
   known.ports.push_back(record);
   known.slots.insert(record.slot);
@@ -260,27 +191,29 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPort
   const Network& network = active.network;
   Plan plan;
   plan.done = done;
+  note_ip_only(plan, record, network);
   plan.add(
       fmt::format("guard {} as port of {}", record.interface, record.network),
       [&context, record, link = *link, fresh = !before, active]() -> Result<void> {
         VNET_ASSIGN(Datapath * datapath, context.need_datapath());
         VNET_TRY(context.records.save(record));
         if (fresh) VNET_TRY(clear_slot(datapath->maps(), record.slot));
-        VNET_TRY(write_port(context, record, link, active));
-        if (!record.parent.empty())
-          return datapath->attach_direct_port(record.parent, record.interface, record.ifindex);
-        return datapath->attach_port(record.network, record.interface, record.ifindex);
+        VNET_TRY(take_out_of_ipv6(record.interface));
+        VNET_TRY(write_rules(context, record, link, active));
+        return datapath->attach(attachment_of(record));
       },
       [&context, record] {
         if (!context.datapath) return;
-        (void)context.datapath->detach(record.interface, record.ifindex);
-        forget_macs(context.datapath->maps(), static_cast<__u32>(record.ifindex));
-        (void)context.datapath->maps().targets.erase(static_cast<__u32>(record.ifindex));
+        erase_entries(context, record);
         (void)context.datapath->maps().ports.erase(static_cast<__u32>(record.ifindex));
+        (void)context.datapath->detach(record.interface, record.ifindex);
         forget_guard(context.datapath->maps(), record.slot);
         (void)context.records.remove_port(record.interface);
       });
   if (network.mode == Mode::Direct) {
+    plan.add(fmt::format("let {} be found", record.interface), [&context, record, link = *link, active] {
+      return write_entries(context, record, link, active);
+    });
     plan_plug_direct(plan, context, network, record, *link);
     return plan;
   }
@@ -296,10 +229,14 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPort
         [&context, record, mtu = link->mtu] { (void)context.netlink.set_mtu(record.ifindex, mtu); });
   plan.add(
       fmt::format("plug {} into {}", record.interface, network.bridge),
-      [&context, record, network]() mutable -> Result<void> {
-        VNET_ASSIGN(auto gateway, context.netlink.link(network.bridge));
+      [&context, record, link = *link, active]() mutable -> Result<void> {
+        VNET_ASSIGN(auto gateway, context.netlink.link(active.network.bridge));
+        VNET_ASSIGN(auto now, context.netlink.find_link(record.ifindex));
+        if (now && now->master && now->master != gateway.ifindex)
+          return failed(fmt::format("{} has been put into another bridge meanwhile", record.interface));
         VNET_TRY(context.netlink.set_master(record.ifindex, gateway.ifindex));
-        VNET_TRY(write_bridge_entries(context.netlink, record, network));
+        VNET_TRY(write_bridge_entries(context.netlink, record, active.network));
+        VNET_TRY(write_entries(context, record, link, active));
         VNET_TRY(record.plugged ? context.netlink.set_up(record.ifindex)
                                 : context.netlink.set_down(record.ifindex));
         record.settled = true;
@@ -328,6 +265,18 @@ Result<Plan> plan_detach(Context& context, const PortRecord& record) {
   // It may have been moved to another bridge, too.
   VNET_ASSIGN(auto active, active_network(context, record.network));
   VNET_ASSIGN(auto bridge, context.netlink.find_link(active ? active->network.bridge : ""));
+  // Nobody guards it any more from here on: it must not be up meanwhile, nor afterwards.
+  plan.add(
+      fmt::format("take {} down", record.interface),
+      [&context, record = record, there]() mutable -> Result<void> {
+        record.leaving = true;
+        VNET_TRY(context.records.save(record));
+        return there ? context.netlink.set_down(record.ifindex) : Result<void>{};
+      },
+      [&context, record = record, there] {
+        (void)context.records.save(record);
+        if (there && record.plugged) (void)context.netlink.set_up(record.ifindex);
+      });
   if (there && bridge && link->master == bridge->ifindex)
     plan.add(fmt::format("take {} out of its bridge", record.interface),
              [&context, record]() -> Result<void> {
@@ -342,11 +291,10 @@ Result<Plan> plan_detach(Context& context, const PortRecord& record) {
   plan.add(fmt::format("take the guard off {}", record.interface), [&context, record]() -> Result<void> {
     if (context.datapath) {
       auto& maps = context.datapath->maps();
-      VNET_TRY(context.datapath->detach(record.interface, record.ifindex));
-      (void)maps.targets.erase(static_cast<__u32>(record.ifindex));
-      (void)maps.ports.erase(static_cast<__u32>(record.ifindex));
+      erase_entries(context, record);
       VNET_TRY(void_shortcuts(context, record.network));
-      forget_macs(maps, static_cast<__u32>(record.ifindex));
+      (void)maps.ports.erase(static_cast<__u32>(record.ifindex));
+      VNET_TRY(context.datapath->detach(record.interface, record.ifindex));
       forget_sessions(maps, record.slot);
       forget_guard(maps, record.slot);
       VNET_ASSIGN(auto network, context.records.network(record.network));

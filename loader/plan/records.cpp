@@ -18,12 +18,16 @@ using nlohmann::json;
 
 void write(json& j, const NetworkRecord& r) {
   j = {{"name", r.name}, {"slot", r.slot}, {"complete", r.complete}, {"xml", r.xml}};
+  j["added"] = json::array();
+  for (const auto& [address, refused] : r.added) j["added"].push_back({address.text(), refused});
 }
 void read(const json& j, NetworkRecord& r) {
   r.name = j.at("name");
   r.slot = j.at("slot");
   r.complete = j.at("complete");
   r.xml = j.at("xml");
+  for (const auto& one : j.value("added", json::array()))
+    if (auto address = Prefix::parse(one.at(0).get<std::string>())) r.added.push_back({*address, one.at(1)});
 }
 
 std::optional<Inbound> inbound_of(const std::string& name) {
@@ -61,6 +65,13 @@ std::optional<Vlan> vlan_of(const json& j) {
   return vlan;
 }
 
+json to_json(const std::optional<bool>& flag) {
+  return flag ? json(*flag) : json();
+}
+std::optional<bool> flag_of(const json& j) {
+  return j.is_null() ? std::nullopt : std::optional(j.get<bool>());
+}
+
 void write(json& j, const PortRecord& r) {
   std::vector<std::string> ips;
   for (const auto& ip : r.ips) ips.push_back(ip.text());
@@ -70,7 +81,9 @@ void write(json& j, const PortRecord& r) {
        {"slot", r.slot},
        {"enslaved", r.enslaved_by_us},
        {"mac", r.mac ? r.mac->text() : ""},
+       {"any_mac", to_json(r.any_mac)},
        {"ips", ips},
+       {"ip_only", r.ip_only},
        {"model", r.model},
        {"portgroup", r.portgroup},
        {"bandwidth", to_json(r.bandwidth)},
@@ -79,8 +92,9 @@ void write(json& j, const PortRecord& r) {
        {"filters", r.filters},
        {"allow", r.allow},
        {"inbound", r.inbound ? json(inbound_name(*r.inbound)) : json()},
-       {"isolated", r.isolated ? json(*r.isolated) : json()},
+       {"isolated", to_json(r.isolated)},
        {"settled", r.settled},
+       {"leaving", r.leaving},
        {"parent", r.parent}};
 }
 void read(const json& j, PortRecord& r) {
@@ -90,8 +104,11 @@ void read(const json& j, PortRecord& r) {
   r.slot = j.at("slot");
   r.enslaved_by_us = j.at("enslaved");
   r.mac = Mac::parse(j.at("mac").get<std::string>());
+  // Before it was written down a MAC was always fixed; it stays so.
+  r.any_mac = flag_of(j.value("any_mac", r.mac ? json(false) : json()));
   for (const auto& text : j.at("ips"))
     if (auto ip = Address::parse(text.get<std::string>())) r.ips.push_back(*ip);
+  r.ip_only = j.value("ip_only", false);
   r.model = j.at("model");
   r.portgroup = j.at("portgroup");
   r.bandwidth = bandwidth_of(j.value("bandwidth", json()));
@@ -100,8 +117,9 @@ void read(const json& j, PortRecord& r) {
   r.filters = j.at("filters");
   r.allow = j.at("allow");
   if (const auto& text = j.at("inbound"); !text.is_null()) r.inbound = inbound_of(text.get<std::string>());
-  if (const auto& flag = j.at("isolated"); !flag.is_null()) r.isolated = flag.get<bool>();
+  r.isolated = flag_of(j.at("isolated"));
   r.settled = j.at("settled");
+  r.leaving = j.value("leaving", false);
   r.parent = j.at("parent");
 }
 
@@ -116,10 +134,12 @@ void write(json& j, const UplinkRecord& r) {
        {"no_forward", r.xdp.no_forward},
        {"distrusts_checksums", r.xdp.distrusts_checksums},
        {"mac", r.xdp.mac ? r.xdp.mac->text() : ""},
-       {"xdp_why", r.xdp_why}};
+       {"xdp_why", r.xdp_why},
+       {"primary", r.primary}};
 }
 void read(const json& j, UplinkRecord& r) {
   r.network = j.value("network", "");
+  r.primary = j.value("primary", true);
   std::string mode = j.value("xdp", "off");
   for (auto each : {XdpMode::Filter, XdpMode::Forward})
     if (mode == xdp_mode_name(each)) r.xdp.mode = each;

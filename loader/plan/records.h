@@ -13,6 +13,7 @@
 
 #include "loader/error.h"
 #include "loader/kernel/state_dir.h"
+#include "loader/model/added_address.h"
 #include "loader/model/network.h"
 
 namespace vnet {
@@ -22,6 +23,7 @@ struct NetworkRecord {
   std::uint16_t slot = 0;
   bool complete = false;  // false: a start or stop was interrupted
   std::string xml;        // the definition as it was started
+  std::vector<AddedAddress> added;
 };
 
 struct PortRecord {
@@ -29,8 +31,10 @@ struct PortRecord {
   int ifindex = 0;
   std::uint16_t slot = 0;
   bool enslaved_by_us = false;  // it was on no bridge before
-  std::optional<Mac> mac;
+  std::optional<Mac> mac;       // the guest's own, as far as it is known
+  std::optional<bool> any_mac;  // it may send from others; nullopt: the network's <guard mac>
   std::vector<Address> ips;
+  bool ip_only = false;  // beside them nothing that the guest makes up
   std::string model, portgroup;
   std::optional<BandwidthPair> bandwidth;
   std::optional<Vlan> vlan;
@@ -39,6 +43,7 @@ struct PortRecord {
   std::optional<Inbound> inbound;  // nullopt: the network's default
   std::optional<bool> isolated;    // nullopt: the network's <port isolated>
   bool settled = false;            // false: an attach or set was interrupted
+  bool leaving = false;            // a detach has begun: to be finished, not to be put back
   std::string parent;              // direct attachment: the physical interface
   bool operator==(const PortRecord&) const = default;
 };
@@ -61,6 +66,8 @@ struct UplinkRecord {
   std::uint16_t slot = 0;
   UplinkXdp xdp;        // what its networks want
   std::string xdp_why;  // why it is not attached all the same
+  bool primary =
+      true;  // named by a network, or has a default route; others are guarded ways, and may be used
 };
 
 // A physical interface of direct attachment, with what we changed of it.

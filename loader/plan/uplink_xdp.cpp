@@ -6,11 +6,12 @@
 #include <algorithm>
 
 namespace vnet {
-namespace {
 
 bool is_card(const LinkInfo& link) {
   return link.kind.empty() || link.kind == "bond" || link.kind == "team";
 }
+
+namespace {
 
 bool has_vlans(const LinkInfo& uplink, const std::vector<LinkInfo>& links) {
   return std::ranges::any_of(links, [&](const LinkInfo& other) {
@@ -19,7 +20,8 @@ bool has_vlans(const LinkInfo& uplink, const std::vector<LinkInfo>& links) {
 }
 
 XdpMode decide(XdpMode wish, const LinkInfo& uplink, const std::vector<LinkInfo>& links) {
-  if (!uplink.ethernet) return XdpMode::Off;
+  // What a bridge takes in has a buffer already, and with br_netfilter the host's NAT has seen it.
+  if (!uplink.ethernet || uplink.kind == "bridge") return XdpMode::Off;
   if (wish != XdpMode::Auto) return wish;
   return is_card(uplink) && !has_vlans(uplink, links) ? XdpMode::Filter : XdpMode::Off;
 }

@@ -2,6 +2,7 @@
 // What the networks behind an uplink want of XDP there, together. Internal to the planners.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "loader/kernel/netlink.h"
@@ -16,6 +17,9 @@ namespace vnet {
 // keeps away.
 UplinkXdp wanted_xdp(const LinkInfo& uplink, const std::vector<LinkInfo>& links,
                      const std::vector<Network>& users);
+
+// Or a bond of cards.
+bool is_card(const LinkInfo& link);
 
 // "filter", and how it is done or why it is not: what `show` says of an uplink. "" when nothing is wanted.
 std::string describe_xdp(const UplinkRecord& record, const XdpState& state);

@@ -54,11 +54,12 @@ TEST_F(DhcpDns, AStaticLeaseIsKept) {
       "<network><name>lab</name><forward mode='nat'/><bridge name='virbr0' stp='off'/><ip "
       "address='192.168.122.1' "
       "netmask='255.255.255.0'><dhcp><range start='192.168.122.100' end='192.168.122.200'/><host mac='" +
-      text + "' name='pinned' ip='192.168.122.42'/></dhcp></ip></network>");
+      text + "' name='1pinned' ip='192.168.122.42'/></dhcp></ip></network>");
   vnet({"attach", "g1", "--network", "lab"});
   wait_until_forwarding("g1");
   ASSERT_TRUE(ground().udhcpc("g1").ok());
   EXPECT_THAT(guest("g1").sh("ip -br addr").out, HasSubstr("192.168.122.42"));
+  EXPECT_EQ("1pinned", ground().vnet_json({"leases", "lab"})[0]["hostname"]);
 }
 
 TEST_F(DhcpDns, RouterAdvertisementsConfigureIpv6) {

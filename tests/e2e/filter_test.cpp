@@ -88,7 +88,7 @@ std::vector<Spoof> spoofs() {
        "dhcp-server"},
       {"VLAN hopping", neighbour / Vlan{.id = 7} / Ipv4{.src = ip4(12), .dst = ip4(12)} / Udp{},
        "vlan-tagged"},
-      {"VLAN 0", gateway / Vlan{.id = 0} / Ipv4{.src = ip4(12)} / Udp{}, "vlan-tagged"},
+      {"VLAN 0", gateway / Vlan{.id = 0} / Ipv4{.src = ip4(12)} / Udp{}, "spoofed-source"},
       {"two tags", neighbour / Vlan{.id = 7, .tpid = 0x88a8} / Vlan{.id = 8} / Ipv4{} / Udp{}, "vlan-tagged"},
       {"authentication header", gateway / Ipv6{.src = ip6(11), .next_header = 51} / Payload(Bytes(60, 0)),
        "hidden"},

@@ -15,7 +15,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -135,12 +139,18 @@ class DatapathTest : public testing::Test {
   std::size_t session_count() { return maps().sessions.keys().size(); }
   std::optional<vnet_session> session(const vnet_flow& key) { return maps().sessions.get(key); }
   std::uint32_t usage(int at_slot) { return maps().usage.get(static_cast<__u32>(at_slot)).value().sessions; }
+  std::uint32_t inbound(int at_slot) { return maps().usage.get(static_cast<__u32>(at_slot)).value().inbound; }
 
   void set_network(const std::function<void(vnet_network&)>& change);
   void set_port(const std::string& interface, const std::function<void(vnet_port&)>& change);
   // The network (its programs and its entry) as it is with these VNET_NETWORK_F_*; the other network's entry.
   void set_flags(std::uint32_t flags);
   void set_other_flags(std::uint32_t flags);
+  // The packet that a hook has given to the host's stack last, which comes to the next as it was, or
+  // translated.
+  void set_handed_up(const vnet_flow& flow);
+
+  std::array<std::uint32_t, 5> mark_before(Program program);  // of a packet without a cb of its own
 
  private:
   std::uint32_t flags_ = flag::nat;

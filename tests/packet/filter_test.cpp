@@ -93,9 +93,20 @@ TEST_P(Filter, KeepsToTheFirstMacWhereNoneIsFixed) {
 
 TEST_P(Filter, DropsTagsBehindWhichItCannotLook) {
   Packet inside = ip(at.guest1, at.gateway) / l4(L4::Udp, family(), 9, 53);
-  for (int id : {0, 1, 5, 4095})
+  for (int id : {1, 5, 4095})
     drops(from(mac::guest1) / Vlan{.id = static_cast<std::uint16_t>(id)} / inside, "vlan-tagged");
   drops(from(mac::guest1) / Vlan{.id = 5, .tpid = 0x88a8} / Vlan{.id = 6} / inside, "vlan-tagged");
+}
+
+// A priority tag is no VLAN: what is behind it is judged as if it had come without.
+TEST_P(Filter, LooksBehindPriorityTags) {
+  Packet forged = ip(at.guest2, at.gateway) / l4(L4::Udp, family(), 9, 53);
+  for (std::uint16_t tpid : {0x8100, 0x88a8}) {
+    Vlan tag{.id = 0, .priority = 5, .tpid = tpid};
+    drops(from(mac::guest1) / tag / forged, "spoofed-source");
+    drops(from(mac::guest1) / tag / Vlan{.id = 0} / forged, "spoofed-source");
+    drops(from(mac::guest1) / tag / Vlan{.id = 7} / forged, "vlan-tagged");
+  }
 }
 
 TEST_P(Filter, CleanTrafficIsIpAndArp) {

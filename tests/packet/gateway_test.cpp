@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The gateway's device: what guests may reach through the host, and who may reach them.
+#include <netinet/in.h>
+
+#include "loader/plan/entries.h"
 #include "tests/packet/datapath_fixture.h"
 
 namespace vnet::test {
@@ -127,6 +130,39 @@ TEST_P(Gateway, DropsMalformedPackets) {
 
 // --- to guests
 
+// The uplink's hook has found it to be for no guest: the host's NAT says that it is for one.
+TEST_P(Gateway, LetsInWhatTheHostsNatTurns) {
+  auto turned = [&](const Packet& packet, const std::string& from) {
+    return run(Program::GatewayEgress, packet, through(from), VNET_TC_INDEX_JUDGED).verdict;
+  };
+  EXPECT_EQ(Redirect, turned(coming(at.remote), "eth0"));
+  EXPECT_EQ(Shot, turned(coming(at.remote), "other0")) << "no hook of ours stands there";
+  if (family() == 4) {
+    Packet led = to_guest1 /
+                 Ipv4{.src = at.remote, .dst = at.guest1, .options = {131, 7, 8, 192, 168, 122, 10, 0}} /
+                 l4(L4::Udp, 4, 2000, 53);
+    EXPECT_EQ(Shot, turned(led, "eth0")) << "by its sender";
+  }
+  for (const std::string& to : {at.nowhere, at.multicast, at.other_guest})
+    EXPECT_EQ(Shot, turned(to_guest1 / ip(at.remote, to, 63) / l4(L4::Udp, family(), 2000, 53), "eth0"))
+        << to << ": routed here, not turned";
+  set_flags(flag::isolated);
+  EXPECT_EQ(Shot, turned(coming(at.remote), "eth0"));
+}
+
+TEST_P(Gateway, LetsInFromAnotherNetworkWhatTheHostsNatTurns) {
+  Packet packet = to_guest1 / ip(at.other_guest, at.guest1, 63) / l4(L4::Udp, family(), 2000, 53);
+  vnet_flow sent = flow(at.other_guest, at.host, IPPROTO_UDP, 2000, 8053);
+  for (std::uint32_t theirs : {flag::route, flag::nat, flag::isolated}) {
+    set_other_flags(theirs);
+    set_handed_up(flow(at.other_guest, at.guest1, IPPROTO_UDP, 2000, 53));
+    EXPECT_EQ(Shot, run(Program::GatewayEgress, packet, through("virbr1")).verdict) << "sent here directly";
+    set_handed_up(sent);
+    EXPECT_EQ(theirs == flag::isolated ? Shot : Redirect,
+              run(Program::GatewayEgress, packet, through("virbr1")).verdict);
+  }
+}
+
 TEST_P(Gateway, SendsTheHostsPacketsStraightToThePort) {
   for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) {
     auto before = traffic(slot::g1);
@@ -145,7 +181,7 @@ TEST_P(Gateway, SendsTheHostsPacketsStraightToThePort) {
 
 TEST_P(Gateway, LetsInWhatTheUplinkAdmitted) {
   expect_drop(Program::GatewayEgress, coming(at.remote), slot::network, "not-visible", through("eth0"));
-  for (std::uint16_t index : {std::uint16_t{1}, slot::g1, std::uint16_t{0xfffe}})
+  for (std::uint16_t index : {std::uint16_t{1}, slot::g1, std::uint16_t{0xfffd}})
     EXPECT_EQ(Shot, run(Program::GatewayEgress, coming(at.remote), through("eth0"), index).verdict);
   EXPECT_EQ(Redirect,
             run(Program::GatewayEgress, coming(at.remote), through("eth0"), VNET_TC_INDEX_ADMITTED).verdict);
@@ -153,6 +189,22 @@ TEST_P(Gateway, LetsInWhatTheUplinkAdmitted) {
   EXPECT_EQ(
       Shot,
       run(Program::GatewayEgress, coming(at.remote), through("other0"), VNET_TC_INDEX_ADMITTED).verdict);
+}
+
+// Where the uplink is in a VRF, the stack has seen the packet come in by that.
+TEST_P(Gateway, BelievesTheUplinksBehindTheirVrf) {
+  auto by_vrf = [&](std::uint16_t index) {
+    return run(Program::GatewayEgress, coming(at.remote), through("other0"), index).verdict;
+  };
+  ASSERT_TRUE(
+      write_device(maps(), static_cast<int>(ifindex("other0")), {.role = VNET_DEVICE_VRF}).has_value());
+  EXPECT_EQ(Redirect, by_vrf(VNET_TC_INDEX_ADMITTED));
+  EXPECT_EQ(Redirect, by_vrf(VNET_TC_INDEX_JUDGED));
+  EXPECT_EQ(Shot, by_vrf(0));
+  // It is no way out, which a session would have to name.
+  set_flags(flag::route);
+  EXPECT_EQ(Redirect, by_vrf(VNET_TC_INDEX_JUDGED));
+  EXPECT_EQ(0U, session_count());
 }
 
 TEST_P(Gateway, KeepsOtherNetworksOut) {

@@ -69,7 +69,8 @@ TEST_P(Inbound, RefusesWhatTheGuestHasNotStarted) {
   for (const char* flags : {"A", "SA", "R", "FA"}) refused(to1(L4::Tcp, 2000, 22, flags));
   refused(ip(at.guest2, at.guest1) / l4_answer(L4::Echo, family(), 7, 0));
   refused(Payload(60));
-  refused(Vlan{.id = 4} / to1(L4::Udp, 1, 2));
+  expect_drop(Program::GatewayEgress, to_guest1 / Vlan{.id = 4} / to1(L4::Udp, 1, 2), slot::network,
+              "vlan-tagged");
   EXPECT_EQ(0U, traffic(slot::g1).rx_packets);
 }
 
@@ -144,6 +145,11 @@ TEST_P(Inbound, KeepsTheGuestOnTheLink) {
               Ok);
   expect_same(Program::PortEgress, Ethernet{.src = mac::gateway, .dst = "01:80:c2:00:00:00"} / Payload(40),
               Ok);
+  // A link protocol is not IP: the group lets nothing in that would be refused elsewhere.
+  expect_drop(Program::PortEgress,
+              Ethernet{.src = mac::guest2, .dst = "01:80:c2:00:00:0e"} / ip(at.guest2, at.guest1) /
+                  l4(L4::Udp, family(), 9, 53),
+              slot::g1, "inbound");
   std::uint16_t server = family() == 4 ? 67 : 547, client = family() == 4 ? 68 : 546;
   reaches(ip(at.gateway, at.guest1) / l4(L4::Udp, family(), server, client));
   refused(ip(at.gateway, at.guest1) / l4(L4::Udp, family(), server, 53));
@@ -238,6 +244,7 @@ TEST_P(Inbound, WhatIsRefusedMakesNoSession) {
   expect_drop(Program::GatewayEgress, frame, slot::network, "inbound", outside);
   EXPECT_EQ(0U, session_count());
   allow(slot::g1, IPPROTO_TCP, 22);
+  set_handed_up(flow(at.remote, at.guest1, IPPROTO_TCP, 2000, 22));
   expect_same(Program::GatewayEgress, frame, Redirect, outside);
   EXPECT_EQ(1U, session_count());
   // Its rule taken back, the connection ends, by the fast way as well.

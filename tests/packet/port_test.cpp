@@ -88,6 +88,42 @@ TEST_P(Port, DropsTheHostsLinkProtocols) {
               Ok);
 }
 
+// <vnet:link-protocols forward>: bit n for 01:80:c2:00:00:0n, and no other.
+TEST_P(Port, PassesOnWhatTheNetworkNames) {
+  set_network([](vnet_network& n) { n.link_protocols = 1 << 14 | 1 << 3; });
+  auto to = [](int last, std::uint16_t type) {
+    std::string group = std::string("01:80:c2:00:00:0") + "0123456789abcdef"[last];
+    return Ethernet{.src = mac::guest1, .dst = group, .type = type} / Payload(40);
+  };
+  for (int last = 0; last < 16; ++last) {
+    if (last == 3 || last == 14)
+      expect_same(Program::PortIngress, to(last, 0x88cc), Ok);
+    else
+      expect_drop(Program::PortIngress, to(last, 0x88cc), slot::g1, "bpdu");
+  }
+  // Up to the host's own daemon goes what is one, and nothing that the stack would unpack.
+  expect_same(Program::GatewayIngress, to(14, 0x88cc), Ok);
+  expect_same(Program::GatewayIngress, to(3, 0x888e), Ok);
+  expect_drop(Program::GatewayIngress, to(14, 0x8847), slot::network, "ethertype");
+  expect_drop(Program::GatewayIngress,
+              Ethernet{.src = mac::guest1, .dst = "01:80:c2:00:00:0e"} / ip(at.remote, at.gateway) /
+                  l4(L4::Udp, family(), 9, 53),
+              slot::network, "spoofed-source");
+  for (std::uint32_t closed : {VNET_NETWORK_F_HOST_SERVICES, VNET_NETWORK_F_HOST_CLOSED}) {
+    set_flags(flag::nat | closed);
+    expect_drop(Program::GatewayIngress, to(14, 0x88cc), slot::network, "ethertype");
+  }
+}
+
+// On a bridge of the host's own its group_fwd_mask decides.
+TEST_P(Port, OnABridgeOfTheHostsItIsTheBridgesToPassOn) {
+  set_flags(flag::bridged);
+  Packet lldp = Ethernet{.src = mac::guest1, .dst = "01:80:c2:00:00:0e"} / Payload(40);
+  expect_drop(Program::PortIngress, lldp, slot::g1, "bpdu");
+  set_network([](vnet_network& n) { n.link_protocols = 1 << 14; });
+  expect_same(Program::PortIngress, lldp, Ok);
+}
+
 TEST_P(Port, DropsOnUnknownAndUnpluggedPorts) {
   expect_drop(Program::PortIngress, sent(L4::Udp, at.guest1, 9), slot::network, "unattached", on("h1"));
   expect_drop(Program::PortEgress, sent(L4::Udp, at.guest1, 9), slot::network, "unattached", on("h1"));
@@ -123,14 +159,16 @@ TEST_P(Port, SendsUnicastStraightToTheOtherPort) {
   EXPECT_EQ(2U, traffic(slot::g1).tx_packets);
 }
 
-TEST_P(Port, LeavesTheRestToTheBridge) {
+TEST_P(Port, FloodsAndHandsUpTheRest) {
   expect_same(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = mac::stranger} / Payload(60), Ok);
-  expect_same(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = mac::guest1} / Payload(60), Ok);
+  expect_drop(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = mac::guest1} / Payload(60), slot::g1,
+              "reflected");
   expect_same(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = "ff:ff:ff:ff:ff:ff"} / Arp{}, Ok);
   expect_same(Program::PortIngress, Ethernet{.src = mac::guest1, .dst = "33:33:00:00:00:01"} / Payload(60),
               Ok);
-  expect_same(Program::PortIngress,
-              from_guest1 / Vlan{.id = 5} / ip(at.guest1, at.remote) / l4(L4::Udp, family(), 9, 53), Ok);
+  expect_drop(Program::PortIngress,
+              from_guest1 / Vlan{.id = 5} / ip(at.guest1, at.remote) / l4(L4::Udp, family(), 9, 53), slot::g1,
+              "vlan-tagged");
   expect_same(Program::PortIngress,
               from_guest1 / Arp{.sender_ip = "192.168.122.10", .target_ip = "192.168.122.1"}, Ok);
 }
@@ -267,6 +305,8 @@ TEST_P(Port, FollowsTcp) {
   send("S");
   EXPECT_EQ(VNET_SESSION_NEW, state());
   come("SA");
+  EXPECT_EQ(VNET_SESSION_NEW, state());
+  send("A");
   EXPECT_EQ(VNET_SESSION_ESTABLISHED, state());
   send("RA");
   EXPECT_EQ(VNET_SESSION_CLOSED, state());
@@ -287,7 +327,7 @@ TEST_P(Port, BypassAdmitsAtOnce) {
     auto made = session(key(kind, at.guest1, 2000));
     ASSERT_TRUE(made);
     EXPECT_EQ(slot::g1, made->port);
-    EXPECT_EQ(VNET_SESSION_F_MASQUERADE, made->flags);
+    EXPECT_EQ(VNET_SESSION_F_MASQUERADE | VNET_SESSION_F_PLAIN, made->flags);
   }
   EXPECT_EQ(3U, usage(slot::g1));
 }

@@ -31,21 +31,35 @@ TEST_P(UplinkIngress, SendsAnswersStraightToTheirPort) {
     EXPECT_EQ(ifindex("g2"), known->leg[VNET_IN].hop.ifindex);
     EXPECT_EQ(1U, known->leg[VNET_IN].packets);
     EXPECT_EQ(frame.size(), known->leg[VNET_IN].bytes);
-    EXPECT_EQ(VNET_SESSION_ESTABLISHED, known->state);
+    EXPECT_EQ(kind == L4::Tcp ? VNET_SESSION_NEW : VNET_SESSION_ESTABLISHED, known->state);
     EXPECT_EQ(uplink_before.rx_packets + 1, traffic(slot::uplink).rx_packets);
     EXPECT_EQ(g2_before.rx_packets + 1, traffic(slot::g2).rx_packets);
   }
   EXPECT_EQ(0U, traffic(slot::g1).rx_packets);
 }
 
-TEST_P(UplinkIngress, AdmitsToTheStackWhatItHasToAnswerOrResolve) {
+// Not by the stack, whose firewall may have forgotten the connection: the kernel resolves at the gateway.
+TEST_P(UplinkIngress, LetsTheGatewayResolveAGuestsMac) {
   for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) {
-    // Nobody knows the guest's MAC.
     std::uint16_t port = open(kind, at.unresolved, 2000);
-    expect(Program::UplinkIngress, answer(kind, at.host, port), Ok,
-           into_host / ip(at.remote, at.unresolved, 60) / l4_answer(kind, family(), 2000, 443));
+    expect(Program::UplinkIngress, answer(kind, at.host, port), Redirect,
+           into_host / ip(at.remote, at.unresolved, 59) / l4_answer(kind, family(), 2000, 443));
+  }
+}
+
+// A guest may have more MACs than are learned.
+TEST_P(UplinkIngress, LeavesToTheGatewayWhoHasTheMac) {
+  std::uint16_t port = open(L4::Udp, at.guest1, 2000);
+  for (const auto& known : maps().fdb.keys()) ASSERT_TRUE(maps().fdb.erase(known));
+  expect(Program::UplinkIngress, answer(L4::Udp, at.host, port), Redirect,
+         to_guest1 / ip(at.remote, at.guest1, 59) / l4_answer(L4::Udp, family(), 2000, 443));
+  EXPECT_EQ(ifindex("virbr0"), session(key(L4::Udp, at.guest1, 2000))->leg[VNET_IN].hop.ifindex);
+}
+
+TEST_P(UplinkIngress, AdmitsToTheStackWhatItHasToAnswer) {
+  for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) {
     // The stack says that the time is exceeded.
-    port = open(kind, at.guest1, 3000);
+    std::uint16_t port = open(kind, at.guest1, 3000);
     expect(Program::UplinkIngress, answer(kind, at.host, port, "SA", 1), Ok,
            into_host / ip(at.remote, at.guest1, 1) / l4_answer(kind, family(), 3000, 443));
   }
@@ -206,6 +220,7 @@ TEST_P(UplinkIngress, FragmentsFollowTheirFirst) {
   auto in = fragments(whole, 900, 77), out = fragments(wanted, 900, 77);
   ASSERT_EQ(3U, in.size());
   expect_same(Program::UplinkIngress, in[1], Ok);  // the host's, for all that is known
+  EXPECT_EQ(1U, maps().held.keys().size()) << "and a copy, which comes in again behind the first";
   for (std::size_t i = 0; i < in.size(); ++i) expect(Program::UplinkIngress, in[i], Redirect, out[i]);
 }
 
@@ -224,10 +239,24 @@ TEST_P(UplinkIngress, FragmentsTakeTheWayOfTheirFirst) {
     expect(Program::UplinkIngress, fragments(later, 900, 78)[i], Ok, fragments(wanted, 900, 78)[i]);
 }
 
+TEST_P(UplinkIngress, HoldsSoManyFragmentsOfAPacketAndNoMore) {
+  open(L4::Udp, at.guest1, 2000);
+  auto whole =
+      into_host / ip(at.remote, at.host, 60) / Udp{.src_port = 443, .dst_port = 2000} / Payload(9000);
+  auto in = fragments(whole, 600, 79);
+  ASSERT_LT(VNET_HELD_OF_ONE + 2U, in.size());
+  for (std::size_t i = in.size() - 1; i > 0; --i) expect_same(Program::UplinkIngress, in[i], Ok);
+  EXPECT_EQ(static_cast<std::size_t>(VNET_HELD_OF_ONE), maps().held.keys().size());
+  EXPECT_EQ(Redirect, run(Program::UplinkIngress, in[0]).verdict);
+  EXPECT_EQ(0U, maps().held.keys().size());
+}
+
 TEST_P(UplinkIngress, FollowsTcpFromBothSides) {
   open(L4::Tcp, at.guest1, 2000);
   EXPECT_EQ(VNET_SESSION_NEW, state(2000));
   run(Program::UplinkIngress, answer(L4::Tcp, at.host, 2000, "SA"));
+  EXPECT_EQ(VNET_SESSION_NEW, state(2000));
+  run(Program::UplinkEgress, outgoing(L4::Tcp, at.guest1, 2000, "A"));
   EXPECT_EQ(VNET_SESSION_ESTABLISHED, state(2000));
   run(Program::UplinkIngress, answer(L4::Tcp, at.host, 2000, "FA"));
   EXPECT_EQ(VNET_SESSION_CLOSING, state(2000));
@@ -263,13 +292,16 @@ TEST_P(UplinkIngress, AdmitsPortForwards) {
            to_guest1 / ip(at.remote, at.guest1, 59) / l4(kind, family(), 5555, 80));
     auto made = session(flow(at.guest1, at.remote, proto, 80, 5555));
     ASSERT_TRUE(made);
-    EXPECT_EQ(VNET_SESSION_F_INBOUND, made->flags);
+    EXPECT_EQ(VNET_SESSION_F_INBOUND | VNET_SESSION_F_PLAIN, made->flags);
     EXPECT_EQ(VNET_SESSION_NEW, made->state);
     // The answer goes the same way back.
     expect(Program::UplinkEgress,
            out_of_host / ip(at.guest1, at.remote, 63) / l4(kind, family(), 80, 5555, "SA"), Ok,
            out_of_host / ip(at.host, at.remote, 63) / l4(kind, family(), 8080, 5555, "SA"));
-    EXPECT_EQ(VNET_SESSION_ESTABLISHED, session(flow(at.guest1, at.remote, proto, 80, 5555))->state);
+    auto state = [&] { return session(flow(at.guest1, at.remote, proto, 80, 5555))->state; };
+    EXPECT_EQ(VNET_SESSION_NEW, state()) << "its sender may be forged";
+    run(Program::UplinkIngress, into_host / ip(at.remote, at.host, 60) / l4(kind, family(), 5555, 8080, "A"));
+    EXPECT_EQ(VNET_SESSION_ESTABLISHED, state());
     // Other ports, other addresses, and what opens no connection: none of the forward's.
     expect_same(Program::UplinkIngress, into_host / ip(at.remote, at.host) / l4(kind, family(), 5555, 8081),
                 Ok);

@@ -60,8 +60,15 @@ TEST(CliOptions, EverythingThatAttachTakes) {
   EXPECT_EQ(Inbound::Established, port.inbound);
   EXPECT_THAT(*port.allow, testing::ElementsAre("tcp/22@192.0.2.0/24", "udp/53"));
   EXPECT_TRUE(*port.isolated);
+  EXPECT_FALSE(port.ip_only);
   EXPECT_EQ("virtio", port.model);
   EXPECT_FALSE(port.link_up);
+}
+
+TEST(CliOptions, IpOnly) {
+  EXPECT_EQ(true, parse({"set", "vnet0", "--ip-only"}).ports.at(0).ip_only);
+  EXPECT_EQ(false, parse({"set", "vnet0", "--no-ip-only"}).ports.at(0).ip_only);
+  EXPECT_FALSE(parse_options({"set", "vnet0", "--ip-only", "--no-ip-only"}));
 }
 
 TEST(CliOptions, WhatIsNotAskedStaysUnset) {
@@ -69,6 +76,18 @@ TEST(CliOptions, WhatIsNotAskedStaysUnset) {
   EXPECT_EQ(false, port.link_up);
   EXPECT_FALSE(port.mac || port.ips || port.filters || port.inbound || port.allow || port.isolated ||
                port.model);
+}
+
+TEST(CliOptions, AnyMacInsteadOfOne) {
+  auto any = parse({"set", "vnet0", "--mac", "any"}).ports.at(0);
+  EXPECT_EQ(true, any.any_mac);
+  EXPECT_FALSE(any.mac);
+  auto one = parse({"set", "vnet0", "--mac", "52:54:00:00:00:01"}).ports.at(0);
+  EXPECT_EQ(false, one.any_mac);
+  EXPECT_TRUE(one.mac);
+  EXPECT_FALSE(parse({"set", "vnet0", "--link", "down"}).ports.at(0).any_mac);
+  auto several = parse({"attach", "a", "b", "--network", "lab", "--mac", "any"}).ports;
+  EXPECT_EQ(true, several.at(1).any_mac);
 }
 
 TEST(CliOptions, RepeatedOptionsDoNotSwallowThePositional) {

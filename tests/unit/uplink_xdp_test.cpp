@@ -65,7 +65,8 @@ TEST(UplinkXdp, ForwardsFromCardsAndVethsOnly) {
     EXPECT_EQ(XdpMode::Forward, wanted(kind).mode) << kind;
     EXPECT_TRUE(wanted(kind).distrusts_checksums) << kind;
   }
-  for (const char* kind : {"tun", "macvlan", "bridge"}) {
+  EXPECT_EQ(XdpMode::Off, wanted("bridge").mode) << "the host's NAT may have turned its packets before XDP";
+  for (const char* kind : {"tun", "macvlan"}) {
     EXPECT_EQ(XdpMode::Filter, wanted(kind).mode) << kind;
     EXPECT_THAT(wanted(kind).no_forward, testing::HasSubstr(kind));
   }

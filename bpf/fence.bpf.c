@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The second guard, behind routing and behind the administrator's FORWARD rules: whatever mark, routing rule
+ * or translation chose the way, here the interface that a packet really leaves by is known. The gateway's own
+ * program (may_leave() of bpf/gateway.h) asks the routing table beforehand, and refuses with an answer; what
+ * that question could not foresee ends here, silently.
+ *
+ * It reads structures of the kernel: loaded only where there are netfilter programs (6.4).
+ */
+#include "bpf/count.h"
+#include "bpf/fenced.h"
+#include "bpf/kernel_struct.h"
+
+#define NF_DROP	  0
+#define NF_ACCEPT 1
+
+struct net_device {
+	int ifindex;
+} kernel_struct;
+
+struct dst_entry {
+	struct xfrm_state *xfrm;
+} kernel_struct;
+
+struct sk_buff {
+	unsigned long _skb_refdst;
+	char cb[48];
+} kernel_struct;
+
+struct nf_hook_state {
+	struct net_device *in;
+	struct net_device *out;
+} kernel_struct;
+
+struct bpf_nf_ctx {
+	const struct nf_hook_state *state;
+	struct sk_buff *skb;
+};
+
+/* As libbpf declares it from 1.5 on. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+/* Of an interface whose programs have been seen attached; NULL: none of ours, or it was, and has gone. */
+static __always_inline struct vnet_device *believed(u32 ifindex)
+{
+	return bpf_map_lookup_elem(&ways, &ifindex) ? bpf_map_lookup_elem(&devices, &ifindex) : NULL;
+}
+
+static __always_inline struct vnet_device *gateway_at(u32 ifindex)
+{
+	struct vnet_device *device = believed(ifindex);
+
+	return device && device->role == VNET_DEVICE_GATEWAY ? device : NULL;
+}
+
+/*
+ * A gateway in a VRF: the stack sees its packets come in by the VRF. The interface itself is kept at the
+ * beginning of skb->cb, where both families' control blocks have their `iif`.
+ */
+static __always_inline u32 received_by(struct sk_buff *skb)
+{
+	return *(int *)skb->cb;
+}
+
+/* By an IPsec policy: it would be encapsulated as it is, before any program could translate it. */
+static __always_inline int is_encapsulated(struct sk_buff *skb)
+{
+	struct dst_entry *dst;
+
+	if (!bpf_core_field_exists(struct dst_entry, xfrm)) /* CONFIG_XFRM */
+		return 0;
+	dst = (void *)(skb->_skb_refdst & SKB_DST_PTRMASK);
+	if (!dst)
+		return 0;
+	dst = bpf_rdonly_cast(dst, bpf_core_type_id_kernel(struct dst_entry));
+	return dst->xfrm != NULL;
+}
+
+static __always_inline int may_pass(struct sk_buff *skb, u32 slot, u32 in, u32 out)
+{
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
+	struct vnet_device *to;
+
+	if (out == in)
+		return 1;
+	if (!net || net->flags & VNET_NETWORK_F_ISOLATED)
+		return 0;
+	to = believed(out);
+	/*
+	 * Into another network of ours: its gateway's own program judges that, at its egress. Even into a
+	 * hidden one lead port forwards of the host's NAT.
+	 */
+	if (to && to->role == VNET_DEVICE_GATEWAY) {
+		slot = to->slot;
+		net = bpf_map_lookup_elem(&networks, &slot);
+		return net && !(net->flags & VNET_NETWORK_F_ISOLATED);
+	}
+	if (net->flags & VNET_NETWORK_F_OPEN)
+		return 1;
+	if (net->uplink_ifindex && net->uplink_ifindex != out)
+		return 0;
+	if (net->flags & VNET_NETWORK_F_VISIBLE)
+		return 1;
+	/* What must be translated leaves only where a program of ours does it. */
+	return to && to->role == VNET_DEVICE_UPLINK && !is_encapsulated(skb);
+}
+
+SEC("netfilter")
+int forward_fence(struct bpf_nf_ctx *ctx)
+{
+	const struct nf_hook_state *state = ctx->state;
+	struct net_device *in = state->in, *out = state->out;
+	struct vnet_device *from;
+	u32 ifindex;
+
+	if (!in || !out)
+		return NF_ACCEPT;
+	ifindex = in->ifindex;
+	from = gateway_at(ifindex);
+	if (!from) {
+		ifindex = received_by(ctx->skb);
+		from = gateway_at(ifindex);
+	}
+	if (!from || may_pass(ctx->skb, from->slot, ifindex, out->ifindex))
+		return NF_ACCEPT;
+	count_drop(from->slot, VNET_DROP_NO_WAY_OUT);
+	note_fenced(ctx->skb);
+	return NF_DROP;
+}
+
+char LICENSE[] SEC("license") = "GPL";
