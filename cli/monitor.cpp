@@ -93,6 +93,7 @@ Result<void> monitor(Host& host, const Options& options) {
   stop_on_signals();
   VNET_ASSIGN(auto watch, host.watch_drops(options.drops));
   VNET_ASSIGN(auto output, Output::open(options));
+  if (watch.blind()) std::fprintf(stderr, "%s\n", blind_note(*watch.blind()).c_str());
   Result<void> wrote;
   while (!stopping && !output.enough() && !reader_has_gone()) {
     VNET_TRY(watch.wait(std::chrono::milliseconds(100), [&](const Drop& drop) {

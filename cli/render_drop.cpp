@@ -23,14 +23,21 @@ Json endpoint_json(const std::optional<Endpoint>& endpoint) {
   return {{"address", endpoint->address.text()}, {"port", endpoint->port}};
 }
 
+// "NETFILTER_DROP", "NOT_SPECIFIED in ip_error"
+std::string kernel_cause(const Drop& drop) {
+  return drop.kernel_reason + (drop.kernel_function.empty() ? "" : " in " + drop.kernel_function);
+}
+
 }  // namespace
 
 std::string drop_text(const Drop& drop) {
   // Whose it is, then where it was: for a port's own hooks both are the same.
   std::string who = or_dash(drop.network);
   if (!drop.port.empty()) who += "/" + printable(drop.port);
-  return fmt::format("{} {:<16} {:<15} {:<10} {:<15} {}, {} bytes", clock_time(drop.time_ns), drop.reason,
-                     drop.hook, printable(drop.interface), who, printable(drop.packet.text()), drop.length);
+  std::string text =
+      fmt::format("{} {:<16} {:<15} {:<10} {:<15} {}, {} bytes", clock_time(drop.time_ns), drop.reason,
+                  drop.hook, printable(drop.interface), who, printable(drop.packet.text()), drop.length);
+  return drop.kernel_reason.empty() ? text : text + " (" + kernel_cause(drop) + ")";
 }
 
 Json drop_json(const Drop& drop) {
@@ -54,12 +61,15 @@ Json drop_json(const Drop& drop) {
     json["icmp_code"] = *packet.icmp_code;
   }
   if (packet.later_fragment) json["later_fragment"] = true;
+  if (!drop.kernel_reason.empty()) json["kernel_reason"] = drop.kernel_reason;
+  if (!drop.kernel_function.empty()) json["kernel_function"] = drop.kernel_function;
   return json;
 }
 
 std::string drop_comment(const Drop& drop) {
   std::string comment = drop.reason;
   if (auto number = reason_number(drop.reason)) comment += fmt::format(": {}", reason_meaning(*number));
+  if (!drop.kernel_reason.empty()) comment += ": " + kernel_cause(drop);
   comment += fmt::format(" (at {}", drop.hook);
   if (!drop.network.empty()) comment += ", network " + drop.network;
   if (!drop.port.empty()) comment += ", port " + drop.port;

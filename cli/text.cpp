@@ -42,6 +42,10 @@ std::string error_line(const Error& error) {
   return "vnet-bpf: error: " + printable(place + error.message);
 }
 
+std::string blind_note(const Error& why) {
+  return "vnet-bpf: note: what the host's own stack drops is not seen: " + printable(why.message);
+}
+
 std::string short_number(double number) {
   const char* unit = "kMGTPE";
   if (number < 999.5)

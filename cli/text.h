@@ -2,6 +2,7 @@
 // Words and columns for a terminal.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,8 +13,10 @@ namespace vnet::cli {
 
 // Control characters as \xNN, so that a name cannot drive the terminal.
 std::string printable(std::string_view text);
-std::string or_dash(std::string_view text);   // printable, "-" when empty
-std::string error_line(const Error& error);   // "vnet-bpf: error: FILE:LINE: message"
+std::string or_dash(std::string_view text);  // printable, "-" when empty
+std::string error_line(const Error& error);  // "vnet-bpf: error: FILE:LINE: message"
+// What a reader of drops says where the kernel does not let it see the stack's.
+std::string blind_note(const Error& why);
 std::string short_number(double number);      // 7, 12.3k, 4.5M: at most six characters
 std::string duration(std::uint64_t seconds);  // 42s, 3m07s, 2h05m, 3d04h
 

@@ -5,6 +5,7 @@
 
 #include "cli/screen.h"
 #include "cli/terminal.h"
+#include "cli/text.h"
 #include "cli/verbs.h"
 
 namespace vnet::cli {
@@ -19,8 +20,9 @@ struct Reading {
 };
 
 // Anew each time: networks, and the maps themselves, come and go meanwhile.
-Result<Reading> read_now(const Options& options) {
+Result<Reading> read_now(const Options& options, LossCount& losses) {
   VNET_ASSIGN(auto host, Host::open(options.state_dir, options.verbose));
+  host.count_losses(losses);
   VNET_ASSIGN(auto stats, host.stats(options.only_network, options.only_port));
   return Reading{std::move(stats), Clock::now()};
 }
@@ -34,7 +36,7 @@ struct Shown {
   History history;
 };
 
-Result<void> watch_screen(const Options& options, Terminal& terminal, Reading last) {
+Result<void> watch_screen(const Options& options, Terminal& terminal, LossCount& losses, Reading last) {
   View view{.seconds = *options.watch_seconds};
   auto interval = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(view.seconds));
   Shown live{rates_between(last, last), {}};
@@ -52,7 +54,7 @@ Result<void> watch_screen(const Options& options, Terminal& terminal, Reading la
     if (gone || (press && !handle_key(press->key, press->character, screen, view))) break;
     if (stopping() || Clock::now() < next) continue;
     next = Clock::now() + interval;
-    auto now = read_now(options);
+    auto now = read_now(options, losses);
     view.error = now ? "" : now.error().message;
     if (!now) continue;
     live.rates = rates_between(last, *now);
@@ -62,10 +64,10 @@ Result<void> watch_screen(const Options& options, Terminal& terminal, Reading la
   return {};
 }
 
-Result<void> watch_lines(const Options& options, Reading last) {
+Result<void> watch_lines(const Options& options, LossCount& losses, Reading last) {
   stop_on_signals();
   while (wait_for_reader(std::chrono::duration<double>(*options.watch_seconds))) {
-    VNET_ASSIGN(auto now, read_now(options));
+    VNET_ASSIGN(auto now, read_now(options, losses));
     print(plain_lines(rates_between(last, now)));
     if (std::fflush(stdout)) return {};
     last = std::move(now);
@@ -76,12 +78,14 @@ Result<void> watch_lines(const Options& options, Reading last) {
 }  // namespace
 
 Result<void> watch(const Options& options) {
-  VNET_ASSIGN(auto first, read_now(options));
+  LossCount losses;
+  VNET_ASSIGN(auto first, read_now(options, losses));
+  if (losses.blind()) std::fprintf(stderr, "%s\n", blind_note(*losses.blind()).c_str());
   if (Terminal::available()) {
     Terminal terminal;
-    if (terminal) return watch_screen(options, terminal, std::move(first));
+    if (terminal) return watch_screen(options, terminal, losses, std::move(first));
   }
-  return watch_lines(options, std::move(first));
+  return watch_lines(options, losses, std::move(first));
 }
 
 }  // namespace vnet::cli

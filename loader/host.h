@@ -139,6 +139,8 @@ class Host {
   Result<Allocations> allocations();
   // NotFound when the network or port of the filter is not there; Invalid for an unknown reason.
   Result<DropWatch> watch_drops(const DropFilter& filter);
+  // To be called at each reading of stats(), with the same object: networks come and go meanwhile.
+  void count_losses(LossCount& count);
   Result<Explanation> explain(const Question& question);
   // How many ports each active network may masquerade to; 0: it does not.
   Result<std::map<std::string, unsigned>> pool_sizes();

@@ -7,6 +7,9 @@
 #include <algorithm>
 
 #include "loader/host_state.h"
+#include "loader/kernel/kernel_reasons.h"
+#include "loader/kernel/kernel_symbols.h"
+#include "loader/observe/losses.h"
 #include "loader/observe/monitor.h"
 
 namespace vnet {
@@ -30,6 +33,11 @@ std::vector<std::uint8_t> wire_bytes(const vnet_event& event, bool ethernet) {
   return bytes;
 }
 
+// What bpf/lost.bpf.c tells: the stack's drops, and those of the fence, which stands in the stack.
+constexpr std::uint64_t host_reasons = std::uint64_t{1} << VNET_DROP_HOST_FIREWALL |
+                                       std::uint64_t{1} << VNET_DROP_HOST_STACK |
+                                       std::uint64_t{1} << VNET_DROP_NO_WAY_OUT;
+
 Result<std::uint64_t> reason_mask(const std::vector<std::string>& words) {
   std::uint64_t mask = 0;
   for (const auto& word : words) {
@@ -49,10 +57,21 @@ Result<std::uint64_t> reason_mask(const std::vector<std::string>& words) {
 struct DropWatch::State {
   Context& context;
   Monitor monitor;
+  std::optional<KernelReasons> reasons;
+  KernelSymbols symbols;
+  std::optional<Losses> losses;
+  std::optional<Error> blind;
   std::uint64_t epoch = nanoseconds(CLOCK_REALTIME) - nanoseconds(CLOCK_MONOTONIC);
   std::map<std::uint16_t, std::string> slots;
   std::map<std::uint32_t, std::pair<std::string, bool>> links;  // name, whether Ethernet
   std::uint64_t names_read = 0;
+
+  // Everything else is seen without it: on a kernel without BTF, or one that is locked down.
+  Result<void> watch_stack() {
+    VNET_ASSIGN(reasons, KernelReasons::load());
+    VNET_ASSIGN(losses, Losses::start(*context.datapath, *reasons, monitor.place()));
+    return {};
+  }
 
   // Networks, ports and interfaces come and go while we watch.
   void read_names() {
@@ -68,7 +87,13 @@ struct DropWatch::State {
     names_read = nanoseconds(CLOCK_MONOTONIC);
   }
 
-  Drop describe(const vnet_event& event) {
+  void tell_cause(Drop& drop, const vnet_cause& cause) {
+    if (!reasons) return;
+    drop.kernel_reason = reasons->name(cause.reason);
+    if (reasons->is_unspecified(cause.reason)) drop.kernel_function = symbols.function_at(cause.location);
+  }
+
+  Drop describe(const vnet_event& event, const vnet_cause* cause) {
     const vnet_event_head& head = event.head;
     // Once a second at the most: a flood from an interface that has gone shall not make us read all the time.
     if (!links.contains(head.ifindex) || (head.port && !slots.contains(head.port)) ||
@@ -86,7 +111,9 @@ struct DropWatch::State {
               .network = slot_name(head.network),
               .port = slot_name(head.port),
               .length = head.length,
-              .ethernet = link == links.end() || link->second.second};
+              // The stack's begin with the IP header.
+              .ethernet = !cause && (link == links.end() || link->second.second)};
+    if (cause) tell_cause(drop, *cause);
     drop.bytes = wire_bytes(event, drop.ethernet);
     if (head.vlan_proto_be && drop.ethernet) drop.length += 4;
     drop.packet = view_packet(drop.bytes, drop.ethernet);
@@ -102,8 +129,15 @@ std::uint64_t DropWatch::not_shown() const {
   return state_->monitor.lost();
 }
 
+const std::optional<Error>& DropWatch::blind() const {
+  return state_->blind;
+}
+
 Result<void> DropWatch::wait(std::chrono::milliseconds limit, const std::function<void(const Drop&)>& visit) {
-  VNET_TRY(state_->monitor.poll(limit, [&](const vnet_event& event) { visit(state_->describe(event)); }));
+  if (state_->losses) state_->losses->count();
+  VNET_TRY(state_->monitor.poll(limit, [&](const vnet_event& event, const vnet_cause* cause) {
+    visit(state_->describe(event, cause));
+  }));
   std::error_code error;
   if (!std::filesystem::exists(state_->context.dirs.pins() / "maps" / "monitors", error))
     return failed("the last network has been stopped: nothing is left to watch");
@@ -127,7 +161,41 @@ Result<DropWatch> Host::watch_drops(const DropFilter& filter) {
   VNET_ASSIGN(auto monitor, Monitor::start(state_->context.datapath->maps(), numbers));
   auto state = std::make_unique<DropWatch::State>(state_->context, std::move(monitor));
   state->read_names();
+  if (!numbers.reasons || numbers.reasons & host_reasons)
+    if (auto watched = state->watch_stack(); !watched) state->blind = std::move(watched.error());
   return DropWatch(std::move(state));
+}
+
+struct LossCount::State {
+  Losses losses;
+};
+LossCount::LossCount() = default;
+LossCount::LossCount(LossCount&&) noexcept = default;
+LossCount::~LossCount() = default;
+
+namespace {
+
+Result<Losses> start_counting(Datapath& datapath) {
+  VNET_ASSIGN(auto reasons, KernelReasons::load());
+  return Losses::start(datapath, reasons, std::nullopt);
+}
+
+}  // namespace
+
+void Host::count_losses(LossCount& count) {
+  auto& datapath = state_->context.datapath;
+  if (count.state_ && (!datapath || !count.state_->losses.watches(datapath->maps()))) count.state_.reset();
+  count.blind_.reset();
+  if (!datapath) return;
+  if (!count.state_) {
+    auto losses = start_counting(*datapath);
+    if (!losses) {
+      count.blind_ = std::move(losses.error());
+      return;
+    }
+    count.state_ = std::make_unique<LossCount::State>(std::move(*losses));
+  }
+  count.state_->losses.count();
 }
 
 }  // namespace vnet

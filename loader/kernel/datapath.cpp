@@ -20,6 +20,7 @@
 #include "loader/kernel/block_list.h"
 #include "loader/kernel/bpf_object.h"
 #include "loader/kernel/fence.h"
+#include "lost.skel.h"
 #include "network.skel.h"
 #include "uplink.skel.h"
 
@@ -178,6 +179,26 @@ Result<Fd> Datapath::load_fence() {
   VNET_TRY(use_shared_maps(skeleton->obj, pins_));
   if (int error = fence_bpf::load(skeleton.get())) return load_failed("the program at FORWARD", error);
   return keep(bpf_program__fd(skeleton->progs.forward_fence));
+}
+
+Result<LoadedLosses> Datapath::load_losses(const LossProgram& config) {
+  VNET_ASSIGN(auto skeleton, open_object<lost_bpf>(maps_));
+  auto* rodata = skeleton->rodata;
+  rodata->place = config.place;
+  rodata->netns_cookie = config.netns_cookie;
+  std::memcpy(const_cast<__u8*>(rodata->reasons_of), config.reasons.data(), sizeof(rodata->reasons_of));
+  VNET_TRY(use_shared_maps(skeleton->obj, pins_));
+  // The fence's, where there is one.
+  std::error_code ignored;
+  if (fs::exists(fenced_pin(pins_), ignored) &&
+      bpf_map__set_pin_path(skeleton->maps.fenced, fenced_pin(pins_).c_str()))
+    return system_error("naming the fence's map");
+  if (int error = lost_bpf::load(skeleton.get()))
+    return load_failed("the program that sees the stack's drops", error);
+  LoadedLosses loaded;
+  VNET_ASSIGN(loaded.program, keep(bpf_program__fd(skeleton->progs.stack_loss)));
+  VNET_ASSIGN(loaded.counting, keep(bpf_map__fd(skeleton->maps.counting)));
+  return loaded;
 }
 
 }  // namespace vnet

@@ -25,6 +25,7 @@
 #include "loader/kernel/xdp.h"
 #include "loader/model/address.h"
 #include "loader/model/network.h"
+#include "maps/lost_abi.h"
 #include "maps/maps.h"
 
 namespace vnet {
@@ -63,6 +64,17 @@ struct ParentPrograms {
   int ifindex = 0;
   Mac mac;
   bool passthrough = false;
+};
+
+// What a reader of bpf/lost.bpf.c wants.
+struct LossProgram {
+  std::uint32_t place = VNET_MONITORS_MAX;  // of its monitor; VNET_MONITORS_MAX: it has none
+  std::uint64_t netns_cookie = 0;
+  std::array<std::uint8_t, VNET_KERNEL_REASONS> reasons = {};  // enum vnet_reason by the kernel's
+};
+struct LoadedLosses {
+  Fd program;   // neither pinned nor attached
+  Fd counting;  // an array of one __u32: whether it counts
 };
 
 // Two programs of ours at an interface, one for each direction.
@@ -114,6 +126,7 @@ class Datapath {
   Result<void> detach_parent(const std::string& interface, int ifindex);
   // The program of loader/kernel/fence.h, neither pinned nor attached.
   Result<Fd> load_fence();
+  Result<LoadedLosses> load_losses(const LossProgram& config);  // for loader/observe/losses.h
 
  private:
   Datapath(std::filesystem::path pins, SharedMaps maps) : pins_(std::move(pins)), maps_(std::move(maps)) {}

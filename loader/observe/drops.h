@@ -26,7 +26,10 @@ struct Drop {
   std::string hook, reason;   // words
   std::string interface;      // where it was dropped
   std::string network, port;  // whose packet; "": not known
-  std::uint32_t length = 0;   // as it arrived there
+  // Where the host's own stack has dropped it: why, in the kernel's word; and by which of its functions,
+  // where the word says nothing.
+  std::string kernel_reason, kernel_function;
+  std::uint32_t length = 0;  // as it arrived there
   bool ethernet = true;
   std::vector<std::uint8_t> bytes;  // the first ones, VLAN tags in their places
   PacketView packet;
@@ -43,10 +46,28 @@ class DropWatch {
   // To be called at least every two seconds. Waits no longer than that, nor beyond a signal. Fails when there
   // is nothing to watch any more.
   Result<void> wait(std::chrono::milliseconds limit, const std::function<void(const Drop&)>& visit);
+  // Why what the host's own stack drops is not seen; nullopt: it is, or nobody asked for it.
+  const std::optional<Error>& blind() const;
   std::uint64_t not_shown() const;  // since the start; that passed the filter, but not the rate
 
  private:
   std::unique_ptr<State> state_;
+};
+
+// Counts what the host's own stack drops, for as long as it lives (Host::count_losses).
+class LossCount {
+ public:
+  struct State;
+  LossCount();
+  LossCount(LossCount&&) noexcept;
+  ~LossCount();
+  // Why it cannot: the other counters are there without it.
+  const std::optional<Error>& blind() const { return blind_; }
+
+ private:
+  friend class Host;
+  std::unique_ptr<State> state_;
+  std::optional<Error> blind_;
 };
 
 }  // namespace vnet

@@ -32,8 +32,9 @@ void extend(__u64& until, __u64 to) {
   }
 }
 
-int hand_over(void* context, void* data, std::size_t) {
-  (*static_cast<Monitor::Visit*>(context))(*static_cast<const vnet_event*>(data));
+int hand_over(void* context, void* data, std::size_t size) {
+  const vnet_cause* cause = size >= sizeof(vnet_loss) ? &static_cast<const vnet_loss*>(data)->cause : nullptr;
+  (*static_cast<Monitor::Visit*>(context))(*static_cast<const vnet_event*>(data), cause);
   return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "loader/error.h"
+#include "maps/lost_abi.h"
 #include "maps/maps.h"
 
 namespace vnet {
@@ -23,7 +24,8 @@ struct MonitorFilter {
 
 class Monitor {
  public:
-  using Visit = std::function<void(const vnet_event&)>;
+  // The cause only where the host's own stack has dropped it (bpf/lost.bpf.c); else nullptr.
+  using Visit = std::function<void(const vnet_event&, const vnet_cause*)>;
 
   // The maps must outlive it. Fails when VNET_MONITORS_MAX others read already.
   static Result<Monitor> start(const SharedMaps& maps, const MonitorFilter& filter);
@@ -37,6 +39,7 @@ class Monitor {
   Result<void> poll(std::chrono::milliseconds limit, const Visit& visit);
   // The claim on the place, for longer; poll does it. False when it has run out and is somebody else's.
   bool renew();
+  __u32 place() const { return place_; }
   // How many that pass the filter have not been shown, since the start.
   std::uint64_t lost() const;
 

@@ -4,64 +4,20 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <sstream>
 
-#include "maps/maps.h"
-#include "tests/e2e/network_fixture.h"
+#include "tests/e2e/monitor_fixture.h"
 #include "tests/support/raw_port.h"
 
 namespace vnet::test {
 namespace {
 
 using testing::HasSubstr;
-using Json = nlohmann::json;
 
-class MonitorVerb : public NetworkTest {
+class MonitorVerb : public MonitorFixture {
  protected:
   void SetUp() override {
-    NetworkTest::SetUp();
-    if (IsSkipped()) return;
-    start();
-    plug_both();
-    outside().must(
-        "ip route add 192.168.122.0/24 via 203.0.113.2; ip -6 route add fd00:122::/64 via 2001:db8:113::2");
-  }
-
-  // In the background, its output in a file; returns when the kernel reports to it.
-  Background monitor(const std::string& options) {
-    Background running = host().background({"sh", "-c",
-                                            "exec env VNET_BPF_STATE_DIR=" + ground().state_dir().string() +
-                                                " " VNET_PROGRAM " monitor " + options + " > " + out_path() +
-                                                " 2> " + err_path()});
-    EXPECT_TRUE(wait_until([&] { return active(); })) << text(err_path());
-    return running;
-  }
-  bool active() {
-    auto maps = SharedMaps::open(ground().state_dir() / "bpf/vnet-bpf/maps");
-    return maps && *maps && (*maps)->monitors.get(0)->until;
-  }
-  std::string out_path() { return (ground().state_dir() / "monitor.out").string(); }
-  std::string err_path() { return (ground().state_dir() / "monitor.err").string(); }
-  static std::string text(const std::string& path) {
-    std::stringstream all;
-    all << std::ifstream(path).rdbuf();
-    return all.str();
-  }
-  std::vector<Json> events() {
-    std::vector<Json> all;
-    std::istringstream lines(text(out_path()));
-    for (std::string line; std::getline(lines, line);) all.push_back(Json::parse(line));
-    return all;
-  }
-  bool seen(const std::string& reason) {
-    for (const Json& event : events())
-      if (event.value("reason", "") == reason) return true;
-    return false;
-  }
-  void send_from_outside(int port, const std::string& to = "192.168.122.11") {
-    outside().sh("echo x | socat -u - UDP:" + to + ":" + std::to_string(port) + ",sourceport=4711");
+    MonitorFixture::SetUp();
+    if (!IsSkipped()) start_all();
   }
 };
 

@@ -153,7 +153,7 @@ TEST_F(Direct, ADropAtTheParentBelongsToTheGuestsNetwork) {
   using Seen = std::vector<std::tuple<std::string, std::string, int, int>>;
   auto read = [](Monitor& monitor) {
     Seen seen;
-    EXPECT_TRUE(monitor.poll(std::chrono::milliseconds(0), [&](const vnet_event& event) {
+    EXPECT_TRUE(monitor.poll(std::chrono::milliseconds(0), [&](const vnet_event& event, const vnet_cause*) {
       const auto& head = event.head;
       seen.emplace_back(hook_word(head.hook), reason_word(head.reason), head.network, head.port);
     }));

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdio>
 #include <thread>
+#include <tuple>
 
 #include "loader/observe/packet_view.h"
 #include "tests/packet/datapath_fixture.h"
@@ -35,7 +36,8 @@ class MonitorTest : public BothFamilies {
   }
   static std::vector<vnet_event> read(Monitor& monitor) {
     std::vector<vnet_event> events;
-    auto polled = monitor.poll(0ms, [&](const vnet_event& event) { events.push_back(event); });
+    auto polled =
+        monitor.poll(0ms, [&](const vnet_event& event, const vnet_cause*) { events.push_back(event); });
     EXPECT_TRUE(polled) << polled.error().message;
     return events;
   }
@@ -216,7 +218,8 @@ TEST_P(MonitorTest, AFloodIsShownOrCounted) {
   std::uint64_t shown = 0;
   bool running = true;
   std::thread reader([&] {
-    while (std::atomic_ref(running).load()) (void)monitor.poll(20ms, [&](const vnet_event&) { ++shown; });
+    while (std::atomic_ref(running).load())
+      (void)monitor.poll(20ms, [&](const vnet_event&, const vnet_cause*) { ++shown; });
   });
   double watched = nanoseconds_a_run(Program::UplinkIngress, unasked(), runs);
   std::atomic_ref(running).store(false);
@@ -242,7 +245,8 @@ TEST_P(MonitorTest, DISABLED_WhatADropCosts) {
     Monitor monitor = start(filter);
     bool running = true;
     std::thread reader([&] {
-      while (std::atomic_ref(running).load()) (void)monitor.poll(100ms, [](const vnet_event&) {});
+      while (std::atomic_ref(running).load())
+        (void)monitor.poll(100ms, [](const vnet_event&, const vnet_cause*) {});
     });
     measure(what);
     std::atomic_ref(running).store(false);

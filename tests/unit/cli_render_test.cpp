@@ -48,14 +48,21 @@ TEST(CliRender, Ports) {
   port.inbound = Inbound::Established;
   EXPECT_EQ(
       R"([{"interface":"vnet0","network":"lab","type":"network","source":"virbr1","model":"",)"
-      R"("mac":"52:54:00:00:00:01","ips":["192.0.2.1"],"state":"up","filters":[],"inbound":"established",)"
+      R"("mac":"52:54:00:00:00:01","ips":["192.0.2.1"],"ip_only":false,"state":"up","filters":[],"inbound":"established",)"
       R"("allow":[],"isolated":false,"vlan":null,"bandwidth":null}])",
       ports_json({port}).dump());
+  port.any_mac = true;
+  EXPECT_EQ("any", ports_json({port}).at(0)["mac"].get<std::string>());
+  EXPECT_THAT(ports_text({port}), testing::HasSubstr("   any   192.0.2.1   up"));
+  port.any_mac = false;
   // What few guests have.
   port.vlan = Vlan{.trunk = true, .tags = {{.id = 7, .native = true}, {.id = 8}}};
   port.bandwidth = BandwidthPair{.inbound = {}, .outbound = Bandwidth{.average = 500}};
   EXPECT_THAT(ports_text({port}), testing::HasSubstr(" up      7 (native),8 (not applied)   out 500 kB/s\n"));
+  port.ip_only = true;
+  EXPECT_THAT(ports_text({port}), testing::HasSubstr(" 192.0.2.1   up      yes       7 (native)"));
   auto json = ports_json({port}).at(0);
+  EXPECT_EQ(true, json["ip_only"]);
   EXPECT_EQ(R"({"trunk":true,"applied":false,"tags":[7,8],"native":7})", json["vlan"].dump());
   EXPECT_EQ(R"({"inbound":null,"outbound":{"average":500,"peak":0,"burst":0}})", json["bandwidth"].dump());
   EXPECT_EQ("[]\n", document(ports_json({})));
@@ -134,6 +141,13 @@ TEST(CliRender, Drops) {
   drop.port = "vnet0";
   EXPECT_THAT(drop_text(drop), testing::HasSubstr(" lab/vnet0 "));
   EXPECT_THAT(drop_comment(drop), testing::EndsWith(" (at uplink-ingress, network lab, port vnet0)"));
+  drop.reason = "host-stack";
+  drop.kernel_reason = "NOT_SPECIFIED";
+  drop.kernel_function = "ip_error";
+  EXPECT_THAT(drop_text(drop), testing::EndsWith(" bytes (NOT_SPECIFIED in ip_error)"));
+  EXPECT_THAT(drop_comment(drop), testing::HasSubstr(": NOT_SPECIFIED in ip_error (at "));
+  EXPECT_EQ("NOT_SPECIFIED", drop_json(drop)["kernel_reason"]);
+  EXPECT_EQ("ip_error", drop_json(drop)["kernel_function"]);
 }
 
 TEST(CliRender, Explain) {

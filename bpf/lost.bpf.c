@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the host's own stack drops of our packets: its firewall, its routes, its neighbours. The kernel says
+ * it at one place, the tracepoint where a packet is freed that was not delivered. Attached by a reader of
+ * drops for as long as it reads, and never pinned; each reader has its own, which tells nobody else.
+ *
+ * A tracepoint is the whole kernel's: packets of other network namespaces are told by their device's.
+ */
+#define VNET_LOST
+#include "bpf/fenced.h"
+#include "bpf/kernel_struct.h"
+#include "bpf/packet.h"
+
+struct net {
+	u64 net_cookie;
+} kernel_struct;
+
+struct net_device {
+	int ifindex;
+	struct {
+		struct net *net;
+	} nd_net;
+} kernel_struct;
+
+struct dst_entry {
+	struct net_device *dev;
+} kernel_struct;
+
+struct sk_buff {
+	struct net_device *dev;
+	unsigned long _skb_refdst;
+	unsigned char *head;
+	unsigned char *data;
+	unsigned int len;
+	unsigned int tail;
+	__be16 protocol;
+	u16 network_header;
+	u16 tc_index;
+} kernel_struct;
+
+const volatile __u64 netns_cookie;
+const volatile __u32 place; /* the reader's, where it is told; VNET_MONITORS_MAX: nobody, it only counts */
+/* enum vnet_reason by the kernel's; 0: not a loss, or told already. */
+const volatile __u8 reasons_of[VNET_KERNEL_REASONS];
+
+/* 1: this reader is the one that counts. */
+VNET_MAP(counting, BPF_MAP_TYPE_ARRAY, 1, u32, u32, 0);
+
+static __always_inline u32 reason_of(u32 kernel_reason)
+{
+	return kernel_reason < VNET_KERNEL_REASONS ? reasons_of[kernel_reason] : VNET_DROP_HOST_STACK;
+}
+
+/*
+ * Where it was. What the host sends itself has no device yet when the firewall sees it, but a route. In a
+ * socket's queue the pointer is something else: then nothing can be read there, or no namespace's cookie.
+ */
+static __always_inline int is_of_our_namespace(struct sk_buff *skb, struct pkt_ctx *freed)
+{
+	struct net_device *device = BPF_CORE_READ(skb, dev);
+	struct dst_entry *dst;
+
+	if (!device) {
+		dst = (void *)(BPF_CORE_READ(skb, _skb_refdst) & SKB_DST_PTRMASK);
+		device = BPF_CORE_READ(dst, dev);
+	}
+	freed->ifindex = BPF_CORE_READ(device, ifindex);
+	return BPF_CORE_READ(device, nd_net.net, net_cookie) == netns_cookie;
+}
+
+static __always_inline void find_bytes(struct sk_buff *skb, struct pkt_ctx *freed)
+{
+	u32 offset = BPF_CORE_READ(skb, network_header);
+	u32 end = BPF_CORE_READ(skb, tail);
+
+	freed->start = (u64)BPF_CORE_READ(skb, head) + offset;
+	freed->readable = end > offset ? end - offset : 0;
+	/* The data may begin at the transport header already where it is freed. */
+	freed->length = BPF_CORE_READ(skb, len) + (u32)((u64)BPF_CORE_READ(skb, data) - freed->start);
+	freed->protocol_be = BPF_CORE_READ(skb, protocol);
+	freed->slot = BPF_CORE_READ(skb, tc_index);
+}
+
+/*
+ * Freed as if it had been dropped, and nothing is lost: neighbour discovery by older kernels, and the answer
+ * to a ping of the host's own, of which a raw socket has a copy.
+ */
+static __always_inline int ends_in_stack(struct pkt_ctx *freed, struct packet *p)
+{
+	u8 type;
+
+	if (p->flags & PACKET_REPLY)
+		return 1;
+	return p->proto == IPPROTO_ICMPV6 && !load_bytes(freed, l4_of(p), &type, 1) && type >= 133 &&
+	       type <= 137;
+}
+
+static __always_inline struct vnet_session *session_of(const struct vnet_flow *flow)
+{
+	struct vnet_session *session = bpf_map_lookup_elem(&sessions, flow);
+	struct vnet_flow *key;
+
+	if (session)
+		return session;
+	key = bpf_map_lookup_elem(&reverse, flow);
+	return key ? bpf_map_lookup_elem(&sessions, key) : NULL;
+}
+
+/* Either way, and on either side of the translation. */
+static __always_inline struct vnet_session *find_session(const struct vnet_flow *flow)
+{
+	struct vnet_session *session = session_of(flow);
+	struct vnet_flow turned = {.src = flow->dst,
+				   .dst = flow->src,
+				   .sport_be = flow->dport_be,
+				   .dport_be = flow->sport_be,
+				   .proto = flow->proto};
+
+	return session ? session : session_of(&turned);
+}
+
+static __always_inline u32 network_with(const struct vnet_addr *addr)
+{
+	struct vnet_subnet_key where = {.prefixlen = 128, .addr = *addr};
+	struct vnet_subnet *subnet = bpf_map_lookup_elem(&subnets, &where);
+
+	return subnet ? subnet->network : 0;
+}
+
+static __always_inline int is_ours(struct pkt_ctx *freed, struct packet *p, struct vnet_event_head *head)
+{
+	struct vnet_session *session = find_session(&p->flow);
+
+	if (session) {
+		head->network = session->network;
+		head->port = session->port;
+	} else {
+		if (head->reason == VNET_DROP_HOST_STACK && ends_in_stack(freed, p))
+			return 0;
+		head->network = network_with(&p->flow.src);
+		/* Its guest has sent it; others may have the index for something else. */
+		if (head->network && slot_before(freed) < VNET_SLOTS)
+			head->port = slot_before(freed);
+		if (!head->network)
+			head->network = network_with(&p->flow.dst);
+	}
+	head->slot = head->port ? head->port : head->network;
+	return head->slot;
+}
+
+static __always_inline void count(const struct vnet_event_head *head)
+{
+	u32 zero = 0;
+	u32 *mine = bpf_map_lookup_elem(&counting, &zero);
+
+	/* The fence has counted its own. */
+	if (mine && *mine && head->reason != VNET_DROP_NO_WAY_OUT)
+		count_drop(head->slot, head->reason);
+}
+
+/* The kernel's arguments: the packet, where it is freed, why; newer ones have more. */
+SEC("tp_btf/kfree_skb")
+int stack_loss(u64 *ctx)
+{
+	struct sk_buff *skb = (void *)ctx[0];
+	struct freed_packet freed = {.cause = {.location = ctx[1], .reason = ctx[2]}};
+	struct monitored drop = {.head = {.hook = VNET_HOOK_HOST}, .identified = 1};
+	struct packet *p = packet_room();
+
+	drop.head.reason = reason_of(freed.cause.reason);
+	if (!p || !drop.head.reason || !is_of_our_namespace(skb, &freed))
+		return 0;
+	if (drop.head.reason == VNET_DROP_HOST_FIREWALL && is_fenced(skb)) {
+		drop.head.hook = VNET_HOOK_FORWARD;
+		drop.head.reason = VNET_DROP_NO_WAY_OUT;
+	}
+	find_bytes(skb, &freed);
+	/* What is malformed has its addresses all the same, or no family. */
+	parse_at(&freed, p, 0, freed.protocol_be);
+	if (!p->family || stays_on_link(p) || !is_ours(&freed, p, &drop.head))
+		return 0;
+	drop.bytes = freed.length;
+	count(&drop.head);
+	monitor_reader(&freed, place, &drop);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
