@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <vector>
 
 #include "loader/doctor/doctor.h"
 
@@ -20,11 +22,6 @@ Address guest_of(const Prefix& gateway) {
   Address guest = network.address;
   guest.bytes[gateway.address.family == Family::V4 ? 3 : 15] |= 2;
   return network.contains(guest) && guest != gateway.address ? guest : gateway.address;
-}
-
-std::string place(const Ruling& ruling) {
-  return fmt::format("table {} {}, chain {}{}", ruling.family, ruling.table, ruling.chain,
-                     ruling.by_policy ? ", policy drop" : "");
 }
 
 bool is_firewalld(const Ruling& ruling) {
@@ -71,19 +68,29 @@ bool already_said(const Findings& findings, std::size_t from, const std::string&
 void check_forward_rules(const HostFacts& facts, Findings& findings) {
   const std::size_t from = findings.size();
   each_subnet(facts, honors_firewall, [&](const Network& network, const Prefix& gateway) {
+    struct Refusal {
+      Ruling ruling;
+      std::vector<std::string> uplinks;
+    };
+    std::map<std::string, Refusal> refusals;  // by what mends them
     for (const auto& uplink : facts.uplinks) {
       auto ruling = facts.ruleset.dropped({network.bridge, uplink, guest_of(gateway), "", 0}, "forward");
       if (!ruling) continue;
       std::string fix = allow_forward(facts.ruleset, *ruling, network.bridge);
+      refusals.try_emplace(fix, Refusal{*ruling, {}}).first->second.uplinks.push_back(uplink);
+    }
+    for (const auto& [fix, refusal] : refusals) {
       if (already_said(findings, from, fix)) continue;
-      std::string who = is_firewalld(*ruling) ? " (firewalld)"
-                        : facts.ruleset.has_chain(ruling->family, ruling->table, "DOCKER-USER") ? " (Docker)"
-                                                                                                : "";
+      const Ruling& ruling = refusal.ruling;
+      std::string who = is_firewalld(ruling)                                                  ? " (firewalld)"
+                        : facts.ruleset.has_chain(ruling.family, ruling.table, "DOCKER-USER") ? " (Docker)"
+                                                                                              : "";
       findings.push_back(
           {.what = fmt::format("the host's rules{} drop what guests of network {} send to {} ({}; {})", who,
-                               network.name, uplink, family_name(gateway.address.family), place(*ruling)),
+                               network.name, fmt::join(refusal.uplinks, ", "),
+                               family_name(gateway.address.family), place(ruling)),
            .why = "A guest's new connections pass the host's FORWARD rules (hostFirewall='honor'): none gets "
-                  "out.",
+                  "out there.",
            .fix = fix});
     }
   });
@@ -131,14 +138,31 @@ void check_masquerade_rules(const HostFacts& facts, Findings& findings) {
             gateway.address.family == Family::V4 ? "ip" : "ip6", gateway.network().text());
         if (already_said(findings, from, fix)) continue;
         findings.push_back(
-            {.what = fmt::format("a rule of the host translates the source of guests of network {}, too ({})",
+            {.severity = Severity::Note,
+             .what = fmt::format("a rule of the host translates the source of guests of network {}, too ({})",
                                  network.name, place(ruling)),
-             .why = "The host's connection tracking translates before the uplink program sees the packet: no "
-                    "session "
-                    "is made, so every packet takes the slow path, and `flows` does not know the connection.",
+             .why = "Such flows leave as that rule says, and get their answers. But no session of ours is "
+                    "made: they stay with the host's stack (slow path), and `flows` does not know them.",
              .fix = fix});
       }
     }
+  });
+}
+
+// Port forwards by hand, by libvirt's hook scripts and the like.
+void check_port_forward_rules(const HostFacts& facts, Findings& findings) {
+  each_subnet(facts, is_routed, [&](const Network& network, const Prefix& gateway) {
+    auto rules = facts.ruleset.turning_to(gateway.network());
+    if (rules.empty()) return;
+    std::string more = rules.size() > 1 ? fmt::format(", and {} more", rules.size() - 1) : "";
+    findings.push_back(
+        {.severity = Severity::Note,
+         .what = fmt::format("the host's NAT turns connections to guests of network {} ({}{})", network.name,
+                             place_of_rule(rules.front()), more),
+         .why = "They arrive, and are answered. But such flows stay with the host's stack (slow path), and "
+                "`flows` does not know them; a <vnet:portForward> in the network's XML goes past it.",
+         .fix =
+             "vnet-bpf define FILE  # the network's XML with a <vnet:portForward>; then take the rule away"});
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "loader/doctor/doctor.h"
 #include "loader/kernel/xdp_features.h"
+#include "loader/plan/uplink_xdp.h"
 
 namespace vnet {
 namespace {
@@ -56,6 +57,30 @@ void check_uplinks(const HostFacts& facts, Findings& findings) {
        .why = "Guests reach the host and each other, but nothing outside. An uplink is found as soon as "
               "there is a route, and a command has run.",
        .fix = "ip route add default via ROUTER dev IFACE"});
+}
+
+void check_guards(const HostFacts& facts, Findings& findings) {
+  if (facts.unguarded.empty()) return;
+  findings.push_back(
+      {.what = fmt::format("programs of ours are missing: {}", fmt::join(facts.unguarded, ", ")),
+       .why = "Somebody has detached them, or a command was killed. What they keep apart may meet.",
+       .fix = "vnet-bpf up  # as every command that changes something, it puts them back"});
+}
+
+void check_unattached(const HostFacts& facts, Findings& findings) {
+  for (const auto& name : facts.unattached) {
+    const LinkFacts* member = facts.link(name);
+    const LinkFacts* bridge = member ? facts.link(member->link.master) : nullptr;
+    auto network = std::ranges::find_if(facts.networks, [&](const CheckedNetwork& checked) {
+      return bridge && checked.network.bridge == bridge->link.name;
+    });
+    if (network == facts.networks.end()) continue;
+    findings.push_back(
+        {.what = fmt::format("{} is in {}, and not attached", name, bridge->link.name),
+         .why = "It gets no traffic, nor does anything it sends arrive. `vnet-bpf run` attaches guests' "
+                "interfaces as they come.",
+         .fix = fmt::format("vnet-bpf attach {} --network {}", name, network->network.name)});
+  }
 }
 
 void check_mtu(const HostFacts& facts, Findings& findings) {
@@ -164,7 +189,7 @@ void check_driver(const HostFacts& facts, Findings& findings) {
   if (!wanted) return;
   for (const auto& name : facts.uplinks) {
     const LinkFacts* uplink = facts.link(name);
-    if (!lacks_native(uplink)) continue;
+    if (!lacks_native(uplink) || !is_card(uplink->link)) continue;
     const std::string& driver = uplink->driver.empty() ? uplink->link.kind : uplink->driver;
     findings.push_back(
         {.severity = Severity::Note,

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "loader/doctor/doctor.h"
+#include "loader/kernel/inotify.h"
 
 namespace vnet {
 namespace {
@@ -35,6 +36,25 @@ void check_dnsmasq(const HostFacts& facts, Findings& findings) {
                         .why = "Guests get no address and no name server; those that have a lease lose it.",
                         .fix = fmt::format("vnet-bpf show {} --xml | vnet-bpf up -", network.name)});
   }
+}
+
+void check_inotify(const HostFacts& facts, Findings& findings) {
+  if (!facts.inotify_limit) return;
+  const unsigned left = facts.inotify_limit - std::min(facts.inotify_used, facts.inotify_limit);
+  const auto waiting = std::ranges::count_if(facts.networks, [](const CheckedNetwork& checked) {
+    return wants_dnsmasq(checked.network) && !checked.dnsmasq_running;
+  });
+  constexpr unsigned few = 16;
+  if (left >= few && left >= waiting) return;
+  const std::string raise = raise_inotify_limit(facts.inotify_limit);
+  findings.push_back(
+      {.severity = left ? Severity::Note : Severity::Problem,
+       .what = fmt::format("{} of {} inotify instances are taken (fs.inotify.max_user_instances)",
+                           facts.inotify_used, facts.inotify_limit),
+       .why = "A user may have so many, and a dnsmasq that follows resolv.conf (all but those of isolated "
+              "networks) takes one: when none is left, such networks do not start.",
+       .fix = fmt::format("{0} && echo '{1}' > /etc/sysctl.d/60-inotify.conf", raise,
+                          raise.substr(raise.find("fs.")))});
 }
 
 void check_service_ports(const HostFacts& facts, Findings& findings) {

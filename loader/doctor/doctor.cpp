@@ -19,8 +19,12 @@ const std::vector<Check>& doctor_checks() {
       {"forward-rules", "Do the host's rules let guests' connections through?", check_forward_rules},
       {"input-rules", "Do the host's rules let guests ask for DHCP and DNS?", check_input_rules},
       {"masquerade-rules", "Does another rule translate guests' connections first?", check_masquerade_rules},
+      {"port-forward-rules", "Does the host's NAT turn connections to guests?", check_port_forward_rules},
       {"legacy-rules", "Are there rules that doctor cannot read?", check_legacy_rules},
       {"uplink", "Is there a way out?", check_uplinks},
+      {"guards", "Is every program of ours still where it was attached?", check_guards},
+      {"unattached", "Is every interface in a gateway's bridge attached?", check_unattached},
+      {"ip-only", "Can guests use the IPv6 addresses that they make up?", check_ip_only},
       {"mtu", "Do the MTUs along the way agree?", check_mtu},
       {"bonding", "Does the bonding mode suit guests?", check_bonding},
       {"xdp", "Is XDP where it should be, and shared with others?", check_xdp},
@@ -29,6 +33,7 @@ const std::vector<Check>& doctor_checks() {
       {"bridge-name", "Is the gateway's name free?", check_bridge_names},
       {"subnet", "Are the networks' subnets theirs alone?", check_subnets},
       {"dnsmasq", "Is dnsmasq there, and running?", check_dnsmasq},
+      {"inotify", "Is there room for another dnsmasq?", check_inotify},
       {"service-ports", "Are the ports of DNS and DHCP free?", check_service_ports},
   };
   return all;

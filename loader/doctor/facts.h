@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "loader/doctor/ruleset.h"
 #include "loader/error.h"
+#include "loader/firewall/ruleset.h"
 #include "loader/kernel/netlink.h"
 #include "loader/model/network.h"
 
@@ -85,7 +85,11 @@ struct HostFacts {
   std::vector<std::string> legacy_tables;  // of iptables before nftables: not to be seen in the ruleset
   std::vector<SocketFacts> sockets;        // on the ports of DNS and DHCP
   bool dnsmasq_installed = true;
+  unsigned inotify_limit = 0, inotify_used = 0;  // instances; limit 0: not to be seen
   std::vector<CheckedNetwork> networks;
+  std::vector<std::string> unguarded;  // "vnet0 port-ingress": programs of ours that somebody took away
+  std::map<std::string, std::string> ip_only;  // ports with --ip-only: what it costs their guests
+  std::vector<std::string> unattached;         // in the bridge of a gateway of ours, and no port
 
   const LinkFacts* link(const std::string& name) const;
   const LinkFacts* link(int ifindex) const;

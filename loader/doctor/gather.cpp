@@ -9,9 +9,12 @@
 #include "loader/config/network_xml.h"
 #include "loader/doctor/facts.h"
 #include "loader/kernel/files.h"
+#include "loader/kernel/inotify.h"
 #include "loader/kernel/process.h"
 #include "loader/kernel/sysctl.h"
 #include "loader/plan/context.h"
+#include "loader/plan/guards.h"
+#include "loader/plan/port_addresses.h"
 #include "loader/plan/xdp_target.h"
 
 namespace vnet {
@@ -37,15 +40,19 @@ Result<std::vector<Network>> defined_networks(Context& context) {
 }
 
 // Those that run, those that could be started, and on a fresh host the one that `up` would make.
-Result<std::vector<CheckedNetwork>> gather_networks(Context& context) {
+Result<std::vector<CheckedNetwork>> gather_networks(Context& context,
+                                                    std::map<std::string, std::string>& ip_only) {
   std::vector<CheckedNetwork> all;
   VNET_ASSIGN(auto active, active_networks(context));
   VNET_ASSIGN(auto ports, context.records.ports());
   for (auto& [record, network] : active) {
     CheckedNetwork facts{.network = std::move(network), .active = true};
     facts.dnsmasq_running = context.dnsmasq(record.name).running();
-    for (const auto& port : ports)
-      if (port.network == record.name) facts.ports.push_back(port.interface);
+    for (const auto& port : ports) {
+      if (port.network != record.name) continue;
+      facts.ports.push_back(port.interface);
+      if (auto note = ip_only_note(port, facts.network); !note.empty()) ip_only[port.interface] = note;
+    }
     all.push_back(std::move(facts));
   }
   VNET_ASSIGN(auto defined, defined_networks(context));
@@ -152,11 +159,15 @@ Result<HostFacts> gather_facts(Context& context) {
   facts.bpffs = context.dirs.bpffs();
   facts.bpffs_mounted = context.dirs.bpffs_mounted();
   facts.initial_mounts = in_initial_mounts();
-  VNET_ASSIGN(facts.networks, gather_networks(context));
+  VNET_ASSIGN(facts.networks, gather_networks(context, facts.ip_only));
   VNET_ASSIGN(facts.links, gather_links(context.netlink));
   VNET_ASSIGN(facts.routes, context.netlink.routes());
   VNET_ASSIGN(facts.uplinks, gather_uplinks(context, facts));
   VNET_TRY(gather_xdp(context, facts));
+  VNET_ASSIGN(auto missing, missing_guards(context));
+  for (const auto& guard : missing) facts.unguarded.push_back(guard.interface + " " + guard.what);
+  VNET_ASSIGN(auto strangers, unattached_members(context));
+  for (const auto& stranger : strangers) facts.unattached.push_back(stranger.link.name);
   for (const auto& parts : sysctls_of_interest(facts)) {
     VNET_ASSIGN(auto value, read_sysctl(SysctlKey(parts)));
     if (value) facts.sysctls[sysctl_word(parts)] = *value;
@@ -165,6 +176,8 @@ Result<HostFacts> gather_facts(Context& context) {
   VNET_ASSIGN(facts.ruleset, read_ruleset());
   facts.legacy_tables = legacy_tables();
   facts.sockets = gather_sockets();
+  facts.inotify_limit = inotify_limit();
+  facts.inotify_used = inotify_used();
   facts.dnsmasq_installed = find_program("dnsmasq").has_value();
   return facts;
 }

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "loader/config/network_xml.h"
+#include "loader/plan/port_guard.h"
 #include "maps/reasons.h"
 
 namespace vnet {
@@ -77,15 +79,23 @@ std::string port_options(unsigned reason, const PortRecord& port) {
     case VNET_DROP_HIDDEN:
       for (const auto& filter : port.filters) options += " --filter " + filter;
       for (const auto& ip : port.ips) options += " --ip " + ip.text();
+      if (port.ip_only) options += " --ip-only";
       return port.filters.empty() ? "" : options;
     default:
       return "";
   }
 }
 
+bool takes_any_mac(const CauseFacts& facts) {
+  if (!facts.port || !facts.network) return false;
+  auto network = parse_network(facts.network->xml, "");
+  return network && vnet::takes_any_mac(*facts.port, *network);
+}
+
 }  // namespace
 
 std::string cause_of(unsigned reason, const CauseFacts& facts) {
+  if (reason == VNET_DROP_SPOOFED_MAC && takes_any_mac(facts)) return "";  // it is somebody else's
   if (facts.port)
     if (std::string options = port_options(reason, *facts.port); !options.empty())
       return fmt::format("vnet-bpf set {}{}", facts.port->interface, options);

@@ -132,6 +132,36 @@ void decrement_ttl(Frame& frame, bool ethernet) {
   set16(frame, ip + 10, checksum(header));
 }
 
+void set_end(Frame& frame, bool ethernet, End end, const Address& address,
+             std::optional<std::uint16_t> port) {
+  const std::size_t ip = ethernet ? ETH_HLEN : 0;
+  const bool v4 = address.family == Family::V4;
+  const std::size_t size = address.bits() / 8, header = v4 ? 20 : 40, l4 = ip + header;
+  if (frame.size() < l4 + 8) return;
+  const std::size_t source = ip + (v4 ? 12 : 8);
+  const std::size_t at = source + (end == End::Source ? 0 : size);
+  std::copy_n(address.bytes.begin(), size, frame.begin() + static_cast<std::ptrdiff_t>(at));
+  const unsigned protocol = frame[ip + (v4 ? 9 : 6)];
+  const bool has_ports = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+  if (port && has_ports) set16(frame, l4 + (end == End::Source ? 0 : 2), *port);
+  auto bytes = [&](std::size_t from, std::size_t to) {
+    return Frame(frame.begin() + static_cast<std::ptrdiff_t>(from),
+                 frame.begin() + static_cast<std::ptrdiff_t>(to));
+  };
+  if (v4) {
+    set16(frame, ip + 10, 0);
+    set16(frame, ip + 10, checksum(bytes(ip, l4)));
+  }
+  if (protocol == IPPROTO_ICMP) return;  // which has no pseudo header
+  const std::size_t sum_at = l4 + (protocol == IPPROTO_TCP ? 16 : protocol == IPPROTO_UDP ? 6 : 2);
+  if (frame.size() < sum_at + 2) return;
+  set16(frame, sum_at, 0);
+  const std::uint32_t pseudo = static_cast<std::uint16_t>(~checksum(bytes(source, source + 2 * size))) +
+                               protocol + static_cast<std::uint32_t>(frame.size() - l4);
+  const std::uint16_t sum = checksum(bytes(l4, frame.size()), pseudo);
+  set16(frame, sum_at, protocol == IPPROTO_UDP && sum == 0 ? 0xffff : sum);
+}
+
 Mac group_mac(const Address& group) {
   const auto& b = group.bytes;
   if (!group.is_multicast()) return Mac{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ Frame make_frame(const FrameSpec& spec);
 void set_macs(Frame& frame, const Mac& source, const Mac& destination);
 void add_ethernet(Frame& frame);  // MACs of zeros
 void remove_ethernet(Frame& frame);
+// Another address, and port where one is given, as NAT writes them, checksums included.
+enum class End { Source, Destination };
+void set_end(Frame& frame, bool ethernet, End end, const Address& address, std::optional<std::uint16_t> port);
 void decrement_ttl(Frame& frame, bool ethernet);  // as a router does
 Mac group_mac(const Address& group);              // of a multicast address; the broadcast MAC for any other
 

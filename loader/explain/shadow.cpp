@@ -28,7 +28,7 @@ bpf_object* open_embedded(const EmbeddedObject& embedded) {
 }
 
 const EmbeddedObject embedded_objects[] = {
-    {network_bpf__elf_bytes, std::nullopt},
+    {network_bpf__elf_bytes, offsetof(network_bpf::network_bpf__rodata, rehearsal)},
     {uplink_bpf__elf_bytes, std::nullopt},
     {direct_bpf__elf_bytes, offsetof(direct_bpf::direct_bpf__rodata, rehearsal)},
     {xdp_bpf__elf_bytes, std::nullopt},

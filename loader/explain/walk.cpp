@@ -8,11 +8,9 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "loader/explain/cause.h"
-#include "loader/kernel/sysctl.h"
 
 namespace vnet {
 namespace {
@@ -141,12 +139,16 @@ Result<void> Walk::at_port_ingress(const ActiveNetwork& network, const PortRecor
   tc_index_ = port.slot;
   if (passed.ends) return {};
   if (network.network.mode == Mode::Direct) return at_direct_port(port, passed);
-  if (!passed.redirected) return at_bridge(network, port.ifindex);
-  if (network.network.mode == Mode::Bridge) return take_shortcut(port.ifindex);
-  // Out of the uplink for a known session, else to the port of the destination's MAC.
+  if (network.network.mode == Mode::Bridge)
+    return passed.redirected ? take_shortcut(port.ifindex) : at_bridge(network, port.ifindex);
+  // Out of the uplink for a known session, which has made it a hop; else within the network, or up to the
+  // host.
   auto session = session_of(told_.sent);
-  if (!session || !session->value.leg[VNET_OUT].packets || session->value.network != network.record.slot)
-    return deliver(network.record.slot);
+  if (!session || view().ttl == told_.sent.ttl) {
+    if (told_.sent.destination_mac == network.network.mac) return up_to_gateway(network);
+    switched(network);
+    return copy_to_host(network);
+  }
   int out = static_cast<int>(session->value.leg[VNET_OUT].hop.ifindex);
   last().details.push_back("leaves by " + link_name(out));
   if (const ActiveNetwork* other = network_behind(out)) {
@@ -167,66 +169,6 @@ Result<void> Walk::at_gateway_ingress(const ActiveNetwork& network) {
   // An answer to a network whose addresses had been translated: the program lets it in there.
   if (destination && view().destination->address != destination->address) tc_index_ = VNET_TC_INDEX_ADMITTED;
   return at_host(link.ifindex);
-}
-
-Result<void> Walk::at_host(int iif) {
-  PacketView packet = view();
-  VNET_ASSIGN(auto route,
-              context_->netlink.route_of({packet.source->address, packet.destination->address, iif}));
-  auto& here = step("host", iif ? link_name(iif) : "", "passed");
-  if (iif && packet.destination_mac && packet.destination_mac->is_multicast()) {
-    here.verdict = "delivered";
-    here.details.emplace_back("a group address: for the host itself, if something listens");
-    end(Fate::Host);
-    return {};
-  }
-  if (route.error) {
-    here.verdict = "refused";
-    here.details.push_back(route.error == EXDEV || route.error == EINVAL
-                               ? fmt::format("the host does not expect {} from there (rp_filter): dropped",
-                                             packet.source->address.text())
-                               : fmt::format("the host has no way there: {}", std::strerror(route.error)));
-    end(Fate::Nowhere);
-    return {};
-  }
-  if (route.type == RTN_UNICAST) return forward(iif, route);
-  if (route.type == RTN_LOCAL || route.type == RTN_BROADCAST || route.type == RTN_MULTICAST) {
-    here.verdict = "delivered";
-    here.details.emplace_back("for the host itself: its INPUT rules decide, and whether something listens");
-    end(Fate::Host);
-    return {};
-  }
-  here.verdict = "refused";
-  here.details.emplace_back("the host's route says so (blackhole, unreachable or prohibit)");
-  end(Fate::Nowhere);
-  return {};
-}
-
-Result<void> Walk::forward(int iif, const RouteAnswer& route) {
-  std::string out = link_name(route.oif);
-  last().details.push_back(route.gateway ? fmt::format("routed to {} by {}", out, route.gateway->text())
-                                         : fmt::format("routed to {}", out));
-  bool v6 = view().destination->address.family == Family::V6;
-  if (iif) {
-    VNET_ASSIGN(auto forwarding, read_sysctl(v6 ? "net.ipv6.conf.all.forwarding" : "net.ipv4.ip_forward"));
-    if (forwarding && *forwarding == "0") {
-      last().verdict = "dropped";
-      last().details.emplace_back("the host does not forward (sysctl)");
-      end(Fate::Nowhere);
-      return {};
-    }
-    last().details.emplace_back("the host's own FORWARD rules decide here; they are not run");
-    decrement_ttl(frame_, ethernet_);
-  }
-  if (const ActiveNetwork* network = network_behind(route.oif)) return at_gateway_egress(*network, iif);
-  auto hop = route.gateway ? route.gateway : std::optional(view().destination->address);
-  if (const UplinkRecord* uplink = uplink_at(route.oif)) return at_uplink_egress(*uplink, iif, hop);
-  VNET_ASSIGN(auto link, context_->netlink.link(route.oif));
-  if (parent_at(route.oif))
-    VNET_TRY(set_next_hop(link, hop));
-  else
-    last().details.push_back(out + " is neither an uplink nor a gateway of ours");
-  return leave_by(route.oif, out, iif);
 }
 
 Result<void> Walk::at_gateway_egress(const ActiveNetwork& network, int iif) {
@@ -255,7 +197,8 @@ Result<void> Walk::enter_network(const ActiveNetwork& network, int iif, bool kno
     end(Fate::Nowhere, link.name);
     return {};
   }
-  return passed.redirected ? deliver(network.record.slot) : at_bridge(network, 0);
+  switched(network);
+  return {};
 }
 
 // Before the socket buffer is made; nothing is told where XDP is off.
@@ -288,7 +231,11 @@ Result<void> Walk::at_uplink_ingress(const UplinkRecord& uplink) {
   if (passed.ends) return {};
   auto session = session_of(sent);
   if (passed.redirected) return deliver(session ? session->value.network : std::uint16_t{0});
-  tc_index_ = session ? VNET_TC_INDEX_ADMITTED : 0;
+  // A run does not give it back; what is for no guest is judged so (bpf/uplink.bpf.c).
+  if (session)
+    tc_index_ = VNET_TC_INDEX_ADMITTED;
+  else
+    tc_index_ = network_with(sent.destination->address) ? 0 : VNET_TC_INDEX_JUDGED;
   return at_host(uplink.ifindex);
 }
 

@@ -2,12 +2,16 @@
 // One packet's way through the host, hook by hook. Internal to explain.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "loader/explain/explain.h"
 #include "loader/explain/frame.h"
 #include "loader/explain/shadow.h"
+#include "loader/firewall/ruleset.h"
 #include "loader/plan/context.h"
 
 namespace vnet {
@@ -58,6 +62,7 @@ class Walk {
   Result<void> up_from_parent(const ParentRecord& parent);
   Result<void> send_copies(const ParentRecord& parent, const Passed& passed);
   Result<void> copy_to(const PortRecord& port);
+  std::array<std::uint32_t, 5> mark_for(std::uint32_t next) const;
   Result<std::optional<Mac>> mac_at_parent(const ParentRecord& parent, const Address& address);
   void deliver_at_parent(const ParentRecord& parent);
   void sum_up_copies();
@@ -69,7 +74,10 @@ class Walk {
   Result<void> at_member_ingress(const ActiveNetwork& network, const UplinkRecord& member);
   Result<void> at_member_egress(const UplinkRecord& member);
   Result<void> at_port_egress(const PortRecord& port);
-  Result<void> at_bridge(const ActiveNetwork& network, int from);
+  Result<void> at_bridge(const ActiveNetwork& network, int from);  // the host's own
+  Result<void> up_to_gateway(const ActiveNetwork& network);
+  void switched(const ActiveNetwork& network);
+  Result<void> copy_to_host(const ActiveNetwork& network);
   Result<void> at_gateway_ingress(const ActiveNetwork& network);
   Result<void> at_gateway_egress(const ActiveNetwork& network, int iif);
   Result<void> enter_network(const ActiveNetwork& network, int iif, bool known);
@@ -79,9 +87,22 @@ class Walk {
   // Out of an interface: its MACs are written, and what else of ours stands there is passed.
   Result<void> set_next_hop(const LinkInfo& link, const std::optional<Address>& hop);
   Result<void> leave_by(int ifindex, const std::string& interface, int iif);
-  Result<void> at_host(int iif);
-  Result<void> forward(int iif, const RouteAnswer& route);
   Result<void> deliver(std::uint16_t network);
+
+  // walk_host.cpp
+  Result<void> at_host(int iif);
+  Result<void> deliver_to_host(int iif);
+  Result<void> forward(int iif, const RouteAnswer& route);
+
+  // walk_rules.cpp: the host's own rules, where the packet is with the stack. True: it ends there.
+  void read_rules();
+  Result<ProbePacket> probe(int iif, int oif);
+  Result<bool> dropped_by_rules(const char* hook, int iif, int oif);
+  Result<bool> turned_by_rules(int iif, int oif);  // DNAT
+  Result<bool> stopped_by_fence(int iif, int oif);
+  Result<void> given_source(int iif, int oif, const std::optional<Address>& hop);  // SNAT
+  Result<std::optional<Address>> address_at(int ifindex, const std::optional<Address>& towards);
+  void tell_doubts(const Doubts& doubts);
 
   Result<Passed> pass(unsigned hook, const std::string& interface, RunInput input);
   void dropped(const DropSeen& drop, bool answered);
@@ -113,6 +134,9 @@ class Walk {
   std::array<std::uint32_t, 5> cb_{};  // survives a redirect, but not the host's stack
   std::vector<std::string> copied_;    // who has got a clone of it
   std::uint16_t tc_index_ = 0;         // as it rides through the host's stack
+  Ruleset rules_;                      // the host's
+  bool known_ = false;                 // the flow has a session: connection tracking knows it, too
+  bool turned_ = false;                // the host's NAT has given it another destination
 };
 
 }  // namespace vnet

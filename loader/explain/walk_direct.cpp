@@ -84,7 +84,7 @@ Result<void> Walk::from_parents_host(const Question& question, const ParentRecor
 // The port's program has redirected to another guest of the parent, to the host, or out; a group frame to
 // all of them.
 Result<void> Walk::at_direct_port(const PortRecord& port, const Passed& passed) {
-  constexpr std::uint32_t to_wire = 1;  // MARK_WIRE of bpf/direct.bpf.c
+  constexpr std::uint32_t to_wire = 1;  // MARK_WIRE of bpf/mark.h
   auto found = std::ranges::find(parents_, port.parent, &ParentRecord::interface);
   if (found == parents_.end()) return failed(fmt::format("{} is not in use any more", port.parent));
   const ParentRecord& parent = *found;
@@ -174,13 +174,22 @@ Result<void> Walk::send_copies(const ParentRecord& parent, const Passed& passed)
   return {};
 }
 
+// As bpf/mark.h has it: what is left to do for the program that the frame meets next.
+std::array<std::uint32_t, 5> Walk::mark_for(std::uint32_t next) const {
+  auto settings = shadow_->maps().settings.get(0);
+  std::uint64_t secret = settings ? settings->secret : 0;
+  return {static_cast<std::uint32_t>(secret), static_cast<std::uint32_t>(secret >> 32), next};
+}
+
 // A clone, judged by the port's own program.
 Result<void> Walk::copy_to(const PortRecord& port) {
+  constexpr std::uint32_t to_be_judged = 2;  // MARK_JUDGE
   step(hook_word(VNET_HOOK_PORT_EGRESS), port.interface, "delivered");
   VNET_ASSIGN(auto ran, shadow_->run(port.interface, VNET_HOOK_PORT_EGRESS,
                                      {.packet = frame_,
                                       .ifindex = static_cast<std::uint32_t>(port.ifindex),
-                                      .tc_index = tc_index_}));
+                                      .tc_index = tc_index_,
+                                      .cb = mark_for(to_be_judged)}));
   if (!ran || !ran->drop) {
     copied_.push_back(port.interface);
     return {};

@@ -19,15 +19,51 @@ Result<void> Walk::deliver(std::uint16_t network) {
   return {};
 }
 
+Result<void> Walk::up_to_gateway(const ActiveNetwork& network) {
+  step("bridge", network.network.bridge, "passed")
+      .details.emplace_back("to the gateway's MAC: up to the host");
+  return at_gateway_ingress(network);
+}
+
+// Within a network that has a gateway the programs switch, not the bridge.
+void Walk::switched(const ActiveNetwork& network) {
+  Mac mac = view().destination_mac.value_or(Mac{});
+  vnet_fdb_key key{.network = network.record.slot};
+  std::ranges::copy(mac.bytes, key.mac);
+  if (auto entry = shadow_->maps().fdb.get(key)) {
+    std::string port = link_name(static_cast<int>(entry->ifindex));
+    last().details.push_back("straight to " + port);
+    end(Fate::Guest, port);
+    return;
+  }
+  last().verdict = "flooded";
+  last().details.push_back(mac.is_multicast()
+                               ? "a group address: to every port"
+                               : fmt::format("{} has not been heard of: to every port", mac.text()));
+  end(Fate::Flooded, network.network.bridge);
+}
+
+// The host hears group frames, too; its gateway may refuse what the guests get.
+Result<void> Walk::copy_to_host(const ActiveNetwork& network) {
+  if (told_.fate != Fate::Flooded || !view().destination_mac->is_multicast()) return {};
+  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+  auto ifindex = static_cast<std::uint32_t>(link.ifindex);
+  VNET_ASSIGN(auto ran, shadow_->run(link.name, VNET_HOOK_GATEWAY_INGRESS,
+                                     {.packet = frame_,
+                                      .ifindex = ifindex,
+                                      .ingress_ifindex = ifindex,
+                                      .tc_index = tc_index_,
+                                      .cb = mark_for(0)}));
+  if (!ran || !ran->drop) return {};
+  step(hook_word(VNET_HOOK_GATEWAY_INGRESS), link.name, "dropped")
+      .details.push_back(
+          fmt::format("{}: {}", reason_word(ran->drop->reason), reason_meaning(ran->drop->reason)));
+  return {};
+}
+
 Result<void> Walk::at_bridge(const ActiveNetwork& network, int from) {
   Mac mac = view().destination_mac.value_or(Mac{});
-  bool bridged = network.network.mode == Mode::Bridge;
-  if (bridged && network.network.mac == mac) return at_host_of_bridge(network);
-  if (!mac.is_multicast() && network.network.mac == mac) {
-    step("bridge", network.network.bridge, "passed")
-        .details.emplace_back("to the gateway's MAC: up to the host");
-    return at_gateway_ingress(network);
-  }
+  if (network.network.mac == mac) return at_host_of_bridge(network);
   VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
   VNET_ASSIGN(auto fdb, context_->netlink.fdb(link.ifindex));
   auto known =
@@ -50,8 +86,7 @@ Result<void> Walk::at_bridge(const ActiveNetwork& network, int from) {
     return {};
   }
   if (port) return at_port_egress(*port);
-  if (const UplinkRecord* member = uplink_at(known->port); bridged && member)
-    return at_member_egress(*member);
+  if (const UplinkRecord* member = uplink_at(known->port)) return at_member_egress(*member);
   end(Fate::Guest, link_name(known->port));
   return {};
 }

@@ -84,8 +84,11 @@ Result<Explanation> Walk::explain(const Question& question) {
   told_ = {};
   tc_index_ = 0;
   copied_.clear();
+  turned_ = false;
+  OneCpu one_cpu;
   ethernet_ = true;
   VNET_TRY(read_facts());
+  read_rules();
   auto port = std::ranges::find(ports_, question.interface, &PortRecord::interface);
   auto parent = std::ranges::find(parents_, question.interface, &ParentRecord::interface);
   auto uplink = std::ranges::find(uplinks_, question.interface, &UplinkRecord::interface);
@@ -122,7 +125,9 @@ Result<void> Walk::send(const FrameSpec& spec, const Question& question) {
   ethernet_ = spec.ethernet;
   frame_ = make_frame(spec);
   told_.sent = view();
-  return shadow_->copy_state({spec.source, spec.destination});
+  VNET_TRY(shadow_->copy_state({spec.source, spec.destination}));
+  known_ = session_of(told_.sent).has_value();
+  return {};
 }
 
 Result<void> Walk::from_guest(const Question& question, const PortRecord& port) {

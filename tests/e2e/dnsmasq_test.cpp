@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/services/dnsmasq.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 
+#include <fstream>
+#include <iostream>
+#include <string>
+
 #include "loader/kernel/files.h"
+#include "loader/kernel/inotify.h"
 #include "loader/kernel/netlink.h"
 #include "loader/kernel/process.h"
 #include "loader/kernel/state_dir.h"
@@ -27,10 +35,10 @@ class DnsmasqTest : public test::OwnNetwork {
     ASSERT_TRUE(netlink);
     ASSERT_OK(netlink->set_up(netlink->link("lo")->ifindex));
   }
-  Dnsmasq dnsmasq(const std::string& name, const std::string& more) {
+  Dnsmasq dnsmasq(const std::string& name, const std::string& more = "no-resolv") {
     auto pid = folder_.path() / (name + ".pid");
     auto conf = folder_.path() / (name + ".conf");
-    EXPECT_TRUE(write_file(conf, "pid-file=" + pid.string() + "\nno-resolv\nno-hosts\nbind-interfaces\n" +
+    EXPECT_TRUE(write_file(conf, "pid-file=" + pid.string() + "\nport=53\nno-hosts\nbind-interfaces\n" +
                                      "listen-address=127.0.0.1\nuser=root\n" + more + "\n"));
     return {conf, folder_.path() / (name + ".leases"), pid};
   }
@@ -41,7 +49,7 @@ class DnsmasqTest : public test::OwnNetwork {
 };
 
 TEST_F(DnsmasqTest, StartsReloadsAndStops) {
-  Dnsmasq first = dnsmasq("first", "port=53");
+  Dnsmasq first = dnsmasq("first");
   EXPECT_FALSE(first.running());
   EXPECT_FALSE(first.reload());
   ASSERT_OK(first.start());
@@ -51,7 +59,7 @@ TEST_F(DnsmasqTest, StartsReloadsAndStops) {
   EXPECT_EQ(first.pid(), pid) << "the same one";
   ASSERT_OK(first.reload());
 
-  Dnsmasq second = dnsmasq("second", "port=53");
+  Dnsmasq second = dnsmasq("second");
   auto refused = second.start();
   EXPECT_FALSE(second.running());
   ASSERT_FALSE(refused);
@@ -72,12 +80,65 @@ TEST_F(DnsmasqTest, RepeatsWhatDnsmasqSaysOfItsConfiguration) {
 }
 
 TEST_F(DnsmasqTest, LeavesAStrangerWithItsPidAlone) {
-  Dnsmasq mine = dnsmasq("mine", "port=53");
+  Dnsmasq mine = dnsmasq("mine");
   ASSERT_TRUE(write_file(folder().path() / "mine.pid", std::to_string(getpid()) + "\n"));
   EXPECT_FALSE(mine.running());
   ASSERT_OK(mine.stop());  // or this test is over
   ASSERT_OK(mine.start());
   ASSERT_OK(mine.stop());
+}
+
+bool write_words(const std::string& file, const std::string& text) {
+  std::ofstream out(file);
+  return static_cast<bool>(out << text << std::flush);
+}
+
+// In a user namespace, which has a limit of its own. What went wrong is said on stderr; 0: nothing did.
+int without_inotify(const Dnsmasq& dnsmasq) {
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) return 77;
+  ::raise(SIGSTOP);  // until our users are known here
+  auto netlink = Netlink::open();
+  if (!netlink || !netlink->set_up(netlink->link("lo")->ifindex)) return 77;
+  int wrong = 0;
+  auto expect = [&](bool right, const std::string& what) {
+    if (!right) std::cerr << what << "\n";
+    wrong += !right;
+  };
+  const std::string limit = "/proc/sys/user/max_inotify_instances";
+  expect(write_words(limit, "2"), "setting the limit");
+  Fd first(::inotify_init1(IN_CLOEXEC)), second(::inotify_init1(IN_CLOEXEC));
+  expect(inotify_limit() == 2, fmt::format("limit {}", inotify_limit()));
+  expect(inotify_used() == 2, fmt::format("used {}", inotify_used()));
+  auto refused = dnsmasq.start();
+  const std::string words =
+      "dnsmasq: failed to create inotify: Too many open files: every inotify instance that a user may have "
+      "is "
+      "taken (fs.inotify.max_user_instances is 2); more: sysctl -w fs.inotify.max_user_instances=1024";
+  expect(!refused && refused.error().message == words, refused ? "it started" : refused.error().message);
+  expect(write_words(limit, "3"), "raising the limit");
+  auto started = dnsmasq.start();
+  expect(started.has_value(), started ? "" : started.error().message);
+  expect(inotify_used() == 3, fmt::format("used {}", inotify_used()));
+  expect(dnsmasq.stop().has_value(), "stopping it");
+  return wrong;
+}
+
+TEST_F(DnsmasqTest, SaysWhatItMeansThatThereIsNoInotifyLeft) {
+  Dnsmasq one = dnsmasq("one", "group=root");  // one that follows resolv.conf
+  pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) ::_exit(without_inotify(one));
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, WUNTRACED), child);
+  if (WIFSTOPPED(status)) {
+    for (const char* map : {"uid_map", "gid_map"})
+      EXPECT_TRUE(write_words(fmt::format("/proc/{}/{}", child, map), "0 0 65536"));
+    ::kill(child, SIGCONT);
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+  }
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "cannot make a user namespace";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 // Mounts only in a mount namespace of the test's own.

@@ -7,7 +7,13 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <chrono>
+#include <cstdint>
 #include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "loader/kernel/fd.h"
 #include "tests/e2e/explain_fixture.h"
@@ -145,7 +151,7 @@ class ExplainDirect : public ExplainLink {
           if (holds(got->frame, mark_)) reached.insert(name);
       for (const Bytes& got : listener.heard())
         if (holds(got, mark_)) reached.insert("host");
-      (void)monitor_->poll(std::chrono::milliseconds(0), [&](const vnet_event& event) {
+      (void)monitor_->poll(std::chrono::milliseconds(0), [&](const vnet_event& event, const vnet_cause*) {
         if (holds({event.bytes, event.head.captured}, mark_)) reasons.insert(reason_word(event.head.reason));
       });
     };

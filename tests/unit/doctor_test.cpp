@@ -74,6 +74,50 @@ TEST(Doctor, AHealthyHostHasNoFinding) {
   EXPECT_TRUE(findings.empty()) << cli::doctor_text(findings);
 }
 
+TEST(Doctor, RoomForAnotherDnsmasq) {
+  auto facts = healthy();
+  facts.inotify_limit = 128;
+  facts.inotify_used = 112;
+  EXPECT_TRUE(examine(facts).empty());
+  facts.inotify_used = 113;
+  auto note = expect_one(facts, "inotify", Severity::Note);
+  EXPECT_EQ("113 of 128 inotify instances are taken (fs.inotify.max_user_instances)", note.what);
+  EXPECT_THAT(note.fix, testing::StartsWith("sysctl -w fs.inotify.max_user_instances=1024 && "));
+  EXPECT_THAT(note.fix, HasSubstr("'fs.inotify.max_user_instances=1024' > /etc/sysctl.d/"));
+  for (unsigned used : {128U, 130U}) {
+    facts.inotify_used = used;
+    expect_one(facts, "inotify");
+  }
+  facts.inotify_limit = 1024;
+  EXPECT_TRUE(examine(facts).empty());
+  facts.inotify_used = 1020;
+  EXPECT_THAT(expect_one(facts, "inotify", Severity::Note).fix, HasSubstr("max_user_instances=2048 "));
+}
+
+TEST(Doctor, DefinedNetworksWantADnsmasqEach) {
+  auto facts = healthy();
+  facts.inotify_limit = 128;
+  facts.inotify_used = 100;
+  for (int n = 0; n < 29; ++n) {
+    Network network = default_network();
+    network.name = "n" + std::to_string(n);
+    network.bridge = "virbr" + std::to_string(n + 1);
+    network.ips[0].gateway = *Prefix::parse("10.0." + std::to_string(n) + ".1/24");
+    facts.networks.push_back({.network = network});
+  }
+  expect_one(facts, "inotify", Severity::Note);
+  facts.networks.pop_back();
+  EXPECT_TRUE(examine(facts).empty());
+}
+
+TEST(Doctor, IpOnlyWhereGuestsMakeUpAddresses) {
+  auto facts = healthy();
+  facts.ip_only["vnet0"] = "guests make up IPv6 addresses";
+  auto note = expect_one(facts, "ip-only", Severity::Note);
+  EXPECT_THAT(note.what, HasSubstr("vnet0"));
+  EXPECT_EQ("vnet-bpf set vnet0 --no-ip-only", note.fix);
+}
+
 TEST(Doctor, EveryCheckHasItsOwnName) {
   std::set<std::string> names;
   for (const auto& check : doctor_checks()) EXPECT_TRUE(names.insert(check.name).second) << check.name;
@@ -205,6 +249,15 @@ TEST(Doctor, ForwardRules) {
   EXPECT_TRUE(examine(facts).empty());
 }
 
+TEST(Doctor, WaysOutThatOneRuleMendsAreOneFinding) {
+  auto facts = healthy();
+  facts.uplinks = {"docker0", "eth0"};
+  facts.sysctls["net.ipv4.conf.docker0.rp_filter"] = "2";
+  facts.sysctls["net.ipv4.conf.eth0.rp_filter"] = "2";
+  facts.ruleset = rules(base_chain("filter", "FORWARD", "forward", "drop"));
+  EXPECT_THAT(expect_one(facts, "forward-rules").what, HasSubstr("send to docker0, eth0 (IPv4;"));
+}
+
 TEST(Doctor, InputRules) {
   auto facts = healthy();
   facts.ruleset = rules(base_chain("filter", "INPUT", "input", "drop"));
@@ -217,7 +270,20 @@ TEST(Doctor, ForeignMasquerade) {
       rules(base_chain("nat", "POSTROUTING", "postrouting", "accept", "nat") +
             R"(,{"rule":{"family":"ip","table":"nat","chain":"POSTROUTING","expr":[{"masquerade":null}]}})");
   EXPECT_EQ("nft insert rule ip nat POSTROUTING ip saddr 192.168.122.0/24 accept",
-            expect_one(facts, "masquerade-rules").fix);
+            expect_one(facts, "masquerade-rules", Severity::Note).fix);
+}
+
+TEST(Doctor, PortForwardsByHand) {
+  auto facts = healthy();
+  auto forwards = [](const char* to) {
+    return rules(base_chain("nat", "PREROUTING", "prerouting", "accept", "nat") +
+                 R"(,{"rule":{"family":"ip","table":"nat","chain":"PREROUTING","expr":[{"dnat":{"addr":")" +
+                 to + R"(","port":80}}]}})");
+  };
+  facts.ruleset = forwards("172.17.0.2");
+  EXPECT_TRUE(examine(facts).empty());
+  facts.ruleset = forwards("192.168.122.11");
+  EXPECT_THAT(expect_one(facts, "port-forward-rules", Severity::Note).what, HasSubstr("chain PREROUTING"));
 }
 
 TEST(Doctor, LegacyRules) {
@@ -265,6 +331,9 @@ TEST(Doctor, XdpOfTheDriver) {
   facts.networks[0].network.settings.xdp = XdpMode::Off;
   EXPECT_TRUE(examine(facts).empty());
   facts.networks[0].network.settings.xdp = XdpMode::Auto;
+  facts.links[1].link.kind = "bridge";
+  EXPECT_TRUE(examine(facts).empty());
+  facts.links[1].link.kind = "";
   facts.links[1].xdp_features.reset();  // a kernel that does not tell
   EXPECT_TRUE(examine(facts).empty());
 }
@@ -369,7 +438,7 @@ TEST(Doctor, ProblemsComeFirstAndJsonTellsEveryCheck) {
   }
   EXPECT_EQ(true, cli::doctor_json({})["ok"]);
   EXPECT_THAT(cli::doctor_text(findings), HasSubstr("\n         # apt install dnsmasq-base\n"));
-  EXPECT_THAT(cli::doctor_text(findings), HasSubstr("23 checks, 1 problem, 1 note\n"));
+  EXPECT_THAT(cli::doctor_text(findings), HasSubstr("28 checks, 1 problem, 1 note\n"));
 }
 
 }  // namespace
