@@ -1,5 +1,5 @@
 # A thin front for CMake: everything here is one or two commands that you can run yourself.
-.PHONY: all deps build demo check bench scale vmtest install lint clean
+.PHONY: all deps build demo check bench scale hostile vmtest install lint clean
 all: build
 
 deps:        ## install what building, testing and the demo need (Debian 12)
@@ -20,6 +20,9 @@ bench: deps build  ## against a bridge with libvirt's nftables rules, in namespa
 
 scale: deps build  ## a thousand ports, a million sessions; about 5 minutes
 	@tests/bench/scale
+
+hostile: build   ## mutated frames of hostile guests into all networks at once, in namespaces [FRAMES=1000000] [SEED=N]
+	@build/hostile_guest $(if $(FRAMES),--frames $(FRAMES)) $(if $(SEED),--seed $(SEED))
 
 vmtest: deps build   ## the tests on other kernels in QEMU [KERNEL=6.1|6.12|all|running|guests] [TESTS=regex] [RECORD=1]
 	@vmtest/vmtest run $(or $(KERNEL),all) $(if $(TESTS),--tests '$(TESTS)') $(if $(RECORD),--record)
