@@ -1,5 +1,5 @@
 # A thin front for CMake: everything here is one or two commands that you can run yourself.
-.PHONY: all deps build demo check bench scale hostile vmtest install lint clean
+.PHONY: all deps build demo check bench scale hostile kill-sweep vmtest install lint clean
 all: build
 
 deps:        ## install what building, testing and the demo need (Debian 12)
@@ -23,6 +23,9 @@ scale: deps build  ## a thousand ports, a million sessions; about 5 minutes
 
 hostile: build   ## mutated frames of hostile guests into all networks at once, in namespaces [FRAMES=1000000] [SEED=N]
 	@build/hostile_guest $(if $(FRAMES),--frames $(FRAMES)) $(if $(SEED),--seed $(SEED))
+
+kill-sweep: deps build  ## every verb killed after each of its calls, traffic watched [VERB='detach g1'] [PART=K/N]
+	@VNET_KILL_VERB='$(VERB)' VNET_KILL_ALL=$(if $(PART),0,1) VNET_KILL_PART=$(PART) build/kill_tests
 
 vmtest: deps build   ## the tests on other kernels in QEMU [KERNEL=6.1|6.12|all|running|guests] [TESTS=regex] [RECORD=1]
 	@vmtest/vmtest run $(or $(KERNEL),all) $(if $(TESTS),--tests '$(TESTS)') $(if $(RECORD),--record)
