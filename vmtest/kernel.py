@@ -16,8 +16,8 @@ CACHE = pathlib.Path(os.environ.get("VMTEST_CACHE") or
 
 # What network tests may ask for. All of Debian's modules would be ten times as much to unpack at each boot.
 MODULES = re.compile(
-    r"^kernel/(net/(8021q|802|bridge|core|ipv4|ipv6|llc|netfilter|netlink|packet|sched|unix|openvswitch|nsh|mpls|psample|9p)/"
-    r"|drivers/net/(bonding|vxlan|ipvlan|macvlan|team)/|drivers/net/[^/]*\.ko"
+    r"^kernel/(net/(8021q|802|bridge|core|ipv4|ipv6|llc|netfilter|netlink|packet|sched|unix|openvswitch|nsh|mpls|psample|9p|xfrm)/"
+    r"|drivers/net/(bonding|vxlan|ipvlan|macvlan|team|wireguard)/|drivers/net/[^/]*\.ko"
     r"|drivers/(virtio|vhost)/|drivers/block/(virtio_blk|loop)|drivers/char/(virtio_console|hw_random/)"
     r"|lib/|crypto/|arch/x86/crypto/|fs/overlayfs/)")
 
@@ -103,7 +103,9 @@ def fetch(name):
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / ".lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (folder / "vmlinux").exists():
+        # Unpacked for these modules, or for those of an older version of this file.
+        kept = folder / "modules"
+        if kept.exists() and kept.read_text() == MODULES.pattern:
             return folder
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
             work = pathlib.Path(scratch)
@@ -114,6 +116,7 @@ def fetch(name):
                 unpack(deb, release, work / "kernel")
             except subprocess.CalledProcessError as error:
                 raise Unavailable(f"{' '.join(error.cmd[:3])}: {error.stderr.decode(errors='replace')}") from error
+            (work / "kernel/modules").write_text(MODULES.pattern)
             shutil.rmtree(folder, ignore_errors=True)
             shutil.move(work / "kernel", folder)
     return folder

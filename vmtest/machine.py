@@ -49,12 +49,26 @@ class Outcome:
     computed: float = 0
 
 
+# QEMU stops the machine then and waits. A KVM of a virtual machine may emulate instructions, and not know some.
+KVM_FAILS = "KVM internal error"
+
+
 def boot(kernel, initrd, folder, limit, silence, on_line, memory="2G"):
     """Runs the machine; `on_line` gets each line of its second serial port as it comes.
 
     Both limits are seconds of computing, or four times as many by the clock: this host may be busy.
     Leaves console.log (the kernel), output.log and results.tar in `folder`.
     """
+    outcome = boot_once(kernel, initrd, folder, limit, silence, on_line, memory)
+    if KVM_FAILS not in outcome.why:
+        return outcome
+    print(f"{outcome.why}: emulated from now on", flush=True)
+    os.environ["VMTEST_ACCEL"] = "tcg"
+    accelerator.cache_clear()
+    return boot_once(kernel, initrd, folder, limit, silence, on_line, memory)
+
+
+def boot_once(kernel, initrd, folder, limit, silence, on_line, memory):
     disk = folder / "results.tar"
     with open(disk, "wb") as file:
         file.truncate(64 << 20)
@@ -78,6 +92,8 @@ def boot(kernel, initrd, folder, limit, silence, on_line, memory="2G"):
                     outcome.why = f"not done after {limit} s"
                 elif computed - computed_last > silence or now - last > PATIENCE * silence:
                     outcome.why = f"nothing heard for {silence} s"
+                elif KVM_FAILS in (folder / "qemu.log").read_text(errors="replace"):
+                    outcome.why = KVM_FAILS
                 if outcome.why:
                     break
                 if not ready.select(timeout=1):

@@ -55,8 +55,8 @@ def guest_script(build, mode, tests):
 
 
 def chosen(kernel, build, regex):
-    """{program: [tests]}: those that match and are not left out."""
-    out = left_out(kernel)
+    """{program: [tests]}: those that match and are not left out; a suite asked for by its very name is not."""
+    out = [pattern for pattern in left_out(kernel) if pattern.partition(".")[0] != regex]
     return {program: [test for test in matching(build / program, regex)
                       if not any(fnmatch.fnmatchcase(test, pattern) for pattern in out)]
             for program in PROGRAMS}

@@ -4,6 +4,7 @@
 import pathlib
 import re
 import subprocess
+import threading
 
 FILE = pathlib.Path(__file__).resolve().parent / "verifier.tsv"
 COLUMNS = ("instructions", "states", "stack")
@@ -11,6 +12,8 @@ GROWTH = 1.10
 HEAD = """# What each kernel's verifier spends on each program: instructions processed, states kept, deepest stack
 # frame in bytes. make vmtest fails when one grows by more than a tenth; make vmtest RECORD=1 writes it anew.
 """
+
+RECORDING = threading.Lock()  # of FILE: kernels end side by side
 
 
 def compiler(build):
@@ -47,8 +50,10 @@ def compare(kernel, clang, programs):
 
 
 def record(kernel, clang, programs):
-    table = {key: value for key, value in load().items() if key[:2] != (kernel, clang)}
-    table |= {(kernel, clang, program): now for program, now in programs.items()}
-    version = lambda key: ([int(part) for part in key[0].split(".")], *key[1:])
-    rows = ["\t".join([*key, *(str(table[key][column]) for column in COLUMNS)]) for key in sorted(table, key=version)]
-    FILE.write_text(HEAD + "\t".join(("kernel", "compiler", "program", *COLUMNS)) + "\n" + "\n".join(rows) + "\n")
+    with RECORDING:
+        table = {key: value for key, value in load().items() if key[:2] != (kernel, clang)}
+        table |= {(kernel, clang, program): now for program, now in programs.items()}
+        version = lambda key: ([int(part) for part in key[0].split(".")], *key[1:])
+        rows = ["\t".join([*key, *(str(table[key][column]) for column in COLUMNS)])
+                for key in sorted(table, key=version)]
+        FILE.write_text(HEAD + "\t".join(("kernel", "compiler", "program", *COLUMNS)) + "\n" + "\n".join(rows) + "\n")
