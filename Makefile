@@ -1,40 +1,50 @@
 # A thin front for CMake: everything here is one or two commands that you can run yourself.
-.PHONY: all deps build demo check bench scale hostile kill-sweep vmtest install lint clean
+.PHONY: all deps build-deps build tests demo check bench scale hostile kill-sweep vmtest install lint clean
 all: build
 
-deps:        ## install what building, testing and the demo need (Debian 12)
+deps:        ## install what building, testing and linting need (Debian 12)
 	@scripts/install-deps
 
-build:       ## build/vnet-bpf and the tests
-	@cmake --preset default $(if $(wildcard build/CMakeCache.txt),,--log-level=NOTICE)
+build-deps:  ## install what building the program needs
+	@scripts/install-deps build
+
+# Without the tests until they are asked for: half of the time, and of the packages.
+build:       ## build/vnet-bpf
+	@cmake --preset default $(if $(wildcard build/CMakeCache.txt),,-DVNET_TESTS=OFF --log-level=NOTICE)
+	@cmake --build --preset default --target product
+
+tests:       ## the program and the tests
+	@cmake --preset default -DVNET_TESTS=ON $(if $(wildcard build/CMakeCache.txt),,--log-level=NOTICE)
 	@cmake --build --preset default
 
-demo: deps build   ## the main job, live, in throw-away namespaces
+demo:        ## the main job, live, in throw-away namespaces
+	@scripts/install-deps demo
+	@$(MAKE) --no-print-directory build
 	@scripts/demo
 
-check: deps build  ## all tests
+check: deps tests  ## all tests
 	@scripts/check
 
-bench: deps build  ## against a bridge with libvirt's nftables rules, in namespaces; under 10 minutes
+bench: deps tests  ## against a bridge with libvirt's nftables rules, in namespaces; under 10 minutes
 	@tests/bench/bench $(BENCH)
 
-scale: deps build  ## a thousand ports, a million sessions; about 5 minutes
+scale: deps tests  ## a thousand ports, a million sessions; about 5 minutes
 	@tests/bench/scale
 
-hostile: build   ## mutated frames of hostile guests into all networks at once, in namespaces [FRAMES=1000000] [SEED=N]
+hostile: tests   ## mutated frames of hostile guests into all networks at once, in namespaces [FRAMES=1000000] [SEED=N]
 	@build/hostile_guest $(if $(FRAMES),--frames $(FRAMES)) $(if $(SEED),--seed $(SEED))
 
-kill-sweep: deps build  ## every verb killed after each of its calls, traffic watched [VERB='detach g1'] [PART=K/N]
+kill-sweep: deps tests  ## every verb killed after each of its calls, traffic watched [VERB='detach g1'] [PART=K/N]
 	@VNET_KILL_VERB='$(VERB)' VNET_KILL_ALL=$(if $(PART),0,1) VNET_KILL_PART=$(PART) build/kill_tests
 
-vmtest: deps build   ## the tests on other kernels in QEMU [KERNEL=6.1|6.12|all|running|guests] [TESTS=regex] [RECORD=1]
+vmtest: deps tests   ## the tests on other kernels in QEMU [KERNEL=6.1|6.12|all|running|guests] [TESTS=regex] [RECORD=1]
 	@vmtest/vmtest run $(or $(KERNEL),all) $(if $(TESTS),--tests '$(TESTS)') $(if $(RECORD),--record)
 
-lint:        ## clang-format and clang-tidy, as in CI
+lint: build  ## clang-format and clang-tidy, as in CI
 	@scripts/lint
 
 install: build
-	@cmake --install build
+	@cmake --install build --strip
 
 clean:
 	@rm -rf build build-sanitize
