@@ -15,8 +15,10 @@ Result<std::string> name_attribute(const XmlNode& node, const char* attribute) {
 Result<DnsForwarder> parse_forwarder(const XmlNode& node) {
   DnsForwarder forwarder;
   VNET_ASSIGN(forwarder.address, node.address("addr"));
+  VNET_ASSIGN(forwarder.port, node.number("port", 1, 65535));
   VNET_ASSIGN(forwarder.domain, name_attribute(node, "domain"));
   if (!forwarder.address && forwarder.domain.empty()) return node.error("needs addr, domain or both");
+  if (forwarder.port && !forwarder.address) return node.error("port= needs addr=");
   return forwarder;
 }
 

@@ -82,7 +82,9 @@ void write_dns(XmlWriter& xml, const Dns& dns) {
       "dns", {{"enable", dns.enable ? "" : "no"}, {"forwardPlainNames", dns.forward_plain_names ? "" : "no"}},
       [&](XmlWriter& inner) {
         for (const auto& forwarder : dns.forwarders)
-          inner.empty("forwarder", {{"domain", forwarder.domain}, {"addr", maybe_text(forwarder.address)}});
+          inner.empty("forwarder", {{"domain", forwarder.domain},
+                                    {"addr", maybe_text(forwarder.address)},
+                                    {"port", maybe(forwarder.port)}});
         for (const auto& txt : dns.txts) inner.empty("txt", {{"name", txt.name}, {"value", txt.value}});
         for (const auto& srv : dns.srvs)
           inner.empty("srv", {{"service", srv.service},

@@ -65,6 +65,7 @@ struct IpConfig {
 
 struct DnsForwarder {
   std::optional<Address> address;
+  std::optional<unsigned> port;  // libvirt 12.0; DNS's own without
   std::string domain;
 };
 struct DnsHost {

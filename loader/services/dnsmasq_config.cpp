@@ -55,7 +55,8 @@ std::string reverse_zone(const Prefix& subnet) {
 void write_forwarders(Out out, const Network& network) {
   bool replaces_resolv = false;
   for (const auto& forwarder : network.dns.forwarders) {
-    const auto server = forwarder.address ? forwarder.address->text() : "#";
+    std::string server = forwarder.address ? forwarder.address->text() : "#";
+    if (forwarder.port) server += fmt::format("#{}", *forwarder.port);
     if (forwarder.domain.empty())
       fmt::format_to(out, "server={}\n", server);
     else

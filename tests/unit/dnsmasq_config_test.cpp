@@ -24,7 +24,7 @@ TEST(DnsmasqConfig, EverythingInOrder) {
   const auto files = files_of(R"(
     <mtu size='9000'/><domain name='lab' localOnly='yes'/>
     <dns forwardPlainNames='no'>
-      <forwarder addr='1.1.1.1'/><forwarder domain='a.b' addr='::1'/><forwarder domain='c'/>
+      <forwarder addr='1.1.1.1'/><forwarder domain='a.b' addr='::1' port='5353'/><forwarder domain='c'/>
       <txt name='t' value='v w'/><srv service='s' protocol='udp' target='.' weight='3'/>
       <host ip='10.0.0.9'><hostname>x</hostname><hostname>y</hostname></host>
     </dns>
@@ -42,7 +42,7 @@ TEST(DnsmasqConfig, EverythingInOrder) {
     </ip>)");
   EXPECT_THAT(files.conf, testing::EndsWith(R"(strict-order
 server=1.1.1.1
-server=/a.b/::1
+server=/a.b/::1#5353
 server=/c/#
 no-resolv
 local=/lab/

@@ -218,6 +218,8 @@ const std::vector<Case> dns_cases = {
     {"DisabledWithForwarder", "<dns enable='no'><forwarder addr='1.1.1.1'/></dns>" + ip, "<dns enable='no'>"},
     {"Enable", "<dns enable='maybe'/>" + ip, "allowed: yes, no"},
     {"ForwarderEmpty", in_dns("<forwarder/>"), "<forwarder>: needs addr, domain or both"},
+    {"ForwarderPort", in_dns("<forwarder addr='1.1.1.1' port='0'/>"), "port"},
+    {"ForwarderPortAlone", in_dns("<forwarder domain='a' port='53'/>"), "port= needs addr="},
     {"ForwarderAddr", in_dns("<forwarder addr='dns.example'/>"), "not an IPv4"},
     {"HostNoIp", in_dns("<host><hostname>a</hostname></host>"), "attribute ip is missing"},
     {"HostNoName", in_dns("<host ip='1.1.1.1'/>"), "at least one <hostname>"},

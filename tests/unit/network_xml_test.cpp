@@ -173,12 +173,13 @@ TEST(NetworkXml, NamesMayBeginWithADigit) {
 TEST(NetworkXml, Dns) {
   const auto network = body(R"(
     <dns forwardPlainNames='no'>
-      <forwarder addr='8.8.8.8'/><forwarder domain='example.com'/>
+      <forwarder addr='8.8.8.8' port='5353'/><forwarder domain='example.com'/>
       <host ip='192.168.5.9'><hostname>a</hostname><hostname> b </hostname></host>
       <txt name='t' value='some &amp; "text", more'/>
       <srv service='ldap' protocol='tcp' target='.' port='1'/>
     </dns>)" + ip);
   EXPECT_FALSE(network.dns.forward_plain_names);
+  EXPECT_EQ(network.dns.forwarders.at(0).port, 5353U);
   EXPECT_EQ(network.dns.forwarders.at(1).domain, "example.com");
   EXPECT_EQ(network.dns.hosts.at(0).names, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(network.dns.txts.at(0).value, "some & \"text\", more");
