@@ -33,6 +33,7 @@ Result<Lock> Host::lock(const std::string& verb) {
   VNET_TRY(state_->context.dirs.ensure());
   VNET_ASSIGN(auto lock, state_->context.dirs.lock(verb));
   state_->context.records.sweep();
+  state_->context.slots.reset();
   // What another command has made or removed while we waited.
   VNET_ASSIGN(state_->context.datapath, Datapath::open(state_->context.dirs.pins()));
   return lock;
@@ -255,7 +256,7 @@ Result<Plan> Host::attach(const std::vector<PortRequest>& requests) {
   std::set<std::string> named;
   for (const auto& request : requests) named.insert(request.interface);
   VNET_ASSIGN(auto plan, state_->heal(named));
-  VNET_ASSIGN(auto known, known_ports(state_->context));
+  VNET_ASSIGN(auto known, state_->context.records.ports());
   for (const auto& request : requests) {
     VNET_ASSIGN(auto attach, plan_attach(state_->context, request, known));
     plan.append(std::move(attach));

@@ -60,7 +60,7 @@ std::vector<Task> Host::plug_in(const GuestInterface& card, const std::string& n
   };
   auto attach = [this, card, network]() -> Result<Plan> {
     VNET_ASSIGN(auto request, request_of(card, network));
-    VNET_ASSIGN(auto known, known_ports(state_->context));
+    VNET_ASSIGN(auto known, state_->context.records.ports());
     return plan_attach(state_->context, request, known);
   };
   return {{"port " + card.target, forget}, {"port " + card.target, attach}};

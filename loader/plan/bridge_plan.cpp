@@ -48,7 +48,7 @@ Result<void> bring_up_member(Context& context, const Network& network, const Lin
   if (before) {
     record.slot = before->slot;
   } else {
-    VNET_ASSIGN(record.slot, context.records.free_slot());
+    VNET_ASSIGN(record.slot, context.take_slot());
     VNET_TRY(clear_slot(datapath->maps(), record.slot));
   }
   VNET_TRY(context.records.save(record));

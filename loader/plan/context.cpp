@@ -18,6 +18,15 @@ Result<Datapath*> Context::need_datapath() {
   return &*datapath;
 }
 
+Result<std::uint16_t> Context::take_slot() {
+  if (!slots) {
+    VNET_ASSIGN(slots, records.taken_slots());
+  }
+  for (std::uint16_t slot = 1; slot < VNET_SLOTS; ++slot)
+    if (slots->insert(slot).second) return slot;
+  return failed(fmt::format("no room for more than {} ports, networks and uplinks together", VNET_SLOTS - 1));
+}
+
 Dnsmasq Context::dnsmasq(const std::string& network) const {
   auto folder = dirs.runtime() / "dnsmasq";
   return {folder / (network + ".conf"), dirs.leases() / (network + ".leases"), folder / (network + ".pid")};

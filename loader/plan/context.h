@@ -22,8 +22,12 @@ struct Context {
   Netlink netlink;
   Records records;
   std::optional<Datapath> datapath;  // there once a network has been started
+  // Taken by a record, or given since the lock was taken: some are chosen while planning, others while the
+  // plan is carried out. nullopt: not read yet.
+  std::optional<std::set<std::uint16_t>> slots = std::nullopt;
 
   Result<Datapath*> need_datapath();  // opens or makes it
+  Result<std::uint16_t> take_slot();  // the lowest that is free
   Dnsmasq dnsmasq(const std::string& network) const;
 };
 
@@ -47,11 +51,7 @@ void remove_dnsmasq_files(Context& context, const std::string& network);
 Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks);  // uplink_plan.cpp
 Result<std::set<int>> routed_links(Context& context);  // by whose routes a packet can leave, in any table
 // Ports as they are, and as the command in hand has planned them so far.
-struct KnownPorts {
-  std::vector<PortRecord> ports;
-  std::set<std::uint16_t> slots;  // everybody's
-};
-Result<KnownPorts> known_ports(Context& context);
+using KnownPorts = std::vector<PortRecord>;
 Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPorts& known);  // port_plan.cpp
 Result<Plan> plan_set(Context& context, const PortRequest& request);
 Result<Plan> plan_detach(Context& context, const PortRecord& record);

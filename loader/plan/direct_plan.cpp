@@ -94,7 +94,7 @@ Result<ParentRecord> note_parent(Context& context, const LinkInfo& link, bool pa
     record.slot = before->slot;
   } else {
     VNET_ASSIGN(Datapath * datapath, context.need_datapath());
-    VNET_ASSIGN(record.slot, context.records.free_slot());
+    VNET_ASSIGN(record.slot, context.take_slot());
     VNET_TRY(clear_slot(datapath->maps(), record.slot));
   }
   record.passthrough = passthrough;

@@ -99,7 +99,7 @@ Result<Plan> plan_start(Context& context, const Network& network) {
     started.slot = record->slot;
     started.added = record->added;  // still in the maps
   } else {
-    VNET_ASSIGN(started.slot, context.records.free_slot());
+    VNET_ASSIGN(started.slot, context.take_slot());
   }
 
   Plan plan;

@@ -35,7 +35,7 @@ using Known = std::shared_ptr<std::optional<KnownPorts>>;
 
 Result<Plan> plan_attach(Context& context, const PortRequest& request, const Known& known) {
   if (!*known) {
-    VNET_ASSIGN(*known, known_ports(context));
+    VNET_ASSIGN(*known, context.records.ports());
   }
   return vnet::plan_attach(context, request, **known);
 }

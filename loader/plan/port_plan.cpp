@@ -145,13 +145,6 @@ Result<Plan> plan_change(Context& context, const PortRecord& before, const PortR
 
 }  // namespace
 
-Result<KnownPorts> known_ports(Context& context) {
-  KnownPorts known;
-  VNET_ASSIGN(known.ports, context.records.ports());
-  VNET_ASSIGN(known.slots, context.records.taken_slots());
-  return known;
-}
-
 Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPorts& known) {
   VNET_TRY(check_request(request));
   VNET_ASSIGN(auto active, need_active(context, request.network));
@@ -166,7 +159,7 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPort
   // an interrupted attach) is gone through again from the start.
   bool in_place = before && before->settled && before->ifindex == link->ifindex && !before->leaving &&
                   (link->master || active.network.mode == Mode::Direct) && is_guarded(context, *before);
-  if (in_place) return plan_change(context, *before, request, known.ports, done);
+  if (in_place) return plan_change(context, *before, request, known, done);
   VNET_TRY(check_attachable(context, *link, active.network));
 
   PortRecord record{.interface = request.interface, .network = request.network, .ifindex = link->ifindex};
@@ -174,19 +167,18 @@ Result<Plan> plan_attach(Context& context, const PortRequest& request, KnownPort
     record = *before;
     record.ifindex = link->ifindex;
   } else {
-    VNET_ASSIGN(record.slot, lowest_free(known.slots));
+    VNET_ASSIGN(record.slot, context.take_slot());
     record.enslaved_by_us = !link->master;
   }
   apply_request(record, request);
   record.settled = record.leaving = false;
   if (active.network.mode == Mode::Direct) {
-    VNET_ASSIGN(record.parent, choose_parent(context, active.network, record, known.ports));
+    VNET_ASSIGN(record.parent, choose_parent(context, active.network, record, known));
     VNET_TRY(check_direct_port(context, active.network, record));
   }
-  VNET_TRY(check_mac_free(context, known.ports, record, active.network));
-  std::erase_if(known.ports, [&](const PortRecord& port) { return port.interface == record.interface; });
-  known.ports.push_back(record);
-  known.slots.insert(record.slot);
+  VNET_TRY(check_mac_free(context, known, record, active.network));
+  std::erase_if(known, [&](const PortRecord& port) { return port.interface == record.interface; });
+  known.push_back(record);
 
   const Network& network = active.network;
   Plan plan;

@@ -340,15 +340,4 @@ Result<std::set<std::uint16_t>> Records::taken_slots() const {
   return taken;
 }
 
-Result<std::uint16_t> Records::free_slot() const {
-  VNET_ASSIGN(auto taken, taken_slots());
-  return lowest_free(taken);
-}
-
-Result<std::uint16_t> lowest_free(const std::set<std::uint16_t>& taken) {
-  for (std::uint16_t slot = 1; slot < VNET_SLOTS; ++slot)
-    if (!taken.contains(slot)) return slot;
-  return failed(fmt::format("no room for more than {} ports, networks and uplinks together", VNET_SLOTS - 1));
-}
-
 }  // namespace vnet

@@ -109,13 +109,9 @@ class Records {
   // What an interrupted write has left; only with the lock held.
   void sweep() const;
   Result<std::set<std::uint16_t>> taken_slots() const;
-  Result<std::uint16_t> free_slot() const;  // the lowest that nobody has
 
  private:
   const StateDir* dirs_;
 };
-
-// Failed: all are taken.
-Result<std::uint16_t> lowest_free(const std::set<std::uint16_t>& taken);
 
 }  // namespace vnet

@@ -225,7 +225,7 @@ Result<Plan> plan_uplinks(Context& context, const std::vector<Network>& networks
           if (before) {
             record.slot = before->slot;
           } else {
-            VNET_ASSIGN(record.slot, context.records.free_slot());
+            VNET_ASSIGN(record.slot, context.take_slot());
             VNET_TRY(clear_slot(datapath->maps(), record.slot));
           }
           return bring_up(context, record, link);

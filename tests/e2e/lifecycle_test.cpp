@@ -4,6 +4,9 @@
 #include <sys/wait.h>
 
 #include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
 
 #include "loader/kernel/state_dir.h"
 #include "tests/e2e/network_fixture.h"
@@ -183,6 +186,25 @@ TEST_F(Lifecycle, AllMembersOfTheBridgeAreAttached) {
 }
 
 // Killed anywhere: the same command once more gets there, and `stop` leaves nothing.
+// Some are given out while planning, others while a step is carried out: nobody counts at another's.
+TEST_F(Lifecycle, ACommandGivesOutASlotOnce) {
+  start();
+  for (const char* name : {"g1", "g2"}) ground().add_guest(name);
+  // An uplink from the next command on, which plugs in guests, too.
+  host().must(
+      "ip link add lan0 type veth peer name lan1; ip link set lan0 up; ip addr add 198.18.0.2/24 dev lan0");
+  vnet({"attach", "g1", "g2", "--network", "lab"});
+  std::map<int, std::string> owners;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(ground().state_dir() / "run")) {
+    if (entry.path().extension() != ".json") continue;
+    auto record = nlohmann::json::parse(std::ifstream(entry.path()), nullptr, false);
+    if (!record.is_object() || !record.contains("slot")) continue;
+    auto [other, fresh] = owners.emplace(record["slot"].get<int>(), entry.path());
+    EXPECT_TRUE(fresh) << entry.path() << " and " << other->second;
+  }
+  EXPECT_EQ(5U, owners.size());  // the network, two ports, eth0, lan0
+}
+
 TEST_F(Lifecycle, KilledAtAnyPointTheNextRunConverges) {
   note_sysctl();
   ground().add_guest("g1");
