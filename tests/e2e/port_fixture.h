@@ -67,6 +67,11 @@ class PortTest : public NetworkTest {
     return drops_of(name).value(reason, std::uint64_t{0});
   }
   std::string all_drops(const std::string& name) { return drops_of(name).dump(); }
+  // What there is to say when something does not arrive.
+  std::string seen() {
+    return "\n" + ground().vnet({"stats"}).out + ground().vnet({"flows"}).out +
+           host().sh("ip -6 neigh; ip -6 route; cat /proc/net/nf_conntrack").out;
+  }
 
   // A service that answers what it is sent, and is there when this returns.
   Background service(const std::string& name, int port) {
