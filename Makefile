@@ -22,8 +22,8 @@ demo:        ## the main job, live, in throw-away namespaces
 	@$(MAKE) --no-print-directory build
 	@scripts/demo
 
-check: deps tests  ## all tests and lint [CTEST=options of ctest]
-	@scripts/check $(CTEST)
+check: deps tests  ## all tests and lint
+	@scripts/check
 
 bench: deps tests  ## against a bridge with libvirt's nftables rules, in namespaces; under 10 minutes
 	@tests/bench/bench $(BENCH)

@@ -53,7 +53,8 @@ TEST_F(Autoconf, AddressesThatAreMadeUpCountBesideThoseGiven) {
   EXPECT_EQ("", boot("g1", 11, fixed(11)));
   take("g1", ip6(11));
   EXPECT_TRUE(reaches("g1", made_up(11))) << seen();
-  EXPECT_TRUE(reaches("g1", ip6(11))) << seen();
+  EXPECT_TRUE(has("g1", ip6(11))) << guest("g1").sh("ip -6 addr").out;
+  EXPECT_TRUE(reaches("g1", ip6(11))) << seen() << guest("g1").sh("ip -6 addr; ip -6 route").out;
   EXPECT_TRUE(guest("g1").pings("2001:db8:113::1")) << seen();  // from whichever it prefers
   EXPECT_EQ(0U, drops_at("g1", "spoofed-source") + drops_at("g1", "spoofed-nd")) << all_drops("g1");
   EXPECT_EQ(false, ground().vnet_json({"ports"})[0]["ip_only"]);

@@ -167,6 +167,9 @@ TEST_F(Filters, StatefulIpv6LeasesCountToo) {
                                     script, "-lf", file("leases6", ""), "-pf", file("pid6", ""), "eth0"});
   ASSERT_TRUE(client.ok()) << client.out << client.err << all_drops("g1");
   EXPECT_TRUE(guest("g1").pings("fd00:122::1")) << guest("g1").sh("ip -6 addr").out << all_drops("g1");
+  // DHCPv6 gives no route: that comes by a router advertisement, maybe later than the lease.
+  EXPECT_TRUE(wait_until([&] { return !guest("g1").sh("ip -6 route show default").out.empty(); },
+                         std::chrono::seconds(10)));
   EXPECT_TRUE(guest("g1").pings("2001:db8:113::1")) << seen();
 }
 
