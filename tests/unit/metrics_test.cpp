@@ -7,7 +7,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
+
+#include "tests/support/document.h"
 
 namespace vnet::cli {
 namespace {
@@ -94,11 +95,34 @@ TEST(Metrics, AHostThatCannotBeReadIsDown) {
   EXPECT_THAT(text, Not(HasSubstr("network")));
 }
 
-TEST(Metrics, TheDocumentListsThemAll) {
-  std::stringstream document;
-  document << std::ifstream(VNET_SOURCE_DIR "/docs/observability.md").rdbuf();
-  for (const auto& family : to_metrics(some_snapshot()))
-    EXPECT_THAT(document.str(), HasSubstr("`" + family.name + "`"));
+const char* type_word(prometheus::MetricType type) {
+  switch (type) {
+    case prometheus::MetricType::Counter:
+      return "counter";
+    case prometheus::MetricType::Gauge:
+      return "gauge";
+    case prometheus::MetricType::Histogram:
+      return "histogram";
+    default:
+      return "unknown";
+  }
+}
+
+// Name, type and labels of every family, in the order of the export. The last column is the document's own.
+TEST(Metrics, TheDocumentListsThemAndNothingElse) {
+  std::vector<std::string> expected, found;
+  for (const auto& family : to_metrics(some_snapshot())) {
+    std::string labels;
+    for (const auto& label : family.metric.front().label) labels += (labels.empty() ? "" : ", ") + label.name;
+    expected.push_back("| `" + family.name + "` | " + type_word(family.type) + " | " + labels +
+                       (labels.empty() ? "|" : " |"));
+  }
+  for (const auto& row : test::table_rows("observability.md", "| metric | type | labels | |")) {
+    std::size_t end = 0;
+    for (int column = 0; column < 3; ++column) end = row.find('|', end + 1);
+    found.push_back(row.substr(0, end + 1));
+  }
+  EXPECT_THAT(found, testing::ElementsAreArray(expected));
 }
 
 // The dashboard asks for nothing that is not there.
