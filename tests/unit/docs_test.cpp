@@ -38,6 +38,18 @@ TEST(Docs, HaveEveryFilterOfPorts) {
               testing::UnorderedElementsAreArray(filter_names()));
 }
 
+// One name a concept, and each where the glossary says that it lives.
+TEST(Docs, HaveAGlossaryOfFilesThatExist) {
+  std::set<std::string> terms;
+  auto rows = test::table_rows("glossary.md", "| term | meaning | where |");
+  EXPECT_FALSE(rows.empty());
+  for (const auto& row : rows) {
+    EXPECT_TRUE(terms.insert(row.substr(0, row.find('|', 1))).second) << row;
+    std::size_t end = row.rfind(" |"), begin = row.rfind("| ", end - 1) + 2;
+    EXPECT_TRUE(fs::exists(fs::path(VNET_SOURCE_DIR) / row.substr(begin, end - begin))) << row;
+  }
+}
+
 // As the forges make it: lower case, words joined by hyphens, punctuation gone.
 std::string anchor_of(const std::string& heading) {
   std::string anchor;
