@@ -46,7 +46,7 @@ class Output {
   Result<void> show(const Drop& drop) {
     if (enough()) return {};
     ++shown_;
-    if (!quiet_) print(options_->json ? line(drop_json(drop)) : drop_text(drop) + "\n");
+    if (!quiet_) print(drop_line(drop, options_->json));
     if (!pcap_) return {};
     return pcap_->write({.interface = drop.interface,
                          .ethernet = drop.ethernet,
@@ -59,9 +59,7 @@ class Output {
   // At once, so that whoever reads sees them as they happen; what could not be shown is said once a second.
   Result<void> flush(std::uint64_t not_shown) {
     if (!quiet_ && not_shown > told_ && Clock::now() >= next_) {
-      print(options_->json ? line({{"not_shown", not_shown - told_}})
-                           : fmt::format("... {} more were dropped and not shown (--rate {})\n",
-                                         not_shown - told_, options_->drops.per_second));
+      print(not_shown_line(not_shown - told_, options_->drops.per_second, options_->json));
       told_ = not_shown;
       next_ = Clock::now() + std::chrono::seconds(1);
     }
@@ -76,9 +74,6 @@ class Output {
 
  private:
   explicit Output(const Options& options) : options_(&options), quiet_(options.pcap == "-") {}
-  static std::string line(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  }
 
   const Options* options_;
   bool quiet_;  // the capture goes to standard output

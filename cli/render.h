@@ -15,35 +15,51 @@
 //            "out_packets","out_bytes","in_packets","in_bytes","bits_per_second" (since it began),
 //            "interface" (the guest's port)}]; port is the echo id for ICMP
 //   flows --usage  {"networks":[{"network","sessions","max_sessions"}],"ports":[{"interface", as networks}],
-//            "pools":[{"network","address","protocol","sessions","ports_in_use","ports","busiest":{"address",
-//            "port"},"busiest_sessions"}],"allocations":{"bindings","retries","exhausted","by_retries":[]}}
-//   explain {"packet","steps":[{"where","interface","verdict","details":[]}], "fate": guest host outside
-//   dropped refused
-//            flooded nowhere, "interface": where it ends, "reason","meaning","cause" ("" unless dropped or
-//            refused), "arrives": the packet as it comes out, "notes":[]}; a packet is
-//            {"text","protocol","source","destination", "source_mac","destination_mac","ttl"}
-//   monitor one object a line: {"time","reason","hook","interface" (where it was dropped),"network","port"
-//   (whose;
-//            "" when not known),"length","protocol","source":{"address","port"} or null,"destination",
-//            "source_mac","destination_mac"}, and where they are known
-//            "vlan","tcp_flags","icmp_type","icmp_code", "later_fragment"; or {"not_shown": N}: so many more
-//            since the last such line
+//            "pools":[{"network","address","protocol","sessions","ports_in_use","ports",
+//            "busiest":{"address","port"},"busiest_sessions"}],
+//            "allocations":{"bindings","retries","exhausted","by_retries":[]}}
+//   explain {"packet","steps":[{"where","interface","verdict","details":[]}],
+//            "fate": guest host outside dropped refused flooded nowhere, "interface": where it ends,
+//            "reason","meaning","cause" ("" unless dropped or refused), "arrives": the packet as it comes
+//            out, "notes":[]}; a packet is
+//            {"text","protocol","source","destination","source_mac","destination_mac","ttl"}
+//   monitor one object a line: {"time","reason","hook","interface" (where it was dropped),
+//            "network","port" (whose; "" when not known),"length","protocol",
+//            "source":{"address","port"} or null,"destination","source_mac","destination_mac"},
+//            and where they are known "vlan","tcp_flags","icmp_type","icmp_code","later_fragment";
+//            or {"not_shown": N}: so many more since the last such line
 //   doctor  {"ok": bool (no problem),"checks":[{"check","question","state":"ok"|"note"|"problem"}],
 //            "findings":[{"check","severity":"problem"|"note","what","why","fix"}]}
 //   stats   networks: [{"network","ports","sessions","max_sessions", the counters of ports}]
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "cli/flows.h"
-#include "loader/doctor/doctor.h"
 #include "loader/host.h"
+
+namespace vnet {
+struct Finding;  // loader/doctor/doctor.h
+}
 
 namespace vnet::cli {
 
 using Json = nlohmann::ordered_json;
+
+// What a verb prints: text, or one JSON document.
+std::string render(const std::vector<NetworkSummary>& networks, bool json);
+std::string render(const NetworkDetails& details, bool json);
+std::string render(const std::vector<LeaseEntry>& leases, bool json);
+std::string render(const std::vector<Prefix>& blocked, bool json);
+std::string render(const std::vector<PortInfo>& ports, bool json);
+std::string render(const Stats& stats, bool json);
+std::string render(const std::vector<SessionInfo>& flows, bool json);
+std::string render(const Usage& usage, bool json);
+std::string render(const std::vector<Finding>& findings, bool json);
+std::string render(const Explanation& told, bool json);
+std::string document(const Json& json);  // indented, with a newline; bytes that are no UTF-8 are replaced
 
 std::string list_text(const std::vector<NetworkSummary>& networks);
 std::string show_text(const NetworkDetails& details);
@@ -53,7 +69,8 @@ std::string ports_text(const std::vector<PortInfo>& ports);
 std::string stats_text(const Stats& stats);
 std::string flows_text(const std::vector<SessionInfo>& flows);
 std::string usage_text(const Usage& usage);  // flows --usage
-std::string doctor_text(const Findings& findings);
+std::string doctor_text(const std::vector<Finding>& findings);
+std::string explain_text(const Explanation& told);
 
 Json list_json(const std::vector<NetworkSummary>& networks);
 Json show_json(const NetworkDetails& details);
@@ -63,15 +80,14 @@ Json ports_json(const std::vector<PortInfo>& ports);
 Json stats_json(const Stats& stats);
 Json flows_json(const std::vector<SessionInfo>& flows);
 Json usage_json(const Usage& usage);
-// monitor: without a newline.
-std::string drop_text(const Drop& drop);
-Json drop_json(const Drop& drop);
-std::string drop_comment(const Drop& drop);  // reason, what it means, where
-
-std::string explain_text(const Explanation& told);
+Json doctor_json(const std::vector<Finding>& findings);
 Json explain_json(const Explanation& told);
 
-Json doctor_json(const Findings& findings);
-std::string document(const Json& json);  // indented, with a newline; bytes that are no UTF-8 are replaced
+// monitor: a drop as a line, and how many more there were than --rate shows.
+std::string drop_line(const Drop& drop, bool json);
+std::string not_shown_line(std::uint64_t count, std::uint64_t rate, bool json);
+std::string drop_text(const Drop& drop);  // without a newline
+Json drop_json(const Drop& drop);
+std::string drop_comment(const Drop& drop);  // reason, what it means, where
 
 }  // namespace vnet::cli

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// What doctor has found, as text and JSON.
 #include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
 
 #include "cli/render.h"
 #include "cli/text.h"
@@ -35,7 +38,7 @@ std::string count(std::size_t n, const char* what) {
 
 }  // namespace
 
-std::string doctor_text(const Findings& findings) {
+std::string doctor_text(const std::vector<Finding>& findings) {
   std::string out;
   std::size_t problems = 0;
   for (const auto& finding : findings) {
@@ -49,7 +52,7 @@ std::string doctor_text(const Findings& findings) {
                            count(findings.size() - problems, "note"));
 }
 
-Json doctor_json(const Findings& findings) {
+Json doctor_json(const std::vector<Finding>& findings) {
   Json json{{"ok", true}, {"checks", Json::array()}, {"findings", Json::array()}};
   for (const auto& check : doctor_checks()) {
     std::string state = "ok";

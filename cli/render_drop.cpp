@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include <nlohmann/json.hpp>
+
 #include "cli/render.h"
 #include "cli/text.h"
 #include "maps/maps.h"
@@ -26,6 +28,10 @@ Json endpoint_json(const std::optional<Endpoint>& endpoint) {
 // "NETFILTER_DROP", "NOT_SPECIFIED in ip_error"
 std::string kernel_cause(const Drop& drop) {
   return drop.kernel_reason + (drop.kernel_function.empty() ? "" : " in " + drop.kernel_function);
+}
+
+std::string line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -64,6 +70,15 @@ Json drop_json(const Drop& drop) {
   if (!drop.kernel_reason.empty()) json["kernel_reason"] = drop.kernel_reason;
   if (!drop.kernel_function.empty()) json["kernel_function"] = drop.kernel_function;
   return json;
+}
+
+std::string drop_line(const Drop& drop, bool json) {
+  return json ? line(drop_json(drop)) : drop_text(drop) + "\n";
+}
+
+std::string not_shown_line(std::uint64_t count, std::uint64_t rate, bool json) {
+  if (json) return line({{"not_shown", count}});
+  return fmt::format("... {} more were dropped and not shown (--rate {})\n", count, rate);
 }
 
 std::string drop_comment(const Drop& drop) {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// The way of a packet as text and JSON.
 #include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
 
 #include "cli/render.h"
 #include "cli/text.h"
