@@ -38,6 +38,7 @@
 #include <vector>
 
 #include "cli/flows.h"
+#include "cli/text.h"
 #include "loader/host.h"
 
 namespace vnet {
@@ -59,6 +60,13 @@ std::string render(const std::vector<SessionInfo>& flows, bool json);
 std::string render(const Usage& usage, bool json);
 std::string render(const std::vector<Finding>& findings, bool json);
 std::string render(const Explanation& told, bool json);
+// render() printed, or the error of what was asked for.
+template <typename Facts>
+Result<void> print_facts(const Result<Facts>& facts, bool json) {
+  if (!facts) return std::unexpected(facts.error());
+  print(render(*facts, json));
+  return {};
+}
 std::string document(const Json& json);  // indented, with a newline; bytes that are no UTF-8 are replaced
 
 std::string list_text(const std::vector<NetworkSummary>& networks);

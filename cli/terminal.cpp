@@ -3,19 +3,17 @@
 
 #include <langinfo.h>
 #include <ncurses.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <clocale>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
 
+#include "cli/stop.h"
+
 namespace vnet::cli {
 namespace {
-
-volatile std::sig_atomic_t stop = 0;
 
 void put(int y, const Line& line) {
   int style = (line.emphasis ? A_BOLD : 0) | (line.selected ? A_REVERSE : 0);
@@ -55,30 +53,6 @@ std::optional<KeyPress> translate(int key) {
 }
 
 }  // namespace
-
-bool stopping() {
-  return stop;
-}
-
-void stop_on_signals() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { stop = 1; };
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
-}
-
-bool wait_for_reader(std::chrono::duration<double> time) {
-  using Clock = std::chrono::steady_clock;
-  const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(time);
-  pollfd out{STDOUT_FILENO, 0, 0};  // only its end is of interest
-  while (!stopping()) {
-    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-    if (left <= 0) return true;
-    if (poll(&out, 1, static_cast<int>(std::min<long long>(left, 60'000))) > 0 &&
-        (out.revents & (POLLERR | POLLHUP)))
-      return false;
-  }
-  return false;
-}
 
 bool Terminal::available() {
   return isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);

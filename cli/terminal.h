@@ -9,13 +9,6 @@
 
 namespace vnet::cli {
 
-// Set by SIGINT, SIGTERM and SIGHUP after stop_on_signals().
-bool stopping();
-void stop_on_signals();
-
-// Waits that long for who reads stdout. False: it, or we, were told to stop.
-bool wait_for_reader(std::chrono::duration<double> time);
-
 struct KeyPress {
   Key key = Key::Character;
   char character = 0;

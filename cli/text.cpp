@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 
 namespace vnet::cli {
 namespace {
@@ -14,6 +15,10 @@ std::size_t width(const std::string& text) {  // code points
 }
 
 }  // namespace
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 std::string printable(std::string_view text) {
   std::string result;

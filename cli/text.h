@@ -11,6 +11,8 @@
 
 namespace vnet::cli {
 
+void print(const std::string& text);  // on standard output
+
 // Control characters as \xNN, so that a name cannot drive the terminal.
 std::string printable(std::string_view text);
 std::string or_dash(std::string_view text);  // printable, "-" when empty

@@ -2,20 +2,48 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
+
 #include "cli/options.h"
+#include "cli/verbs/block.h"
+#include "cli/verbs/explain.h"
+#include "cli/verbs/export.h"
+#include "cli/verbs/flows.h"
+#include "cli/verbs/hook.h"
+#include "cli/verbs/monitor.h"
+#include "cli/verbs/networks.h"
+#include "cli/verbs/ports.h"
+#include "cli/verbs/stats.h"
 
 namespace vnet::cli {
 namespace {
 
+using namespace verbs;
 using testing::HasSubstr;
 
-Options parse(const std::vector<std::string>& arguments) {
+Invocation invoked(const std::vector<std::string>& arguments) {
   auto result = parse_options(arguments);
   if (!result) {
     ADD_FAILURE() << result.error().message;
     return {};
   }
-  return std::get<Options>(*result);
+  return std::get<Invocation>(*result);
+}
+
+Common common(const std::vector<std::string>& arguments) {
+  return invoked(arguments).common;
+}
+
+template <typename Options>
+Options parse(const std::vector<std::string>& arguments) {
+  auto call = invoked(arguments).call;
+  auto* values = std::any_cast<std::shared_ptr<Options>>(&call.values);
+  if (!values) {
+    ADD_FAILURE() << "another verb's options";
+    return {};
+  }
+  return **values;
 }
 
 std::string refused(const std::vector<std::string>& arguments) {
@@ -27,32 +55,32 @@ std::string refused(const std::vector<std::string>& arguments) {
 }
 
 TEST(CliOptions, GlobalOptionsStandBeforeOrBehindTheVerb) {
-  EXPECT_TRUE(parse({"--dry-run", "up"}).dry_run);
-  EXPECT_TRUE(parse({"up", "--dry-run"}).dry_run);
-  EXPECT_TRUE(parse({"list", "--json", "--all"}).json);
-  EXPECT_EQ("/x", parse({"--state-dir", "/x", "list"}).state_dir);
+  EXPECT_TRUE(common({"--dry-run", "up"}).dry_run);
+  EXPECT_TRUE(common({"up", "--dry-run"}).dry_run);
+  EXPECT_TRUE(common({"list", "--json", "--all"}).json);
+  EXPECT_EQ("/x", common({"--state-dir", "/x", "list"}).state_dir);
 }
 
 TEST(CliOptions, DestroyIsStop) {
-  EXPECT_EQ("stop", parse({"destroy", "lab"}).verb);
-  EXPECT_EQ("lab", parse({"destroy", "lab"}).network);
+  EXPECT_EQ("stop", common({"destroy", "lab"}).verb);
+  EXPECT_EQ("lab", parse<NetworkOptions>({"destroy", "lab"}).network);
 }
 
 TEST(CliOptions, EverythingThatAttachTakes) {
-  auto port = parse({"attach",     "vnet0",
-                     "--network",  "lab",
-                     "--mac",      "52:54:00:00:00:01",
-                     "--ip",       "192.0.2.1",
-                     "--ip",       "2001:db8::1",
-                     "--filter",   "clean-traffic",
-                     "--inbound",  "established",
-                     "--allow",    "tcp/22@192.0.2.0/24",
-                     "--allow",    "udp/53",
-                     "--isolated", "--model",
-                     "virtio",     "--portgroup",
-                     "p"})
-                  .ports.at(0);
-  EXPECT_EQ("vnet0", port.interface);
+  auto options = parse<AttachOptions>({"attach",     "vnet0",
+                                       "--network",  "lab",
+                                       "--mac",      "52:54:00:00:00:01",
+                                       "--ip",       "192.0.2.1",
+                                       "--ip",       "2001:db8::1",
+                                       "--filter",   "clean-traffic",
+                                       "--inbound",  "established",
+                                       "--allow",    "tcp/22@192.0.2.0/24",
+                                       "--allow",    "udp/53",
+                                       "--isolated", "--model",
+                                       "virtio",     "--portgroup",
+                                       "p"});
+  const PortRequest& port = options.port;
+  EXPECT_THAT(options.interfaces, testing::ElementsAre("vnet0"));
   EXPECT_EQ("lab", port.network);
   EXPECT_EQ("52:54:00:00:00:01", port.mac->text());
   ASSERT_EQ(2U, port.ips->size());
@@ -66,47 +94,47 @@ TEST(CliOptions, EverythingThatAttachTakes) {
 }
 
 TEST(CliOptions, IpOnly) {
-  EXPECT_EQ(true, parse({"set", "vnet0", "--ip-only"}).ports.at(0).ip_only);
-  EXPECT_EQ(false, parse({"set", "vnet0", "--no-ip-only"}).ports.at(0).ip_only);
+  EXPECT_EQ(true, parse<SetOptions>({"set", "vnet0", "--ip-only"}).port.ip_only);
+  EXPECT_EQ(false, parse<SetOptions>({"set", "vnet0", "--no-ip-only"}).port.ip_only);
   EXPECT_FALSE(parse_options({"set", "vnet0", "--ip-only", "--no-ip-only"}));
 }
 
 TEST(CliOptions, WhatIsNotAskedStaysUnset) {
-  auto port = parse({"set", "vnet0", "--link", "down"}).ports.at(0);
+  auto port = parse<SetOptions>({"set", "vnet0", "--link", "down"}).port;
   EXPECT_EQ(false, port.link_up);
   EXPECT_FALSE(port.mac || port.ips || port.filters || port.inbound || port.allow || port.isolated ||
                port.model);
 }
 
 TEST(CliOptions, AnyMacInsteadOfOne) {
-  auto any = parse({"set", "vnet0", "--mac", "any"}).ports.at(0);
+  auto any = parse<SetOptions>({"set", "vnet0", "--mac", "any"}).port;
   EXPECT_EQ(true, any.any_mac);
   EXPECT_FALSE(any.mac);
-  auto one = parse({"set", "vnet0", "--mac", "52:54:00:00:00:01"}).ports.at(0);
+  auto one = parse<SetOptions>({"set", "vnet0", "--mac", "52:54:00:00:00:01"}).port;
   EXPECT_EQ(false, one.any_mac);
   EXPECT_TRUE(one.mac);
-  EXPECT_FALSE(parse({"set", "vnet0", "--link", "down"}).ports.at(0).any_mac);
-  auto several = parse({"attach", "a", "b", "--network", "lab", "--mac", "any"}).ports;
+  EXPECT_FALSE(parse<SetOptions>({"set", "vnet0", "--link", "down"}).port.any_mac);
+  auto several = parse<AttachOptions>({"attach", "a", "b", "--network", "lab", "--mac", "any"}).requests();
   EXPECT_EQ(true, several.at(1).any_mac);
 }
 
 TEST(CliOptions, RepeatedOptionsDoNotSwallowThePositional) {
-  auto port = parse({"attach", "--ip", "192.0.2.1", "vnet0", "--network", "lab"}).ports.at(0);
-  EXPECT_EQ("vnet0", port.interface);
-  EXPECT_EQ(1U, port.ips->size());
+  auto options = parse<AttachOptions>({"attach", "--ip", "192.0.2.1", "vnet0", "--network", "lab"});
+  EXPECT_THAT(options.interfaces, testing::ElementsAre("vnet0"));
+  EXPECT_EQ(1U, options.port.ips->size());
 }
 
 TEST(CliOptions, SeveralInterfacesAreAttachedAlike) {
-  auto ports = parse({"attach", "a", "b", "a", "--network", "lab", "--inbound", "drop"}).ports;
+  auto ports =
+      parse<AttachOptions>({"attach", "a", "b", "a", "--network", "lab", "--inbound", "drop"}).requests();
   ASSERT_EQ(2U, ports.size()) << "each once";
   EXPECT_EQ("a", ports[0].interface);
   EXPECT_EQ("b", ports[1].interface);
   EXPECT_EQ("lab", ports[1].network);
   EXPECT_EQ(Inbound::Drop, ports[1].inbound);
-  auto all = parse({"attach", "--all-members", "lab", "--isolated"});
-  EXPECT_TRUE(all.all_members);
-  EXPECT_EQ("lab", all.ports.at(0).network);
-  EXPECT_TRUE(*all.ports.at(0).isolated);
+  auto all = parse<AttachOptions>({"attach", "--all-members", "lab", "--isolated"});
+  EXPECT_EQ("lab", all.all_members);
+  EXPECT_TRUE(*all.port.isolated);
 }
 
 TEST(CliOptions, BadValuesAreNamed) {
@@ -143,57 +171,57 @@ TEST(CliOptions, UsageErrors) {
 }
 
 TEST(CliOptions, Watch) {
-  EXPECT_FALSE(parse({"stats"}).watch_seconds);
-  EXPECT_EQ(1.0, parse({"stats", "--watch"}).watch_seconds);
-  EXPECT_EQ(2.5, parse({"stats", "--watch", "2.5"}).watch_seconds);
-  EXPECT_EQ("lab", parse({"stats", "--watch", "--network", "lab"}).only_network);
+  EXPECT_FALSE(parse<StatsOptions>({"stats"}).watch_seconds);
+  EXPECT_EQ(1.0, parse<StatsOptions>({"stats", "--watch"}).watch_seconds);
+  EXPECT_EQ(2.5, parse<StatsOptions>({"stats", "--watch", "2.5"}).watch_seconds);
+  EXPECT_EQ("lab", parse<StatsOptions>({"stats", "--watch", "--network", "lab"}).network);
   for (const char* bad : {"0", "-1", "x", "nan", "1e9"})
     EXPECT_NE("(accepted)", refused({"stats", std::string("--watch=") + bad})) << bad;
   EXPECT_THAT(refused({"stats", "--watch", "--json"}), HasSubstr("--json"));
 }
 
 TEST(CliOptions, Flows) {
-  auto options = parse({"flows", "--port", "vnet0", "--address", "192.0.2.0/24", "--proto", "tcp", "--state",
-                        "established", "--watch"});
-  EXPECT_EQ("vnet0", options.flow_filter.interface);
-  EXPECT_EQ("192.0.2.0/24", options.flow_filter.address->text());
-  EXPECT_EQ("tcp", options.flow_filter.protocol);
-  EXPECT_EQ("established", options.flow_filter.state);
+  auto options = parse<FlowsOptions>({"flows", "--port", "vnet0", "--address", "192.0.2.0/24", "--proto",
+                                      "tcp", "--state", "established", "--watch"});
+  EXPECT_EQ("vnet0", options.filter.interface);
+  EXPECT_EQ("192.0.2.0/24", options.filter.address->text());
+  EXPECT_EQ("tcp", options.filter.protocol);
+  EXPECT_EQ("established", options.filter.state);
   EXPECT_EQ(1.0, options.watch_seconds);
-  options = parse({"flows", "--port", "443"});
-  EXPECT_EQ(443, options.flow_filter.port);
-  EXPECT_FALSE(options.flow_filter.interface);
-  EXPECT_TRUE(parse({"flows", "--usage", "--network", "lab"}).usage);
+  options = parse<FlowsOptions>({"flows", "--port", "443"});
+  EXPECT_EQ(443, options.filter.port);
+  EXPECT_FALSE(options.filter.interface);
+  EXPECT_TRUE(parse<FlowsOptions>({"flows", "--usage", "--network", "lab"}).usage);
   EXPECT_THAT(refused({"flows", "--port", "70000"}), HasSubstr("1 to 65535"));
   EXPECT_THAT(refused({"flows", "--address", "192.0.2"}), HasSubstr("'192.0.2'"));
   EXPECT_THAT(refused({"flows", "--state", "open"}), HasSubstr("established"));
   for (const char* protocol : {"ipx", "256", "-1"})
     EXPECT_THAT(refused({"flows", std::string("--proto=") + protocol}), HasSubstr("neither tcp, udp"));
-  EXPECT_EQ("47", parse({"flows", "--proto", "47"}).flow_filter.protocol);
+  EXPECT_EQ("47", parse<FlowsOptions>({"flows", "--proto", "47"}).filter.protocol);
   EXPECT_THAT(refused({"flows", "--usage", "--proto", "tcp"}), HasSubstr("--usage"));
   EXPECT_THAT(refused({"flows", "--usage", "--watch"}), HasSubstr("exclude"));
   EXPECT_THAT(refused({"flows", "--watch", "--json"}), HasSubstr("--json"));
 }
 
 TEST(CliOptions, Export) {
-  EXPECT_EQ("127.0.0.1:9437", parse({"export", "--listen", "127.0.0.1:9437"}).listen);
-  EXPECT_EQ("/x/y.prom", parse({"export", "--textfile", "/x/y.prom"}).textfile);
+  EXPECT_EQ("127.0.0.1:9437", parse<ExportOptions>({"export", "--listen", "127.0.0.1:9437"}).listen);
+  EXPECT_EQ("/x/y.prom", parse<ExportOptions>({"export", "--textfile", "/x/y.prom"}).textfile);
   EXPECT_THAT(refused({"export", "--textfile", "/x/y"}), HasSubstr(".prom"));
   EXPECT_THAT(refused({"export", "--listen", "::1", "--textfile", "x.prom"}), HasSubstr("exclude"));
   EXPECT_THAT(refused({"export", "--json"}), HasSubstr("stats --json"));
 }
 
 TEST(CliOptions, Monitor) {
-  auto options = parse({"monitor", "--network", "lab", "--reason", "spoofed-mac", "--reason", "bpdu",
-                        "--pcap", "f", "--rate", "5", "--count", "7", "--json"});
-  EXPECT_EQ("lab", options.drops.network);
-  EXPECT_EQ(std::nullopt, options.drops.port);
-  EXPECT_THAT(options.drops.reasons, testing::ElementsAre("spoofed-mac", "bpdu"));
-  EXPECT_EQ(5U, options.drops.per_second);
+  auto options = parse<MonitorOptions>({"monitor", "--network", "lab", "--reason", "spoofed-mac", "--reason",
+                                        "bpdu", "--pcap", "f", "--rate", "5", "--count", "7", "--json"});
+  EXPECT_EQ("lab", options.filter.network);
+  EXPECT_EQ(std::nullopt, options.filter.port);
+  EXPECT_THAT(options.filter.reasons, testing::ElementsAre("spoofed-mac", "bpdu"));
+  EXPECT_EQ(5U, options.rate);
   EXPECT_EQ(7U, options.count);
   EXPECT_EQ("f", options.pcap);
-  EXPECT_EQ(1000U, parse({"monitor"}).drops.per_second);
-  EXPECT_EQ(std::nullopt, parse({"monitor"}).count);
+  EXPECT_EQ(1000U, parse<MonitorOptions>({"monitor"}).rate);
+  EXPECT_EQ(0U, parse<MonitorOptions>({"monitor"}).count);
   EXPECT_THAT(refused({"monitor", "--rate", "0"}), HasSubstr("--rate"));
   EXPECT_THAT(refused({"monitor", "--count", "-1"}), HasSubstr("--count"));
 }
@@ -201,7 +229,7 @@ TEST(CliOptions, Monitor) {
 TEST(CliOptions, Explain) {
   auto ask = [](std::vector<std::string> more) {
     more.insert(more.begin(), {"explain", "--port", "vnet0", "--to"});
-    return parse(more).question;
+    return parse<ExplainOptions>(more).question;
   };
   Question question = ask({"192.0.2.1:80", "--from", "192.0.2.9:4711"});
   EXPECT_EQ("vnet0", question.interface);
@@ -228,13 +256,13 @@ TEST(CliOptions, Explain) {
 }
 
 TEST(CliOptions, BlockTakesPrefixes) {
-  auto options = parse({"block", "add", "203.0.113.1", "2001:db8::/32"});
+  auto options = parse<BlockOptions>({"block", "add", "203.0.113.1", "2001:db8::/32"});
   EXPECT_EQ("add", options.action);
   ASSERT_EQ(2U, options.prefixes.size());
   EXPECT_EQ("203.0.113.1/32", options.prefixes[0].text());
-  EXPECT_EQ("drop.txt", parse({"block", "remove", "--file", "drop.txt"}).file);
-  EXPECT_TRUE(parse({"block", "list", "--json"}).json);
-  EXPECT_TRUE(parse({"--dry-run", "block", "add", "192.0.2.1"}).dry_run);
+  EXPECT_EQ("drop.txt", parse<BlockOptions>({"block", "remove", "--file", "drop.txt"}).file);
+  EXPECT_TRUE(common({"block", "list", "--json"}).json);
+  EXPECT_TRUE(common({"--dry-run", "block", "add", "192.0.2.1"}).dry_run);
   EXPECT_THAT(refused({"block", "forget"}), HasSubstr("add, remove, list"));
   EXPECT_THAT(refused({"block", "add"}), HasSubstr("name a CIDR"));
   EXPECT_THAT(refused({"block", "add", "nobody"}), HasSubstr("'nobody' is neither ADDR nor ADDR/LENGTH"));
@@ -244,13 +272,22 @@ TEST(CliOptions, BlockTakesPrefixes) {
   EXPECT_THAT(refused({"block", "add", "192.0.2.1", "--json"}), HasSubstr("prints no facts"));
 }
 
+TEST(CliOptions, HookNeedsAGuestAndAnOperation) {
+  EXPECT_THAT(refused({"hook", "qemu", "g", "start"}), HasSubstr("'qemu' is not one of libvirt"));
+  EXPECT_THAT(refused({"hook", "libvirt", "g"}), HasSubstr("NAME OPERATION"));
+  std::vector<std::string> words{"libvirt", "g", "start", "begin", "-"};
+  EXPECT_EQ(words, parse<HookOptions>({"hook", "libvirt", "g", "start", "begin", "-"}).words);
+  // As packaging/libvirt/hooks/qemu says it.
+  EXPECT_EQ(words, parse<HookOptions>({"hook", "libvirt", "--", "g", "start", "begin", "-"}).words);
+}
+
 TEST(CliOptions, EveryVerbHelpsWithAnExample) {
-  for (const auto& verb : describe_verbs()) {
-    auto help = parse_options({verb.name, "--help"});
-    ASSERT_TRUE(help && std::holds_alternative<Notice>(*help)) << verb.name;
-    EXPECT_THAT(std::get<Notice>(*help).text, HasSubstr("Example:\n  ")) << verb.name;
+  for (const auto& command : commands()) {
+    auto help = parse_options({command.name, "--help"});
+    ASSERT_TRUE(help && std::holds_alternative<Notice>(*help)) << command.name;
+    EXPECT_THAT(std::get<Notice>(*help).text, HasSubstr("Example:\n  ")) << command.name;
   }
-  EXPECT_EQ(21U, describe_verbs().size());
+  EXPECT_EQ(21, std::ranges::count(commands(), Shown::Yes, &Command::shown));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// `export`: the counters in the Prometheus text format: once to stdout or a file, or served.
-#include <arpa/inet.h>
-#include <fmt/format.h>
+#include "cli/verbs/export.h"
+
 #include <prometheus/collectable.h>
 #include <prometheus/exposer.h>
 
@@ -13,15 +12,14 @@
 
 #include "cli/metrics.h"
 #include "cli/text.h"
-#include "cli/verbs.h"
 #include "loader/kernel/files.h"
 
-namespace vnet::cli {
+namespace vnet::cli::verbs {
 namespace {
 
 // Anew each time: networks, and the maps themselves, come and go while we serve.
-Result<Snapshot> take_snapshot(const Options& options) {
-  VNET_ASSIGN(auto host, Host::open(options.state_dir, options.verbose));
+Result<Snapshot> take_snapshot(const Common& common) {
+  VNET_ASSIGN(auto host, open_host(common));
   Snapshot snapshot;
   VNET_ASSIGN(auto networks, host.list());
   for (auto& summary : networks) {
@@ -41,17 +39,17 @@ Result<Snapshot> take_snapshot(const Options& options) {
 
 class Collector : public prometheus::Collectable {
  public:
-  explicit Collector(const Options& options) : options_(options) {}
+  explicit Collector(const Common& common) : common_(common) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override {
-    auto snapshot = take_snapshot(options_);
+    auto snapshot = take_snapshot(common_);
     if (snapshot) return to_metrics(*snapshot);
     std::fprintf(stderr, "%s\n", error_line(snapshot.error()).c_str());
     return no_metrics();
   }
 
  private:
-  Options options_;
+  Common common_;
 };
 
 // ADDR:PORT or [ADDR]:PORT, as the HTTP server wants it.
@@ -65,28 +63,27 @@ Result<std::string> listen_address(const std::string& text) {
   auto [rest, error] = std::from_chars(text.data() + (colon == std::string::npos ? 0 : colon + 1), end, port);
   if (!address || brackets != (address->family == Family::V6) || error != std::errc{} || rest != end ||
       !port || port > 65535)
-    return invalid(
-        fmt::format("--listen: '{}' is not ADDR:PORT (127.0.0.1:9437, [::1]:9437, 0.0.0.0:9437)", text));
+    return invalid("--listen: '" + text + "' is not ADDR:PORT (127.0.0.1:9437, [::1]:9437, 0.0.0.0:9437)");
   return text;
 }
 
 // Until SIGTERM or SIGINT. The signals are blocked before the server's threads are made, so that they
 // come here and nowhere else.
-Result<void> serve(const Options& options) {
-  VNET_ASSIGN(auto address, listen_address(*options.listen));
+Result<void> serve(const Common& common, const std::string& listen) {
+  VNET_ASSIGN(auto address, listen_address(listen));
   sigset_t ends;
   sigemptyset(&ends);
   for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ends, signal);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a scraper that has gone
-  auto collector = std::make_shared<Collector>(options);
+  auto collector = std::make_shared<Collector>(common);
   std::unique_ptr<prometheus::Exposer> server;
   try {
     server = std::make_unique<prometheus::Exposer>(address, 2);
     server->RegisterCollectable(collector);
   } catch (const std::exception&) {  // the library's only way to say it, and it does not say why
-    return failed(fmt::format(
-        "cannot listen on {}: not an address of this host, or the port is taken (ss -ltnp)", address));
+    return failed("cannot listen on " + address +
+                  ": not an address of this host, or the port is taken (ss -ltnp)");
   }
   std::fprintf(stderr, "serving http://%s/metrics\n", address.c_str());
   int signal = 0;
@@ -96,13 +93,26 @@ Result<void> serve(const Options& options) {
 
 }  // namespace
 
-Result<void> export_metrics(const Options& options) {
-  if (options.listen) return serve(options);
-  VNET_ASSIGN(auto snapshot, take_snapshot(options));
+std::vector<Option> ExportOptions::list() {
+  return {{"--listen ADDR:PORT", "Serve them at http://ADDR:PORT/metrics", into(listen)},
+          {"--textfile FILE", "Write them to FILE.prom, for node_exporter", into(textfile), complete_files}};
+}
+
+Result<void> ExportOptions::check(const Common& common) const {
+  if (common.json) return invalid("--json: export prints the Prometheus format; stats --json prints JSON");
+  if (listen && textfile) return invalid("--listen and --textfile exclude each other");
+  if (textfile && !textfile->ends_with(".prom"))
+    return invalid("--textfile: '" + *textfile + "' must end in .prom, or node_exporter does not read it");
+  return {};
+}
+
+Result<void> export_metrics(const Common& common, const ExportOptions& options) {
+  if (options.listen) return serve(common, *options.listen);
+  VNET_ASSIGN(auto snapshot, take_snapshot(common));
   auto text = metrics_text(to_metrics(snapshot));
   if (options.textfile) return write_file(*options.textfile, text);
   print(text);
   return {};
 }
 
-}  // namespace vnet::cli
+}  // namespace vnet::cli::verbs

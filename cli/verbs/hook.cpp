@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// `hook libvirt NAME OPERATION ...`, called by packaging/libvirt/hooks/qemu with the domain's XML on standard
-// input. It may not call libvirt, writes nothing to standard output (which would be taken for XML), and lets
-// every guest start but one whose <filterref> cannot be kept.
-#include <fmt/format.h>
+#include "cli/verbs/hook.h"
+
 #include <syslog.h>
 
 #include <algorithm>
-#include <iostream>
-#include <iterator>
 
+#include "cli/input.h"
 #include "cli/text.h"
-#include "cli/verbs.h"
 #include "loader/config/domain_xml.h"
 
-namespace vnet::cli {
+namespace vnet::cli::verbs {
 namespace {
 
 void note(int priority, const std::string& text) {
@@ -42,8 +38,8 @@ void warn_of_what_is_not_held(Host& host, const std::vector<Card>& cards) {
     bool concerned = std::ranges::any_of(
         cards, [&](const Card& one) { return one.card.vlan && one.card.target == port.interface; });
     if (concerned && port.vlan && !port.vlan_held)
-      note(LOG_WARNING, fmt::format("{}: <vlan> is not applied: {} is no VLAN-aware bridge of the host's own",
-                                    port.interface, port.source));
+      note(LOG_WARNING, port.interface + ": <vlan> is not applied: " + port.source +
+                            " is no VLAN-aware bridge of the host's own");
   }
 }
 
@@ -59,7 +55,7 @@ Result<std::vector<Card>> ours(Host& host, const std::vector<GuestInterface>& ca
 }
 
 Result<void> logged(const std::string& name, Result<void> done) {
-  if (!done) note(LOG_ERR, fmt::format("guest {}: {}", name, done.error().message));
+  if (!done) note(LOG_ERR, "guest " + name + ": " + done.error().message);
   return {};
 }
 
@@ -86,15 +82,24 @@ Result<void> release(Host& host) {
 
 }  // namespace
 
-Result<void> hook(Host& host, const Options& options) {
-  const std::string& name = options.hook.at(1);
-  const std::string& operation = options.hook.at(2);
+std::vector<Option> HookOptions::list() {
+  return {Option("WORDS", "libvirt, and the hook's arguments", into(words)).required().at_least(3)};
+}
+
+Result<void> HookOptions::check(const Common&) const {
+  VNET_TRY(one_of("hook", words.front(), {"libvirt"}));
+  if (words.size() < 3) return invalid("hook: libvirt's words are NAME OPERATION ...");
+  return {};
+}
+
+Result<void> hook(Host& host, const Common&, const HookOptions& options) {
+  const std::string& name = options.words[1];
+  const std::string& operation = options.words[2];
   openlog("vnet-bpf", LOG_PID, LOG_DAEMON);
   if (operation == "release") return logged(name, release(host));
   bool starts = operation == "start";
   if (!starts && operation != "reconnect" && operation != "attach") return {};
-  std::string xml(std::istreambuf_iterator<char>(std::cin), {});
-  auto cards = parse_domain_interfaces(xml, "its XML");
+  auto cards = parse_domain_interfaces(read_stdin(), "its XML");
   if (!cards) return logged(name, std::unexpected(std::move(cards).error()));
   auto concerned = ours(host, *cards);
   if (!concerned) return logged(name, std::unexpected(std::move(concerned).error()));
@@ -107,4 +112,4 @@ Result<void> hook(Host& host, const Options& options) {
   return {};
 }
 
-}  // namespace vnet::cli
+}  // namespace vnet::cli::verbs

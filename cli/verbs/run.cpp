@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// `run`: the commands' plans once more whenever the network has changed, until a signal ends it. What is
-// attached stays attached then.
-#include <fmt/format.h>
+#include "cli/verbs/run.h"
+
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -16,11 +15,10 @@
 #include <set>
 
 #include "cli/text.h"
-#include "cli/verbs.h"
 #include "loader/kernel/events.h"
 #include "loader/kernel/fd.h"
 
-namespace vnet::cli {
+namespace vnet::cli::verbs {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -216,11 +214,11 @@ Result<void> dry_run(Host& host) {
 
 }  // namespace
 
-Result<void> run(Host& host, const Options& options) {
-  if (options.dry_run) return dry_run(host);
+Result<void> run(Host& host, const Common& common, const NoOptions&) {
+  if (common.dry_run) return dry_run(host);
   VNET_ASSIGN(auto alone, host.run_lock());
   VNET_ASSIGN(auto runner, Runner::make(host));
   return runner.run();
 }
 
-}  // namespace vnet::cli
+}  // namespace vnet::cli::verbs

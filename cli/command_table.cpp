@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/command_table.h"
+
+#include "cli/verbs/block.h"
+#include "cli/verbs/completion.h"
+#include "cli/verbs/doctor.h"
+#include "cli/verbs/explain.h"
+#include "cli/verbs/export.h"
+#include "cli/verbs/flows.h"
+#include "cli/verbs/hook.h"
+#include "cli/verbs/monitor.h"
+#include "cli/verbs/networks.h"
+#include "cli/verbs/ports.h"
+#include "cli/verbs/run.h"
+#include "cli/verbs/stats.h"
+
+namespace vnet::cli {
+
+const std::vector<Command>& commands() {
+  using namespace verbs;
+  static const std::vector<Command> all{
+      {"define", User::Any, changes(define), "Validate and store a network from its libvirt XML",
+       "vnet-bpf define lab.xml\n  virsh net-dumpxml lab | vnet-bpf define -"},
+      {"undefine", User::Any, changes(undefine), "Forget a network's definition", "vnet-bpf undefine lab"},
+      {"start", User::Root, changes(start), "Start a defined network", "vnet-bpf start lab"},
+      {"stop", User::Root, changes(stop), "Stop a network; its definition stays", "vnet-bpf stop lab",
+       "destroy"},
+      {"autostart", User::Any, changes(autostart), "Start a network at boot",
+       "vnet-bpf autostart lab\n  vnet-bpf autostart lab --disable"},
+      {"up", User::Root, changes(up), "Define and start; without FILE the built-in network `default`",
+       "vnet-bpf up\n  vnet-bpf up lab.xml"},
+      {"list", User::Any, looks(list), "List the active networks", "vnet-bpf list --all"},
+      {"show", User::Any, looks(show), "Show a network's details",
+       "vnet-bpf show default\n  vnet-bpf show default --xml > default.xml"},
+      {"leases", User::Any, looks(leases), "List a network's DHCP leases", "vnet-bpf leases default"},
+      {"run", User::Root, keeps_changing(run),
+       "Start the networks marked with autostart, then follow changes: guests' interfaces that libvirt or "
+       "QEMU plug "
+       "into a network's bridge, uplinks, addresses, a dnsmasq that has died; until SIGTERM",
+       "vnet-bpf run\n  systemctl enable --now vnet-bpf"},
+      {"attach", User::Root, changes(attach), "Attach an interface to a network",
+       "vnet-bpf attach vnet0 --network default --mac 52:54:00:12:34:56\n"
+       "  vnet-bpf attach vnet0 vnet1 vnet2 --network default\n"
+       "  vnet-bpf attach --all-members default"},
+      {"detach", User::Root, changes(detach), "Detach an interface from its network",
+       "vnet-bpf detach vnet0"},
+      {"set", User::Root, changes(set), "Change an attached interface", "vnet-bpf set vnet0 --link down"},
+      {"ports", User::Root, looks(ports), "List attached interfaces", "vnet-bpf ports --network default"},
+      {"stats", User::Root, looks(stats), "Show counters and drops",
+       "vnet-bpf stats --network default\n  vnet-bpf stats --watch 2"},
+      {"flows", User::Root, looks(flows), "List sessions",
+       "vnet-bpf flows --port vnet0 --proto tcp\n"
+       "  vnet-bpf flows --address 198.51.100.0/24 --watch\n  vnet-bpf flows --usage"},
+      {"monitor", User::Root, looks(monitor), "Show dropped packets as they happen",
+       "vnet-bpf monitor --network default --reason spoofed-mac\n"
+       "  vnet-bpf monitor --pcap drops.pcapng"},
+      {"explain", User::Root, looks(explain), "Say what would happen to a packet, hook by hook, and why",
+       "vnet-bpf explain --port vnet0 --to 192.0.2.1:443\n"
+       "  vnet-bpf explain --port eth0 --from 198.51.100.7 --to 192.168.122.10:22"},
+      {"block", User::Root, changes_or_looks(block, blocked),
+       "The block list: whose packets no uplink lets in",
+       "vnet-bpf block add 203.0.113.0/24 2001:db8::/32\n"
+       "  vnet-bpf block add --file drop.txt\n  vnet-bpf block list"},
+      {"doctor", User::Root, looks(doctor),
+       "Say what on this host is missing or in the way, and what mends it",
+       "vnet-bpf doctor\n  vnet-bpf doctor --json"},
+      {"export", User::Root, looks(export_metrics), "Print the counters in the Prometheus text format",
+       "vnet-bpf export --listen 127.0.0.1:9437\n"
+       "  vnet-bpf export --textfile /var/lib/prometheus/node-exporter/vnet-bpf.prom"},
+      {"completion", User::Any, looks(completion), "Print a completion script", "vnet-bpf completion bash",
+       "", Shown::No},
+      {"hook", User::Root, looks(hook), "What packaging/libvirt/hooks/qemu calls",
+       "vnet-bpf hook libvirt g1 start begin -", "", Shown::No},
+  };
+  return all;
+}
+
+}  // namespace vnet::cli

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/input.h"
+
+#include <iostream>
+#include <iterator>
+
+#include "loader/kernel/files.h"
+
+namespace vnet::cli {
+
+std::string read_stdin() {
+  return {std::istreambuf_iterator<char>(std::cin), {}};
+}
+
+Result<Input> read_input(const std::string& file) {
+  if (file == "-") return Input{read_stdin(), "<stdin>"};
+  auto text = read_file(file);
+  if (!text) return invalid(text.error().message);
+  if (!*text) return invalid(file + ": no such file");
+  return Input{std::move(**text), file};
+}
+
+}  // namespace vnet::cli

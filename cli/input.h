@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A file that the command line names.
+#pragma once
+
+#include <string>
+
+#include "loader/error.h"
+
+namespace vnet::cli {
+
+struct Input {
+  std::string text;
+  std::string name;  // for errors
+};
+
+std::string read_stdin();
+Result<Input> read_input(const std::string& file);  // "-": standard input
+
+}  // namespace vnet::cli

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// block add, block remove, block list.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/action.h"
+
+namespace vnet::cli::verbs {
+
+struct BlockOptions {
+  std::string action;  // add, remove or list
+  std::vector<Prefix> prefixes;
+  std::optional<std::string> file;  // more of them
+
+  std::vector<Option> list();
+  Result<void> check(const Common& common) const;
+  Result<void> load();
+  bool changes() const { return action != "list"; }
+};
+Result<Plan> block(Host& host, const BlockOptions& options);
+Result<void> blocked(Host& host, const Common& common, const BlockOptions& options);
+
+}  // namespace vnet::cli::verbs

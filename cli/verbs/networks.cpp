@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/verbs/networks.h"
+
+#include "cli/render.h"
+#include "cli/text.h"
+#include "loader/config/network_xml.h"
+
+namespace vnet::cli::verbs {
+namespace {
+
+Option network_argument(std::string& to) {
+  return Option("NET", "Name of the network", into(to), complete_networks).required();
+}
+
+Option file_argument(Target target) {
+  return {"FILE", "Network XML; - for standard input", std::move(target), complete_files};
+}
+
+}  // namespace
+
+std::vector<Option> DefineOptions::list() {
+  return {file_argument(into(file)).required()};
+}
+
+Result<void> DefineOptions::load() {
+  VNET_ASSIGN(xml, read_input(file));
+  return {};
+}
+
+Result<Plan> define(Host& host, const DefineOptions& options) {
+  return host.define(options.xml.text, options.xml.name);
+}
+
+std::vector<Option> UpOptions::list() {
+  return {file_argument(into(file))};
+}
+
+Result<void> UpOptions::load() {
+  if (!file) return {};
+  VNET_ASSIGN(xml, read_input(*file));
+  return {};
+}
+
+Result<Plan> up(Host& host, const UpOptions& options) {
+  return options.xml ? host.up(options.xml->text, options.xml->name) : host.up(std::nullopt, "");
+}
+
+std::vector<Option> NetworkOptions::list() {
+  return {network_argument(network)};
+}
+
+Result<Plan> undefine(Host& host, const NetworkOptions& options) {
+  return host.undefine(options.network);
+}
+
+Result<Plan> start(Host& host, const NetworkOptions& options) {
+  return host.start(options.network);
+}
+
+Result<Plan> stop(Host& host, const NetworkOptions& options) {
+  return host.stop(options.network);
+}
+
+Result<void> leases(Host& host, const Common& common, const NetworkOptions& options) {
+  return print_facts(host.leases(options.network), common.json);
+}
+
+std::vector<Option> AutostartOptions::list() {
+  return {network_argument(network), {"--disable", "Do not start it at boot any longer", flag_into(disable)}};
+}
+
+Result<Plan> autostart(Host& host, const AutostartOptions& options) {
+  return host.autostart(options.network, !options.disable);
+}
+
+std::vector<Option> ListOptions::list() {
+  return {{"--all", "Inactive ones too", flag_into(all)}};
+}
+
+Result<void> list(Host& host, const Common& common, const ListOptions& options) {
+  auto networks = host.list();
+  if (networks && !options.all)
+    std::erase_if(*networks, [](const NetworkSummary& network) { return !network.active; });
+  return print_facts(networks, common.json);
+}
+
+std::vector<Option> ShowOptions::list() {
+  return {network_argument(network), {"--xml", "The normalised libvirt XML", flag_into(xml)}};
+}
+
+Result<void> ShowOptions::check(const Common& common) const {
+  if (xml && common.json) return invalid("--xml and --json exclude each other");
+  return {};
+}
+
+Result<void> show(Host& host, const Common& common, const ShowOptions& options) {
+  auto details = host.show(options.network);
+  if (!details || !options.xml) return print_facts(details, common.json);
+  print(format_network(details->network));
+  return {};
+}
+
+}  // namespace vnet::cli::verbs

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// define, undefine, start, stop, autostart, up; list, show, leases.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/action.h"
+#include "cli/input.h"
+
+namespace vnet::cli::verbs {
+
+struct DefineOptions {
+  std::string file;
+  Input xml;
+
+  std::vector<Option> list();
+  Result<void> load();
+};
+Result<Plan> define(Host& host, const DefineOptions& options);
+
+struct UpOptions {
+  std::optional<std::string> file;
+  std::optional<Input> xml;  // without: the built-in network
+
+  std::vector<Option> list();
+  Result<void> load();
+};
+Result<Plan> up(Host& host, const UpOptions& options);
+
+struct NetworkOptions {
+  std::string network;
+
+  std::vector<Option> list();
+};
+Result<Plan> undefine(Host& host, const NetworkOptions& options);
+Result<Plan> start(Host& host, const NetworkOptions& options);
+Result<Plan> stop(Host& host, const NetworkOptions& options);
+Result<void> leases(Host& host, const Common& common, const NetworkOptions& options);
+
+struct AutostartOptions {
+  std::string network;
+  bool disable = false;
+
+  std::vector<Option> list();
+};
+Result<Plan> autostart(Host& host, const AutostartOptions& options);
+
+struct ListOptions {
+  bool all = false;
+
+  std::vector<Option> list();
+};
+Result<void> list(Host& host, const Common& common, const ListOptions& options);
+
+struct ShowOptions {
+  std::string network;
+  bool xml = false;
+
+  std::vector<Option> list();
+  Result<void> check(const Common& common) const;
+};
+Result<void> show(Host& host, const Common& common, const ShowOptions& options);
+
+}  // namespace vnet::cli::verbs

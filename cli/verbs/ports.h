@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// attach, detach, set, ports.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/action.h"
+
+namespace vnet::cli::verbs {
+
+struct AttachOptions {
+  std::vector<std::string> interfaces;
+  std::optional<std::string> all_members;  // or every guest's interface in this network's bridge
+  PortRequest port;                        // for each of them
+
+  std::vector<Option> list();
+  Result<void> check(const Common& common) const;
+  std::vector<PortRequest> requests() const;  // each interface once
+};
+Result<Plan> attach(Host& host, const AttachOptions& options);
+
+struct DetachOptions {
+  std::string interface;
+
+  std::vector<Option> list();
+};
+Result<Plan> detach(Host& host, const DetachOptions& options);
+
+struct SetOptions {
+  std::vector<std::string> interfaces;
+  PortRequest port;
+
+  std::vector<Option> list();
+  Result<void> check(const Common& common) const;
+};
+Result<Plan> set(Host& host, const SetOptions& options);
+
+struct PortsOptions {
+  std::optional<std::string> network;
+
+  std::vector<Option> list();
+};
+Result<void> ports(Host& host, const Common& common, const PortsOptions& options);
+
+}  // namespace vnet::cli::verbs
