@@ -13,6 +13,7 @@
 #include "cli/verbs/ports.h"
 #include "cli/verbs/run.h"
 #include "cli/verbs/stats.h"
+#include "cli/verbs/synopsis.h"
 
 namespace vnet::cli {
 
@@ -71,6 +72,8 @@ const std::vector<Command>& commands() {
        "", Shown::No},
       {"hook", User::Root, looks(hook), "What packaging/libvirt/hooks/qemu calls",
        "vnet-bpf hook libvirt g1 start begin -", "", Shown::No},
+      {"synopsis", User::Any, looks(synopsis), "Print the synopsis of the manual page", "vnet-bpf synopsis",
+       "", Shown::No},
   };
   return all;
 }

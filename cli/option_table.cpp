@@ -24,6 +24,11 @@ Option Option::at_least(int words) && {
   return std::move(*this);
 }
 
+Option Option::single() && {
+  is_single = true;
+  return std::move(*this);
+}
+
 Option Option::only(Words words) && {
   choices = std::move(words);
   completion = join(choices, " ");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A verb's options and arguments are a table: how each is written, what --help says, where its value goes,
-// and what the shell offers for it. options.cpp parses with it, verbs/completion.cpp prints it.
+// and what the shell offers for it. options.cpp parses with it, verbs/completion.cpp and verbs/synopsis.cpp
+// print it.
 #pragma once
 
 #include <algorithm>
@@ -33,6 +34,7 @@ struct Option {
   Option(const std::string& spelling, std::string help, Target target, std::string completion = {});
   Option required() &&;
   Option at_least(int words) &&;
+  Option single() &&;                           // repeatable only for check() to refuse it
   Option only(Words words) &&;                  // no other words are allowed
   Option instead_of(Words others) &&;           // options that cannot stand beside it
   Option or_variable(std::string variable) &&;  // of the environment
@@ -43,7 +45,7 @@ struct Option {
   std::string name, value, help;
   Target target;
   std::string completion;
-  bool is_required = false, value_may_be_missing = false;
+  bool is_required = false, is_single = false, value_may_be_missing = false;
   int minimum = 1;  // of a repeatable one
   Words choices, excludes;
   std::string environment;

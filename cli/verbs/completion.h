@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// completion, synopsis: what the table of commands looks like to a shell and to the manual page.
+// completion: the table of commands as a script for the shell.
 #pragma once
 
 #include <string>

@@ -65,9 +65,11 @@ std::vector<Option> SetOptions::list() {
     port.link_up = words.back() == "up";
     return {};
   };
-  auto all = followed_by(
-      {Option("IFACE", "Attached interface", into(interfaces, parse_interface), complete_ports).required()},
-      port_options(port));
+  auto all =
+      followed_by({Option("IFACE", "Attached interface", into(interfaces, parse_interface), complete_ports)
+                       .required()
+                       .single()},
+                  port_options(port));
   all.push_back(Option("--link STATE", "down unplugs, up plugs", {take_link}).only({"up", "down"}));
   return all;
 }
