@@ -15,7 +15,7 @@ Result<void> change(const Common& common, const std::function<Result<void>()>& l
                     const std::function<Result<Plan>(Host&)>& make_plan) {
   VNET_ASSIGN(auto host, open_host(common));
   VNET_TRY(load());
-  if (common.dry_run) {  // without the lock, which would make folders
+  if (common.dry_run) {  // without the lock: taking it creates directories
     VNET_ASSIGN(auto plan, make_plan(host));
     for (const auto& step : plan.steps()) print(printable(step.text) + "\n");
     return {};

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a verb does: a function with a struct of options of its own. How the function is called follows from
-// its kind: changes(), looks() and so on, below.
+// What a verb does: a function, and a struct with the verb's own options. changes(), looks() and the others
+// below say how the function is called.
 //
 // A struct of options has
-//   std::vector<Option> list()                  how they are written
-// and, if it needs them,
+//   std::vector<Option> list()                  how the options are written
+// and, where needed,
 //   Result<void> check(const Common&) const     refuses combinations that make no sense
-//   Result<void> load()                         reads what is named by the options, before the lock is taken
+//   Result<void> load()                         reads the files that are named, before the lock is taken
 //   bool changes() const                        for changes_or_looks()
 #pragma once
 
@@ -25,19 +25,19 @@ struct NoOptions {
   std::vector<Option> list() { return {}; }
 };
 
-// A verb with options for one command line.
+// A verb and its options, for one command line.
 struct Call {
-  std::vector<Option> options;  // to be filled in before the rest is used
+  std::vector<Option> options;  // filled in before the functions are called
   std::function<Result<void>(const Common&)> check;
-  std::function<bool()> changes;  // takes --dry-run; else it prints facts, and takes --json
+  std::function<bool()> changes;  // true: takes --dry-run; false: prints facts, takes --json
   std::function<Result<void>(const Common&)> run;
-  std::any values;  // std::shared_ptr of the struct of options
+  std::any values;  // a std::shared_ptr to the struct of options
 };
 
 using Action = std::function<Call()>;
 
 Result<Host> open_host(const Common& common);
-// Prints the plan with --dry-run, else runs it. `load` and `plan` as in the struct of options and changes().
+// With --dry-run prints the plan, else runs it. `load` runs before the lock is taken, `plan` under it.
 Result<void> change(const Common& common, const std::function<Result<void>()>& load,
                     const std::function<Result<Plan>(Host&)>& plan);
 
@@ -76,7 +76,7 @@ Result<void> look_as(const Common& common, const Options& options, HostFunction<
   return look(host, common, options);
 }
 
-// Changes the host by a plan, which is made and run under the lock.
+// Changes the host: the plan is made and run under the lock.
 template <typename Options>
 Action changes(PlanFunction<Options> plan) {
   return [plan] {
@@ -86,7 +86,7 @@ Action changes(PlanFunction<Options> plan) {
   };
 }
 
-// Only looks.
+// Reads facts and prints them.
 template <typename Options>
 Action looks(HostFunction<Options> look) {
   return [look] {
@@ -96,13 +96,13 @@ Action looks(HostFunction<Options> look) {
   };
 }
 
-// Only looks, and opens the host itself: never, or anew each time it looks.
+// The same, for verbs that do without the host, or open it anew for each reading.
 template <typename Options>
 Action looks(BareFunction<Options> look) {
   return [look] { return make_call<Options>([](const Options&) { return false; }, look); };
 }
 
-// One or the other, as Options::changes() says.
+// Options::changes() tells which of the two.
 template <typename Options>
 Action changes_or_looks(PlanFunction<Options> plan, HostFunction<Options> look) {
   return [plan, look] {
@@ -114,7 +114,7 @@ Action changes_or_looks(PlanFunction<Options> plan, HostFunction<Options> look) 
   };
 }
 
-// Changes the host again and again: it makes the plans, takes the lock and minds --dry-run itself.
+// Goes on changing the host. The function takes the lock for each round, and handles --dry-run.
 template <typename Options>
 Action keeps_changing(HostFunction<Options> function) {
   return [function] {

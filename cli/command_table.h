@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The one table of what vnet-bpf can do. Dispatch, --help, the shell completion and the manual page's
-// synopsis follow from it: a new verb is a row in command_table.cpp and a file in verbs/.
+// The table of commands. Dispatch, --help, the shell completion and the synopsis of the manual page come from
+// it: a new verb is a row in command_table.cpp and a file in verbs/.
 #pragma once
 
 #include <string>

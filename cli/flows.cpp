@@ -30,7 +30,7 @@ std::vector<SessionInfo> choose_flows(std::vector<SessionInfo> flows, const Flow
 
 std::vector<PoolUse> pool_use(const std::vector<SessionInfo>& flows,
                               const std::map<std::string, unsigned>& sizes) {
-  constexpr std::size_t echo_ids = 65536;  // not kept to the range of ports
+  constexpr std::size_t echo_ids = 65536;  // not limited to the port range
   struct Tally {
     std::size_t sessions = 0;
     std::set<std::uint16_t> ports;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Choosing among sessions, and what they use up. Pure: values in, values out.
+// Selects sessions, and sums up what they use. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +24,12 @@ struct FlowFilter {
 // Those that the filter accepts, the fastest first.
 std::vector<SessionInfo> choose_flows(std::vector<SessionInfo> flows, const FlowFilter& filter);
 
-// What one address that the outside sees has of its ports.
+// How many ports of one masquerade address are in use.
 struct PoolUse {
   std::string network, protocol;
   Address address;
   std::size_t sessions = 0, ports_in_use = 0, ports = 0;
-  // A port may serve several destinations at once: new sessions fail when one destination has used them all.
+  // A port can serve several destinations at once: new sessions fail when all are in use for one destination.
   Endpoint busiest;
   std::size_t busiest_sessions = 0;
 };

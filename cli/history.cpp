@@ -47,7 +47,7 @@ std::string History::sparkline(const std::string& key, Direction direction, std:
   std::vector<Part> parts(width);
   if (auto samples = all_.find(key); samples != all_.end() && width) {
     for (const auto& sample : samples->second) {
-      // Counted from the right: the latest reading is always in the last part.
+      // Counted from the right, so that the latest reading is in the last part.
       auto back = static_cast<std::size_t>(std::max(0.0, latest_ - sample.time) / seconds *
                                            static_cast<double>(width));
       if (back >= width) continue;
@@ -61,11 +61,11 @@ std::string History::sparkline(const std::string& key, Direction direction, std:
     if (part.count) highest = std::max(highest, part.sum / part.count);
   std::string text;
   const Part* last = nullptr;
-  std::size_t unread = parts.size();  // from here on there is no reading any more
+  std::size_t unread = parts.size();  // past the last reading
   while (unread && !parts[unread - 1].count) --unread;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].count) last = &parts[i];
-    // A reading came a little late, or they are rare: what was, still is.
+    // No reading in this part: repeat the one before.
     if (!last || i >= unread) {
       text += " ";
       continue;

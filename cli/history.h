@@ -17,9 +17,9 @@ class History {
   static constexpr double seconds = 60;
 
   void add(const Rates& rates);
-  // One character for each of `width` equal parts of the last minute, the latest at the right: its mean in
-  // bits a second, the highest as a full block. A part without a reading is as the one before; at the left a
-  // space. unicode: eighth blocks.
+  // `width` characters, each for an equal part of the last minute, the latest at the right: the mean in bits
+  // per second, scaled so that the highest is a full block. A part without a reading repeats the one before
+  // it, and is blank where there is none. unicode: eighth blocks, else ASCII.
   std::string sparkline(const std::string& key, Direction direction, std::size_t width, bool unicode) const;
   double peak(const std::string& key, Direction direction) const;
 

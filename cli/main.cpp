@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
   } else if (auto done = cli::run(std::get<cli::Invocation>(*parsed)); !done) {
     return cli::report(done.error());
   }
-  // A reader that has gone has read enough; a full disk is an error.
+  // EPIPE: the reader closed the pipe, as `head` does. Anything else, a full disk say, is an error.
   if (std::fflush(stdout) && errno != EPIPE) return cli::report(system_error("writing the output").error());
   return 0;
 }

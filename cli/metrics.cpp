@@ -14,7 +14,7 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-// The families in the order they are first written to.
+// Metric families, in the order in which they are first used.
 class Families {
  public:
   void gauge(const std::string& name, const char* help, Labels labels, double value) {
@@ -39,7 +39,7 @@ class Families {
   std::map<std::string, std::size_t> index_;
 };
 
-// The four of a port, network or uplink: vnet_bpf_port_receive_bytes_total and so on.
+// The four traffic counters of a port, network or uplink: vnet_bpf_port_receive_bytes_total and so on.
 void add_traffic(Families& to, const std::string& what, const Labels& labels, const Counters& counters) {
   const std::string prefix = "vnet_bpf_" + what + "_";
   bool uplink = what == "uplink";
@@ -63,7 +63,7 @@ void add_drop(Families& to, const std::string& what, Labels labels, const std::s
              count);
 }
 
-// Every reason, those that have not happened as 0: an alert needs a series to watch.
+// All reasons, also those at 0: an alert needs an existing series.
 void add_all_drops(Families& to, const std::string& what, const Labels& labels, const Counters& counters) {
   for (unsigned reason = 1; reason < VNET_DROP_MAX; ++reason) {
     auto count = counters.drops.find(reason_word(reason));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the host counts, as Prometheus metrics. Names and labels are a promise: docs/observability.md.
+// The counters as Prometheus metrics. Names and labels are stable: docs/observability.md.
 #pragma once
 
 #include <prometheus/metric_family.h>
@@ -12,7 +12,7 @@
 
 namespace vnet::cli {
 
-// A network beyond its counters.
+// Facts of a network that are not counters.
 struct NetworkFacts {
   NetworkSummary summary;
   bool dnsmasq_running = false;
@@ -26,7 +26,7 @@ struct Snapshot {
 };
 
 std::vector<prometheus::MetricFamily> to_metrics(const Snapshot& snapshot);
-// What is said when the host could not be read: vnet_bpf_up 0 and nothing stale.
+// For when the host could not be read: vnet_bpf_up 0, and no stale values.
 std::vector<prometheus::MetricFamily> no_metrics();
 std::string metrics_text(const std::vector<prometheus::MetricFamily>& families);
 

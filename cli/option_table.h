@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A verb's options and arguments are a table: how each is written, what --help says, where its value goes,
-// and what the shell offers for it. options.cpp parses with it, verbs/completion.cpp and verbs/synopsis.cpp
-// print it.
+// The options and arguments of a verb as a table: how each is written, its help, where its value is stored,
+// and what the shell completes. options.cpp parses with it; verbs/completion.cpp and verbs/synopsis.cpp print
+// it.
 #pragma once
 
 #include <algorithm>
@@ -19,11 +19,11 @@ namespace vnet::cli {
 
 using Words = std::vector<std::string>;
 
-// Where the words of an option go: into a member of a verb's options, which must outlive it.
+// Where the words of an option are stored: a member of a struct of options, which must outlive this.
 struct Target {
   std::function<Result<void>(const Words&)> take;
-  bool repeatable = false;  // all uses count, else the last one
-  // Or a number from 1 to `max`; 0: no limit.
+  bool repeatable = false;  // all uses count; otherwise the last one
+  // Instead of take: a number from 1 to `max` (0: no limit).
   std::uint64_t* number = nullptr;
   std::uint64_t max = 0;
 };
@@ -33,11 +33,11 @@ struct Option {
   // "NET" for an argument. `completion`: words, or one of complete_files and the like.
   Option(const std::string& spelling, std::string help, Target target, std::string completion = {});
   Option required() &&;
-  Option at_least(int words) &&;
-  Option single() &&;                           // repeatable only for check() to refuse it
-  Option only(Words words) &&;                  // no other words are allowed
-  Option instead_of(Words others) &&;           // options that cannot stand beside it
-  Option or_variable(std::string variable) &&;  // of the environment
+  Option at_least(int words) &&;                // of a repeatable argument
+  Option single() &&;                           // takes all words, so that check() can refuse more than one
+  Option only(Words words) &&;                  // refuses other words
+  Option instead_of(Words others) &&;           // refused together with these options
+  Option or_variable(std::string variable) &&;  // an environment variable
 
   bool is_argument() const { return !name.starts_with("-"); }
   bool is_flag() const { return !is_argument() && value.empty(); }
@@ -46,7 +46,7 @@ struct Option {
   Target target;
   std::string completion;
   bool is_required = false, is_single = false, value_may_be_missing = false;
-  int minimum = 1;  // of a repeatable one
+  int minimum = 1;
   Words choices, excludes;
   std::string environment;
 };
@@ -57,7 +57,7 @@ inline constexpr auto complete_links = "$(_vnet_bpf_links)";
 inline constexpr auto complete_files = "-f";  // options of bash's compgen
 inline constexpr auto complete_folders = "-d";
 
-// What every command line may say.
+// The options of every verb.
 struct Common {
   std::string verb;
   std::optional<std::filesystem::path> state_dir;
@@ -117,7 +117,7 @@ Target into(std::vector<T>& to, Parse<T> parse) {
           true};
 }
 
-// Each value once. The word `none` alone takes back what was set before.
+// Stores each value once. The single word `none` stores an empty list.
 template <typename T>
 Target into(std::optional<std::vector<T>>& to, Parse<T> parse) {
   return {[&to, parse](const Words& words) -> Result<void> {

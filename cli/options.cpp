@@ -8,7 +8,7 @@
 namespace vnet::cli {
 namespace {
 
-// An option, and what CLI11 has found of it.
+// An option, and what CLI11 found for it.
 struct Field {
   Option option;
   CLI::Option* parsed = nullptr;
@@ -16,7 +16,7 @@ struct Field {
   std::string word = {};
   Words words = {};
 };
-using Fields = std::deque<Field>;  // CLI11 writes into its elements: they must not move
+using Fields = std::deque<Field>;  // a deque: CLI11 keeps pointers to the elements
 
 CLI::Option* add(CLI::App& app, Field& field) {
   const Option& option = field.option;
@@ -28,7 +28,7 @@ CLI::Option* add(CLI::App& app, Field& field) {
   }
   if (!option.target.repeatable) return app.add_option(option.name, field.word, option.help);
   auto* parsed = app.add_option(option.name, field.words, option.help);
-  return option.is_argument() ? parsed : parsed->allow_extra_args(false);  // one word a use
+  return option.is_argument() ? parsed : parsed->allow_extra_args(false);  // one word per use
 }
 
 Fields add_all(CLI::App& app, std::vector<Option> options) {
@@ -55,7 +55,7 @@ Result<void> take(const std::string& verb, const Field& field) {
   if (option.is_flag()) return field.flag ? option.target.take({}) : Result<void>{};
   Words words = option.target.repeatable ? field.words : Words{field.word};
   bool may_be_empty = option.is_required || option.value_may_be_missing || option.target.repeatable;
-  if (!may_be_empty && words.back().empty()) return {};  // as if it were not given
+  if (!may_be_empty && words.back().empty()) return {};  // the same as not given
   if (!option.choices.empty())
     for (const auto& word : words)
       VNET_TRY(one_of(option.is_argument() ? verb : option.name, word, option.choices));
@@ -111,7 +111,7 @@ class Parser {
 
   void add_verb(const Command& command) {
     auto* app = app_.add_subcommand(command.name, command.help);
-    app->fallthrough();  // the common options may stand behind the verb
+    app->fallthrough();  // allows the common options after the verb
     app->footer("Example:\n  " + command.example);
     if (!command.alias.empty()) app->alias(command.alias);
     if (command.shown == Shown::No) app->group("");
@@ -131,7 +131,7 @@ class Parser {
     return Invocation{verb.command, std::move(common_), std::move(verb.call)};
   }
 
-  // The first word that is no global option, or "".
+  // The first word that is not a common option, or "".
   static std::string first_word(const std::vector<std::string>& arguments) {
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       if (arguments[i] == "--state-dir")

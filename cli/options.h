@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The command line as values: parsed and validated before anything is touched.
+// Parses and validates the command line. Touches nothing.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct Invocation {
   Call call;
 };
 
-// Text for --help and --version: to be printed, exit 0.
+// The text of --help or --version, to be printed before exit 0.
 struct Notice {
   std::string text;
 };

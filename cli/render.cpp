@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Each kind of facts as a verb prints it: text, or with --json one document.
+// Picks between text and JSON.
 #include <nlohmann/json.hpp>
 
 #include "cli/render.h"

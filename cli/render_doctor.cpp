@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What doctor has found, as text and JSON.
+// The findings of doctor as text and JSON.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -15,7 +15,7 @@ const char* severity_word(Severity severity) {
   return severity == Severity::Problem ? "problem" : "note";
 }
 
-// Broken at spaces, so that each line fits into `width`.
+// Breaks the text at spaces into lines of at most `width`.
 std::string wrap(const std::string& text, std::size_t width, const std::string& indent) {
   std::string out, line;
   std::size_t at = 0;
@@ -46,7 +46,7 @@ std::string doctor_text(const std::vector<Finding>& findings) {
     out += fmt::format("{:<8} {}\n", severity_word(finding.severity) + std::string(":"),
                        wrap(printable(finding.what), 88, "         "));
     out += fmt::format("         {}\n", wrap(printable(finding.why), 88, "         "));
-    out += fmt::format("         # {}\n\n", printable(finding.fix));  // in one piece, to be pasted
+    out += fmt::format("         # {}\n\n", printable(finding.fix));  // not wrapped, so that it can be pasted
   }
   return out + fmt::format("{}, {}, {}\n", count(doctor_checks().size(), "check"), count(problems, "problem"),
                            count(findings.size() - problems, "note"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A dropped packet as a line, as JSON, and as the comment of a captured packet.
+// A dropped packet as a line of text, as JSON, and as the comment in a capture.
 #include <fmt/format.h>
 #include <time.h>
 
@@ -37,7 +37,7 @@ std::string line(const Json& json) {
 }  // namespace
 
 std::string drop_text(const Drop& drop) {
-  // Whose it is, then where it was: for a port's own hooks both are the same.
+  // The owner of the packet. At a port's own hooks that is the interface once more.
   std::string who = or_dash(drop.network);
   if (!drop.port.empty()) who += "/" + printable(drop.port);
   std::string text =

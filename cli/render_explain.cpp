@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The way of a packet as text and JSON.
+// The path of a packet (explain) as text and JSON.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -10,7 +10,7 @@
 namespace vnet::cli {
 namespace {
 
-// Of a group frame: who gets it, and why not everybody.
+// For a group frame: who receives it, and why others do not.
 std::string copies(const Explanation& told) {
   std::vector<std::string> whom;
   for (const auto& each : told.reaches)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Sessions, and what they use up, as text and JSON.
+// Sessions, and what they use (--usage), as text and JSON.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>

@@ -51,7 +51,7 @@ Json vlan_json(const PortInfo& port) {
   return json;
 }
 
-// kB/s, as in the domain's XML.
+// In kB/s, as in the domain XML.
 std::string bandwidth_text(const PortInfo& port) {
   std::string text;
   if (!port.bandwidth) return "-";
@@ -67,7 +67,7 @@ Json rate_json(const std::optional<Bandwidth>& rate) {
 
 }  // namespace
 
-// What few guests have is shown when one has it.
+// Columns for properties that few guests have appear only when one has them.
 std::string ports_text(const std::vector<PortInfo>& ports) {
   std::vector<std::string> head{"Interface", "Type", "Source", "Model", "MAC", "IP", "State"};
   bool vlans = std::ranges::any_of(ports, [](const PortInfo& port) { return port.vlan.has_value(); });

@@ -12,8 +12,8 @@
 namespace vnet::cli {
 namespace {
 
-constexpr std::size_t row_columns = 78;  // so that it fits into 80
-constexpr std::size_t shown_drops = 5;   // above the ports; all of them in a port's detail
+constexpr std::size_t row_columns = 78;  // fits into 80 columns
+constexpr std::size_t shown_drops = 5;   // above the ports; the detail of a port shows all
 
 const char* sort_word(SortBy sort) {
   switch (sort) {
@@ -33,7 +33,7 @@ double sort_value(const Rate& rate, SortBy sort) {
   return sort == SortBy::Sent ? rate.tx_bits : rate.drops;
 }
 
-// Pointers, so that a thousand entries are sorted without being copied.
+// Returns pointers, so that sorting a thousand entries copies none.
 template <typename Entry, typename Wanted>
 std::vector<const Entry*> chosen(const std::vector<Entry>& entries, SortBy sort, Wanted wanted) {
   std::vector<const Entry*> all;
@@ -63,7 +63,7 @@ std::string words(const Rate& rate) {
                      short_number(rate.drops));
 }
 
-// Fills a screen row by row; only those that are visible are made.
+// Fills a screen row by row. Only visible rows are formatted.
 class Composer {
  public:
   Composer(const Rates& rates, const History& history, View& view)
@@ -148,13 +148,13 @@ class Composer {
     height_ = view_.rows > screen_.head.size() + 1 ? view_.rows - screen_.head.size() - 1 : 0;
   }
 
-  // The last minute, and its highest reading.
+  // The last minute and its peak.
   std::string spark_line(const std::string& key, Direction direction, const char* label) const {
     return fmt::format("{}{}  peak {}", label, history_.sparkline(key, direction, 60, view_.unicode),
                        short_number(history_.peak(key, direction)));
   }
 
-  // Where the rows are is known beforehand: the scroll position is put right before the first one is made.
+  // The number of rows is known beforehand, so the scroll position is corrected before any is formatted.
   void place(std::size_t networks, std::size_t uplinks, std::size_t ports) {
     std::size_t rows = 0;
     auto section = [&](std::size_t entries) {
@@ -166,7 +166,7 @@ class Composer {
     section(ports);
     auto selected = std::ranges::find(screen_.ports, view_.selected);
     if (selected == screen_.ports.end()) view_.selected.clear();
-    // What a small terminal has scrolled away to keep the selected one visible comes back in a larger one.
+    // When the terminal grows, take back what was scrolled to keep the selected port visible.
     if (view_.follow && height_ > view_.height)
       view_.scroll -= std::min(view_.scroll, height_ - view_.height);
     view_.height = height_;
@@ -193,7 +193,7 @@ class Composer {
     });
   }
 
-  // Where the terminal is wide enough, behind each row.
+  // The width of the sparkline behind each row; 0 on a narrow terminal.
   std::size_t spark_columns() const {
     return view_.columns > row_columns + 14 ? std::min<std::size_t>(view_.columns - row_columns - 3, 60) : 0;
   }
@@ -249,7 +249,7 @@ class Composer {
   View& view_;
   Screen screen_;
   std::size_t height_ = 0;  // of the body
-  std::size_t at_ = 0;      // the next row of the body, visible or not
+  std::size_t at_ = 0;      // index of the next row of the body, visible or not
 };
 
 }  // namespace
@@ -273,7 +273,7 @@ Screen compose(const Rates& rates, const History& history, View& view) {
   if (view.detail) {
     auto port = std::ranges::find(rates.ports, view.selected, &PortRate::name);
     if (port != rates.ports.end()) return Composer(rates, history, view).detail(*port);
-    view.detail = false;  // detached meanwhile
+    view.detail = false;  // the port has been detached
   }
   return Composer(rates, history, view).overview();
 }

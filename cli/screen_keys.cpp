@@ -20,7 +20,7 @@ SortBy next_sort(SortBy sort) {
   }
 }
 
-// Up is negative. Without a port to select, or past the last one, the body scrolls.
+// Moves the selection (up: negative). Past the first or last port the body scrolls instead.
 void move(const Screen& screen, View& view, long by) {
   auto count = static_cast<long>(screen.ports.size());
   auto found = std::ranges::find(screen.ports, view.selected);
@@ -40,7 +40,7 @@ void type(Key key, char character, View& view) {
     view.filter.clear();
   }
   if (key == Key::Backspace) {
-    // A whole character, not the last byte of it.
+    // Remove a whole UTF-8 character.
     while (!view.filter.empty() && (static_cast<unsigned char>(view.filter.back()) & 0xc0) == 0x80)
       view.filter.pop_back();
     if (!view.filter.empty()) view.filter.pop_back();
@@ -98,7 +98,7 @@ bool handle_key(Key key, char character, const Screen& screen, View& view) {
     case Key::Home:
     case Key::End:
       view.follow = false;
-      view.scroll = key == Key::Home ? 0 : screen.ports.size() + 1000;  // compose() knows the end
+      view.scroll = key == Key::Home ? 0 : screen.ports.size() + 1000;  // compose() limits it
       break;
     case Key::Enter:
       view.detail = !view.selected.empty();

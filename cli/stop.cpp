@@ -13,7 +13,7 @@ namespace {
 volatile std::sig_atomic_t stop = 0;
 
 bool reader_goes_within(std::chrono::milliseconds time) {
-  pollfd out{STDOUT_FILENO, 0, 0};  // only errors and hang-ups are reported then
+  pollfd out{STDOUT_FILENO, 0, 0};  // no events: only errors and hang-ups are reported
   return poll(&out, 1, static_cast<int>(time.count())) > 0 && (out.revents & (POLLERR | POLLHUP));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// When a verb that goes on shall end: at a signal, or when its output is read no more.
+// When a verb that runs on has to end: at a signal, or when nothing reads its output.
 #pragma once
 
 #include <chrono>
@@ -10,8 +10,8 @@ namespace vnet::cli {
 bool stopping();
 void stop_on_signals();
 
-bool reader_has_gone();  // the one of stdout
-// False: the reader has gone, or we were told to stop.
+bool reader_has_gone();  // the reader of stdout
+// False: the reader has gone, or a signal came.
 bool wait_for_reader(std::chrono::duration<double> time);
 
 }  // namespace vnet::cli

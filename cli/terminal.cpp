@@ -47,7 +47,7 @@ std::optional<KeyPress> translate(int key) {
     case 8:
       return KeyPress{Key::Backspace};
     default:
-      if (key < ' ' || key > 255) return std::nullopt;  // KEY_RESIZE among them: drawn anew anyway
+      if (key < ' ' || key > 255) return std::nullopt;  // includes KEY_RESIZE: the screen is redrawn anyway
       return KeyPress{Key::Character, static_cast<char>(key)};
   }
 }
@@ -68,7 +68,7 @@ Terminal::Terminal() {
   keypad(stdscr, TRUE);
   set_escdelay(25);
   curs_set(0);
-  stop_on_signals();  // after ncurses, which sets its own
+  stop_on_signals();  // after newterm(), which sets its own handlers
 }
 
 Terminal::~Terminal() {

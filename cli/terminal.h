@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The terminal of a live screen: ncurses, kept in one place.
+// The terminal of a live screen. Only terminal.cpp knows ncurses.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@ struct KeyPress {
   char character = 0;
 };
 
-// Given back as it was on every way out of the scope.
+// The destructor restores the terminal.
 class Terminal {
  public:
   Terminal();
@@ -22,13 +22,13 @@ class Terminal {
   Terminal(const Terminal&) = delete;
   Terminal& operator=(const Terminal&) = delete;
 
-  static bool available();  // both ends are one
+  static bool available();  // stdin and stdout are terminals
   explicit operator bool() const { return screen_; }
   bool unicode() const { return unicode_; }
 
   void size(View& view) const;
   void draw(const Screen& screen);
-  // nullopt: none within that time, or only a new size. Sets `gone` when the terminal has gone.
+  // nullopt: no key within that time, or the size changed. Sets `gone` when the terminal has been closed.
   std::optional<KeyPress> wait_key(std::chrono::milliseconds limit, bool& gone);
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Words and columns for a terminal.
+// Text output: escaping, numbers, tables.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ void print(const std::string& text);  // on standard output
 std::string printable(std::string_view text);
 std::string or_dash(std::string_view text);  // printable, "-" when empty
 std::string error_line(const Error& error);  // "vnet-bpf: error: FILE:LINE: message"
-// What a reader of drops says where the kernel does not let it see the stack's.
+// For verbs that read drops, where the kernel hides those of its own stack.
 std::string blind_note(const Error& why);
 std::string short_number(double number);      // 7, 12.3k, 4.5M: at most six characters
 std::string duration(std::uint64_t seconds);  // 42s, 3m07s, 2h05m, 3d04h
@@ -33,7 +33,7 @@ class Table {
 
  private:
   std::vector<std::vector<std::string>> rows_;
-  std::vector<bool> right_;  // numbers; missing: left
+  std::vector<bool> right_;  // right-aligned columns; missing: left
 };
 
 }  // namespace vnet::cli

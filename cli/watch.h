@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// --watch of stats and flows: read anew every so often, and shown on a terminal as a live screen, else as
-// lines.
+// --watch of stats and flows: facts read at an interval, shown on a terminal as a live screen, else as lines.
 #pragma once
 
 #include <optional>
@@ -21,10 +20,10 @@ class Watched {
   virtual std::string lines(double seconds) = 0;
 };
 
-// Until a signal, a key or the reader ends it. `watched` has been read once.
+// Returns at a signal, at q, or when the reader goes. The caller has read() once.
 Result<void> watch(Watched& watched, double seconds);
 
-// A pause keeps on the screen what was there, while the readings go on.
+// While paused, the screen keeps the facts of that moment. Reading goes on.
 template <typename Facts>
 class Pausable {
  public:

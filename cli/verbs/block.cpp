@@ -16,7 +16,7 @@ Result<Prefix> parse_prefix(const std::string& word) {
   return *prefix;
 }
 
-// One a line; blank lines and what follows a # mean nothing.
+// One prefix per line or word; # begins a comment.
 Result<void> add_prefixes(const Input& input, std::vector<Prefix>& to) {
   std::istringstream lines(input.text);
   int number = 0;

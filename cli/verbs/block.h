@@ -13,7 +13,7 @@ namespace vnet::cli::verbs {
 struct BlockOptions {
   std::string action;  // add, remove or list
   std::vector<Prefix> prefixes;
-  std::optional<std::string> file;  // more of them
+  std::optional<std::string> file;  // has more prefixes
 
   std::vector<Option> list();
   Result<void> check(const Common& common) const;

@@ -14,7 +14,7 @@ std::string names_of(const std::vector<Option>& options) {
   return names;
 }
 
-// One line for each word list: which options take a word of it.
+// The lines of `case "$previous"`: one for each set of words, with the options that take one.
 class ValueCases {
  public:
   void add(const std::vector<Option>& options) {

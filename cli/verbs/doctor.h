@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// doctor.
+// doctor: says what on this host is missing or in the way.
 #pragma once
 
 #include "cli/action.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// explain.
+// explain: says what would happen to a packet.
 #pragma once
 
 #include <vector>

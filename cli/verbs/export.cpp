@@ -17,7 +17,7 @@
 namespace vnet::cli::verbs {
 namespace {
 
-// Anew each time: networks, and the maps themselves, come and go while we serve.
+// Opens the host each time: networks and their maps come and go while we serve.
 Result<Snapshot> take_snapshot(const Common& common) {
   VNET_ASSIGN(auto host, open_host(common));
   Snapshot snapshot;
@@ -52,7 +52,7 @@ class Collector : public prometheus::Collectable {
   Common common_;
 };
 
-// ADDR:PORT or [ADDR]:PORT, as the HTTP server wants it.
+// Checks ADDR:PORT or [ADDR]:PORT, which the HTTP server takes as it is.
 Result<std::string> listen_address(const std::string& text) {
   auto colon = text.rfind(':');
   std::string host = text.substr(0, colon == std::string::npos ? 0 : colon);
@@ -67,21 +67,21 @@ Result<std::string> listen_address(const std::string& text) {
   return text;
 }
 
-// Until SIGTERM or SIGINT. The signals are blocked before the server's threads are made, so that they
-// come here and nowhere else.
+// Serves until SIGTERM or SIGINT. These are blocked before the server starts its threads, so that only
+// sigwait() gets them.
 Result<void> serve(const Common& common, const std::string& listen) {
   VNET_ASSIGN(auto address, listen_address(listen));
   sigset_t ends;
   sigemptyset(&ends);
   for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ends, signal);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);  // a scraper that has gone
+  std::signal(SIGPIPE, SIG_IGN);  // a scraper that closed the connection
   auto collector = std::make_shared<Collector>(common);
   std::unique_ptr<prometheus::Exposer> server;
   try {
     server = std::make_unique<prometheus::Exposer>(address, 2);
     server->RegisterCollectable(collector);
-  } catch (const std::exception&) {  // the library's only way to say it, and it does not say why
+  } catch (const std::exception&) {  // the library throws when it cannot listen, and does not say why
     return failed("cannot listen on " + address +
                   ": not an address of this host, or the port is taken (ss -ltnp)");
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// export: the counters in the Prometheus text format, once to stdout or a file, or served.
+// export: prints the counters in the Prometheus text format, writes them to a file, or serves them.
 #pragma once
 
 #include <optional>

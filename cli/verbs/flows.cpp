@@ -10,7 +10,7 @@
 namespace vnet::cli::verbs {
 namespace {
 
-// nullopt: not only digits, or too large.
+// nullopt: not a number, or too large.
 std::optional<unsigned> parse_number(const std::string& word) {
   unsigned number = 0;
   auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);

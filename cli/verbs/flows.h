@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// flows.
+// flows: lists sessions, or what they use (--usage).
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// flows --watch: the fastest sessions, again and again.
+// flows --watch: the fastest sessions.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,9 +22,9 @@ std::string title(const Flows& flows, double seconds, bool paused) {
                      seconds, flows.size(), paused ? "  PAUSED" : "");
 }
 
-// Only the rows that fit are made: there may be a million sessions.
+// Formats only the rows that fit: there may be a million sessions.
 Screen compose_flows(const Flows& flows, View& view) {
-  constexpr std::size_t other_rows = 5;  // the title, a blank line, two of the table, the foot
+  constexpr std::size_t other_rows = 5;  // title, blank line, two lines of table header, foot
   Screen screen;
   std::size_t height = view.rows > other_rows ? view.rows - other_rows : 0;
   view.scroll = std::min(view.scroll, flows.size() > height ? flows.size() - height : 0);

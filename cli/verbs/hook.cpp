@@ -43,7 +43,7 @@ void warn_of_what_is_not_held(Host& host, const std::vector<Card>& cards) {
   }
 }
 
-// Those on a bridge of ours.
+// The interfaces that are in the bridge of a network of ours.
 Result<std::vector<Card>> ours(Host& host, const std::vector<GuestInterface>& cards) {
   std::vector<Card> found;
   for (const auto& card : cards) {
@@ -59,7 +59,7 @@ Result<void> logged(const std::string& name, Result<void> done) {
   return {};
 }
 
-// Tries all; the error is that of one with a filter, the others are only logged.
+// Tries all. Returns the error of an interface with a filter; other errors are only logged.
 Result<void> plug_in(Host& host, const std::string& name, const std::vector<Card>& cards) {
   VNET_ASSIGN(auto lock, host.lock("hook"));
   Result<void> filtered;
@@ -105,7 +105,7 @@ Result<void> hook(Host& host, const Common&, const HookOptions& options) {
   if (!concerned) return logged(name, std::unexpected(std::move(concerned).error()));
   if (concerned->empty()) return {};
   auto done = plug_in(host, name, *concerned);
-  // Without what it was to be kept from it does not start; one that runs already goes on.
+  // A guest does not start without its filters. One that is running goes on.
   bool filtered = std::ranges::any_of(*concerned, [](const Card& one) { return !one.card.filter.empty(); });
   if (!starts || !filtered) return logged(name, std::move(done));
   if (!done) return std::unexpected(std::move(done).error().within("guest " + name));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// hook libvirt NAME OPERATION ...: called by packaging/libvirt/hooks/qemu with the domain's XML on standard
-// input. It may not call libvirt, writes nothing to standard output (which would be taken for XML), and lets
-// every guest start but one whose <filterref> cannot be kept.
+// hook libvirt NAME OPERATION ...: called by packaging/libvirt/hooks/qemu with the domain XML on standard
+// input. It must not call libvirt, nor write to standard output, which libvirt would take for XML. It fails
+// only for a guest that starts with a <filterref> that cannot be applied.
 #pragma once
 
 #include <string>

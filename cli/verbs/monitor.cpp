@@ -47,7 +47,7 @@ class Output {
                          .comment = drop_comment(drop)});
   }
 
-  // At once, so that whoever reads sees them as they happen; what could not be shown is said once a second.
+  // Flushes, so that packets show as they happen. Once a second it says how many were not shown.
   Result<void> flush(std::uint64_t not_shown) {
     if (!quiet_ && not_shown > told_ && Clock::now() >= next_) {
       print(not_shown_line(not_shown - told_, options_->rate, json_));
@@ -70,7 +70,7 @@ class Output {
 
   const MonitorOptions* options_;
   bool json_;
-  bool quiet_;  // the capture goes to standard output
+  bool quiet_;  // no lines: the capture goes to standard output
   std::optional<PcapngWriter> pcap_;
   std::uint64_t shown_ = 0, told_ = 0;
   Clock::time_point next_ = Clock::now();

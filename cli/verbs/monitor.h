@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// monitor.
+// monitor: prints dropped packets as they happen.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@ namespace vnet::cli::verbs {
 
 struct MonitorOptions {
   DropFilter filter;
-  std::uint64_t rate = 1000;        // shown a second
+  std::uint64_t rate = 1000;        // lines per second
   std::optional<std::string> pcap;  // "-": standard output
-  std::uint64_t count = 0;          // end after so many; 0: never
+  std::uint64_t count = 0;          // ends after so many packets; 0: never
 
   std::vector<Option> list();
 };

@@ -22,7 +22,7 @@ Result<Plan> define(Host& host, const DefineOptions& options);
 
 struct UpOptions {
   std::optional<std::string> file;
-  std::optional<Input> xml;  // without: the built-in network
+  std::optional<Input> xml;  // nullopt: the built-in network
 
   std::vector<Option> list();
   Result<void> load();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What attach and set can say of a port: one table for both.
+// The options that attach and set share.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace vnet::cli::verbs {
 
-// What is not given stays nullopt.
+// Options that are not given leave nullopt.
 std::vector<Option> port_options(PortRequest& to);
 
 Result<std::string> parse_interface(const std::string& word);

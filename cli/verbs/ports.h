@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// attach, detach, set, ports.
+// attach, detach, set; ports.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@ namespace vnet::cli::verbs {
 
 struct AttachOptions {
   std::vector<std::string> interfaces;
-  std::optional<std::string> all_members;  // or every guest's interface in this network's bridge
+  std::optional<std::string> all_members;  // instead: all interfaces of guests in the bridge of this network
   PortRequest port;                        // for each of them
 
   std::vector<Option> list();

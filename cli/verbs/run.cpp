@@ -25,14 +25,14 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A guest that starts makes a dozen events; they are one reason to look. But a guest waits for its network.
+// A starting guest causes a dozen events: wait until they end, but not long, since it waits for its network.
 constexpr milliseconds quiet{30}, longest_delay{200};
 constexpr seconds first_retry{1}, last_retry{60};
 constexpr int most_rounds = 8;
-// No event tells that somebody has taken a program away.
+// No event reports that a program was detached, so this is polled.
 constexpr milliseconds guard_interval{500};
 
-// Says each problem once, and again only when it has become another one.
+// Reports each problem once, and again when its text changes.
 class Problems {
  public:
   void tell(const std::string& about, const Error& error) {
@@ -71,7 +71,7 @@ class Runner {
     Runner runner(host);
     runner.signals_ = Fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!runner.signals_) return system_error("waiting for signals");
-    VNET_ASSIGN(runner.events_, NetworkEvents::open());  // before the first look, so that nothing is missed
+    VNET_ASSIGN(runner.events_, NetworkEvents::open());  // before look(), so that no change is missed
     std::uint64_t interval = 0;
     if (sd_watchdog_enabled(0, &interval) > 0) runner.watchdog_ = std::chrono::microseconds(interval / 2);
     VNET_ASSIGN(runner.wanted_, host.autostart_networks());
@@ -92,7 +92,7 @@ class Runner {
  private:
   explicit Runner(Host& host) : host_(&host) {}
 
-  // Plans, carries out, and plans again until there is nothing left to do.
+  // Plans and runs, until a plan is empty.
   void look() {
     look_at_.reset();
     first_event_.reset();
@@ -130,7 +130,7 @@ class Runner {
     return changed;
   }
 
-  // Other processes' ends wake us up by their descriptors.
+  // A pidfd becomes readable when its process ends.
   void watch_services() {
     services_.clear();
     auto pids = host_->service_pids();
@@ -148,7 +148,7 @@ class Runner {
     if (watchdog_) sd_notify(0, "WATCHDOG=1");
     if (items[0].revents) take_signals();
     bool ended = std::ranges::any_of(items.begin() + 2, items.end(), &pollfd::revents);
-    if (ended) services_.clear();  // once is enough
+    if (ended) services_.clear();  // report each end once
     if ((items[1].revents && events_->drain()) || ended) look_soon();
     if (Clock::now() >= check_guards_at_) check_guards();
     return {};
@@ -195,7 +195,7 @@ class Runner {
   std::vector<Fd> services_;
   std::set<std::string> wanted_;
   Problems problems_;
-  std::optional<std::chrono::microseconds> watchdog_;  // how often systemd wants to hear from us
+  std::optional<std::chrono::microseconds> watchdog_;  // how often to notify systemd
   std::optional<Clock::time_point> look_at_, first_event_;
   Clock::time_point check_guards_at_ = Clock::now() + guard_interval;
   seconds retry_ = first_retry;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// run: makes the commands' plans once more whenever the network has changed, until a signal ends it. What is
-// attached stays attached then.
+// run: plans and runs what the commands would, whenever the network changes, until a signal. It then leaves
+// everything attached.
 #pragma once
 
 #include "cli/action.h"

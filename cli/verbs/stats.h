@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// stats.
+// stats: shows counters.
 #pragma once
 
 #include <optional>

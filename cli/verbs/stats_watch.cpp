@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// stats --watch: rates instead of counters.
+// stats --watch: shows rates.
 #include <chrono>
 #include <cstdio>
 
@@ -17,7 +17,7 @@ class WatchedStats : public Watched {
  public:
   WatchedStats(const Common& common, const StatsOptions& options) : common_(common), options_(options) {}
 
-  // The host is opened anew each time: networks, and the maps themselves, come and go meanwhile.
+  // Opens the host each time: networks and their maps come and go.
   Result<void> read() override {
     VNET_ASSIGN(auto host, open_host(common_));
     host.count_losses(losses_);

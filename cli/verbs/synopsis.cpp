@@ -22,7 +22,7 @@ bool exclude_each_other(const Option& one, const Option& other) {
   return names(one, other) || names(other, one);
 }
 
-// One line for an option, or for several in a row of which one can be given.
+// One line per option, or per run of options that exclude each other.
 std::string lines_of(const std::vector<Option>& options) {
   std::string lines;
   for (auto option = options.begin(); option != options.end(); ++option) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// synopsis (hidden): the table of commands as the SYNOPSIS of docs/vnet-bpf.8, which a test compares with it.
+// synopsis (hidden): prints the table of commands as the SYNOPSIS of docs/vnet-bpf.8. A test compares the
+// two.
 #pragma once
 
 #include <string>
