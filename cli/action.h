@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "cli/option_table.h"
-#include "loader/error.h"
-#include "loader/host.h"
+#include "loader/base/error.h"
+#include "loader/engine/host.h"
 
 namespace vnet::cli {
 

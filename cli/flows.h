@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "loader/host.h"
+#include "loader/engine/host.h"
 
 namespace vnet::cli {
 

@@ -4,7 +4,7 @@
 #include <iostream>
 #include <iterator>
 
-#include "loader/kernel/files.h"
+#include "loader/base/files.h"
 
 namespace vnet::cli {
 

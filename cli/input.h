@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
 
 namespace vnet::cli {
 

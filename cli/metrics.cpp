@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/metrics.h"
+#include "loader/model/drop_reason.h"
 
 #include <prometheus/text_serializer.h>
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
 
 namespace vnet::cli {
 

@@ -39,7 +39,7 @@
 
 #include "cli/flows.h"
 #include "cli/text.h"
-#include "loader/host.h"
+#include "loader/engine/host.h"
 
 namespace vnet {
 struct Finding;  // loader/doctor/doctor.h

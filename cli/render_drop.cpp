@@ -7,7 +7,7 @@
 
 #include "cli/render.h"
 #include "cli/text.h"
-#include "maps/maps.h"
+#include "loader/model/drop_reason.h"
 
 namespace vnet::cli {
 namespace {

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "cli/text.h"
-#include "maps/maps.h"
+#include "loader/model/drop_reason.h"
 
 namespace vnet::cli {
 namespace {

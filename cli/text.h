@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
 
 namespace vnet::cli {
 

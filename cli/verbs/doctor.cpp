@@ -9,8 +9,7 @@
 namespace vnet::cli::verbs {
 
 Result<void> doctor(Host& host, const Common& common, const NoOptions&) {
-  VNET_ASSIGN(auto facts, host.doctor_facts());
-  auto findings = examine(facts);
+  VNET_ASSIGN(auto findings, host.doctor());
   print(render(findings, common.json));
   auto problems = std::ranges::count(findings, Severity::Problem, &Finding::severity);
   if (problems)

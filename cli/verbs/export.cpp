@@ -12,7 +12,7 @@
 
 #include "cli/metrics.h"
 #include "cli/text.h"
-#include "loader/kernel/files.h"
+#include "loader/base/files.h"
 
 namespace vnet::cli::verbs {
 namespace {

@@ -7,7 +7,6 @@
 
 #include "cli/input.h"
 #include "cli/text.h"
-#include "loader/config/domain_xml.h"
 
 namespace vnet::cli::verbs {
 namespace {
@@ -99,7 +98,7 @@ Result<void> hook(Host& host, const Common&, const HookOptions& options) {
   if (operation == "release") return logged(name, release(host));
   bool starts = operation == "start";
   if (!starts && operation != "reconnect" && operation != "attach") return {};
-  auto cards = parse_domain_interfaces(read_stdin(), "its XML");
+  auto cards = guest_interfaces(read_stdin());
   if (!cards) return logged(name, std::unexpected(std::move(cards).error()));
   auto concerned = ours(host, *cards);
   if (!concerned) return logged(name, std::unexpected(std::move(concerned).error()));

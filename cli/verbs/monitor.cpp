@@ -8,8 +8,8 @@
 #include "cli/render.h"
 #include "cli/stop.h"
 #include "cli/text.h"
+#include "loader/model/drop_reason.h"
 #include "loader/observe/pcapng.h"
-#include "maps/maps.h"
 
 namespace vnet::cli::verbs {
 namespace {

@@ -3,7 +3,6 @@
 
 #include "cli/render.h"
 #include "cli/text.h"
-#include "loader/config/network_xml.h"
 
 namespace vnet::cli::verbs {
 namespace {
@@ -96,7 +95,7 @@ Result<void> ShowOptions::check(const Common& common) const {
 Result<void> show(Host& host, const Common& common, const ShowOptions& options) {
   auto details = host.show(options.network);
   if (!details || !options.xml) return print_facts(details, common.json);
-  print(format_network(details->network));
+  print(network_xml(details->network));
   return {};
 }
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "loader/kernel/netlink.h"
+#include "loader/model/link.h"
 #include "loader/model/port_rules.h"
 
 namespace vnet::cli::verbs {

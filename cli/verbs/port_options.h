@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/option_table.h"
-#include "loader/host.h"
+#include "loader/engine/host.h"
 
 namespace vnet::cli::verbs {
 

@@ -15,8 +15,8 @@
 #include <set>
 
 #include "cli/text.h"
-#include "loader/kernel/events.h"
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
+#include "loader/netlink/events.h"
 
 namespace vnet::cli::verbs {
 namespace {

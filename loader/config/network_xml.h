@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
 #include "loader/model/network.h"
 
 namespace vnet {

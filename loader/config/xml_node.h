@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
 #include "loader/model/address.h"
 
 namespace vnet {

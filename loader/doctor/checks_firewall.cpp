@@ -7,7 +7,7 @@
 #include <map>
 #include <vector>
 
-#include "loader/doctor/doctor.h"
+#include "loader/doctor/checks.h"
 
 namespace vnet {
 namespace {

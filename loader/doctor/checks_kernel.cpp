@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
-#include "loader/doctor/doctor.h"
+#include "loader/doctor/checks.h"
 
 namespace vnet {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "loader/doctor/doctor.h"
-#include "loader/kernel/xdp_features.h"
+#include "loader/doctor/checks.h"
+#include "loader/netlink/xdp_features.h"
 #include "loader/plan/uplink_xdp.h"
 
 namespace vnet {

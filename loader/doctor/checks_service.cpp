@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "loader/doctor/doctor.h"
-#include "loader/kernel/inotify.h"
+#include "loader/doctor/checks.h"
+#include "loader/os/inotify.h"
 
 namespace vnet {
 namespace {

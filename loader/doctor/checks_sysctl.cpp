@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "loader/doctor/doctor.h"
+#include "loader/doctor/checks.h"
 
 namespace vnet {
 

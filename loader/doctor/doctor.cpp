@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "loader/doctor/doctor.h"
+#include "loader/doctor/checks.h"
 
 #include <algorithm>
 

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
 #include "loader/firewall/ruleset.h"
-#include "loader/kernel/netlink.h"
 #include "loader/model/network.h"
+#include "loader/netlink/netlink.h"
 
 namespace vnet {
 

@@ -6,12 +6,12 @@
 #include <set>
 #include <sstream>
 
+#include "loader/base/files.h"
 #include "loader/config/network_xml.h"
 #include "loader/doctor/facts.h"
-#include "loader/kernel/files.h"
-#include "loader/kernel/inotify.h"
-#include "loader/kernel/process.h"
-#include "loader/kernel/sysctl.h"
+#include "loader/os/inotify.h"
+#include "loader/os/process.h"
+#include "loader/os/sysctl.h"
 #include "loader/plan/context.h"
 #include "loader/plan/guards.h"
 #include "loader/plan/port_addresses.h"

@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <iterator>
 
+#include "loader/base/fd.h"
 #include "loader/doctor/facts.h"
-#include "loader/kernel/fd.h"
 
 namespace vnet {
 namespace {

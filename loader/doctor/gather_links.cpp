@@ -10,10 +10,10 @@
 #include <cstring>
 #include <memory>
 
+#include "loader/base/fd.h"
 #include "loader/doctor/facts.h"
-#include "loader/kernel/fd.h"
-#include "loader/kernel/netlink_message.h"
-#include "loader/kernel/xdp_features.h"
+#include "loader/netlink/netlink_message.h"
+#include "loader/netlink/xdp_features.h"
 
 namespace vnet {
 namespace {

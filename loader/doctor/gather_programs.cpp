@@ -14,9 +14,9 @@
 #include <cstring>
 #include <memory>
 
+#include "loader/base/fd.h"
+#include "loader/bpf/attach.h"
 #include "loader/doctor/facts.h"
-#include "loader/kernel/attach.h"
-#include "loader/kernel/fd.h"
 
 namespace vnet {
 namespace {

@@ -10,8 +10,8 @@
 #include <filesystem>
 #include <sstream>
 
+#include "loader/base/files.h"
 #include "loader/doctor/facts.h"
-#include "loader/kernel/files.h"
 
 namespace vnet {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "loader/plan/records.h"
+#include "loader/state/records.h"
 
 namespace vnet {
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 
 namespace vnet {
 namespace {

@@ -7,7 +7,7 @@
 #include <functional>
 #include <span>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
 
 namespace vnet {
 

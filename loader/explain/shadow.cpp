@@ -11,6 +11,8 @@
 #include <string_view>
 
 #include "direct.skel.h"
+#include "loader/bpf/map_address.h"
+#include "loader/bpf/shared_maps.h"
 #include "loader/explain/copy_map.h"
 #include "loader/observe/sessions.h"
 #include "network.skel.h"

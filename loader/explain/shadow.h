@@ -14,9 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include "loader/kernel/datapath.h"
-#include "loader/kernel/program_run.h"
-#include "maps/maps.h"
+#include "loader/bpf/datapath.h"
+#include "loader/bpf/program_run.h"
+#include "loader/bpf/shared_maps.h"
 
 struct bpf_object;
 

@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "loader/bpf/map_address.h"
 #include "loader/explain/cause.h"
+#include "loader/model/drop_reason.h"
 
 namespace vnet {
 namespace {

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 
+#include "loader/base/files.h"
+#include "loader/bpf/map_address.h"
 #include "loader/explain/walk.h"
-#include "loader/kernel/files.h"
 #include "loader/services/leases.h"
 
 namespace vnet {

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 
+#include "loader/bpf/map_address.h"
 #include "loader/explain/cause.h"
 #include "loader/explain/walk.h"
+#include "loader/model/drop_reason.h"
 
 namespace vnet {
 namespace {

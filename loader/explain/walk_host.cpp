@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "loader/explain/walk.h"
-#include "loader/kernel/sysctl.h"
+#include "loader/os/sysctl.h"
 
 namespace vnet {
 

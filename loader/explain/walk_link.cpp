@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "loader/explain/walk.h"
+#include "loader/model/drop_reason.h"
 
 namespace vnet {
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "loader/explain/walk.h"
+#include "loader/model/drop_reason.h"
 #include "loader/plan/fence_rules.h"
 #include "maps/reasons.h"
 

@@ -5,6 +5,7 @@
 
 #include "loader/explain/cause.h"
 #include "loader/explain/walk.h"
+#include "loader/model/drop_reason.h"
 
 namespace vnet {
 namespace {

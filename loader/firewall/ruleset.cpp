@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "loader/firewall/rule_text.h"
-#include "loader/kernel/nftables.h"
+#include "loader/netlink/nftables.h"
 
 namespace vnet {
 namespace {
@@ -181,7 +181,7 @@ Ruleset::Verdict Ruleset::walk(const Chain& chain, Trace& trace, int depth) cons
   return Verdict::Continue;
 }
 
-// Our own, which is told of apart (loader/kernel/fence.h).
+// Our own, which is told of apart (loader/bpf/fence.h).
 bool Ruleset::is_fence(const Chain& chain) {
   return chain.family == "inet" && chain.table == "vnet_bpf";
 }

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
 #include "loader/firewall/match.h"
 #include "loader/model/address.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
 #include "loader/model/address.h"
 
 namespace vnet {

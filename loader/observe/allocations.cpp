@@ -3,6 +3,8 @@
 
 #include <numeric>
 
+#include "loader/bpf/shared_maps.h"
+
 namespace vnet {
 
 std::uint64_t Allocations::bindings() const {

@@ -5,9 +5,11 @@
 #include <array>
 #include <cstdint>
 
-#include "maps/maps.h"
+#include "maps/abi.h"
 
 namespace vnet {
+
+struct SharedMaps;
 
 struct Allocations {
   // [n]: bindings that took n tries more than the guest's own port; [0]: that port was kept.

@@ -6,7 +6,8 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 
-#include "loader/kernel/kernel_reasons.h"
+#include "loader/bpf/shared_maps.h"
+#include "loader/observe/kernel_reasons.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71

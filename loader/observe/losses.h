@@ -5,9 +5,9 @@
 
 #include <optional>
 
-#include "loader/error.h"
-#include "loader/kernel/datapath.h"
-#include "loader/kernel/fd.h"
+#include "loader/base/error.h"
+#include "loader/base/fd.h"
+#include "loader/bpf/datapath.h"
 
 namespace vnet {
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/observe/monitor.h"
+#include "loader/bpf/shared_maps.h"
 
 #include <fmt/format.h>
 #include <sys/mman.h>

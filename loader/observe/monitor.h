@@ -10,9 +10,9 @@
 #include <functional>
 #include <memory>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
+#include "loader/bpf/shared_maps.h"
 #include "maps/lost_abi.h"
-#include "maps/maps.h"
 
 namespace vnet {
 

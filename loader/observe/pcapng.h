@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
 
 namespace vnet {
 

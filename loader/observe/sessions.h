@@ -7,9 +7,10 @@
 #include <vector>
 
 #include "loader/model/address.h"
-#include "maps/maps.h"
 
 namespace vnet {
+
+struct SharedMaps;
 
 struct Endpoint {
   Address address;
@@ -36,7 +37,5 @@ std::string protocol_word(std::uint8_t protocol);
 std::vector<SessionInfo> read_sessions(const SharedMaps& maps);
 // Replaces the rates by those since `before`; a session that is new since then keeps its own.
 void session_rates(const std::vector<SessionInfo>& before, std::vector<SessionInfo>& now, double seconds);
-Address to_address(const vnet_addr& address);
-vnet_addr from_address(const Address& address);
 
 }  // namespace vnet

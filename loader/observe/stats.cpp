@@ -3,6 +3,9 @@
 
 #include <numeric>
 
+#include "loader/bpf/shared_maps.h"
+#include "loader/model/drop_reason.h"
+
 namespace vnet {
 namespace {
 

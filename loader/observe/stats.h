@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "maps/maps.h"
-
 namespace vnet {
+
+struct SharedMaps;
 
 struct Counters {
   std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0;

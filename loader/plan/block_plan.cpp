@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "loader/kernel/block_list.h"
+#include "loader/bpf/block_list.h"
 #include "loader/plan/context.h"
 
 namespace vnet {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-#include "loader/kernel/bridge_filters.h"
+#include "loader/netlink/bridge_filters.h"
 #include "loader/plan/guards.h"
 #include "loader/plan/modes.h"
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "loader/bpf/shared_maps.h"
 #include "loader/config/network_xml.h"
 
 namespace vnet {

@@ -8,12 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "loader/host.h"
-#include "loader/kernel/datapath.h"
-#include "loader/kernel/netlink.h"
-#include "loader/kernel/state_dir.h"
-#include "loader/plan/records.h"
+#include "loader/bpf/datapath.h"
+#include "loader/model/port_request.h"
+#include "loader/netlink/netlink.h"
+#include "loader/plan/plan.h"
 #include "loader/services/dnsmasq.h"
+#include "loader/state/records.h"
+#include "loader/state/state_dir.h"
 
 namespace vnet {
 

@@ -2,7 +2,7 @@
 // DHCP, DNS, router advertisements and TFTP of a network: dnsmasq's files and the process.
 #include <fmt/format.h>
 
-#include "loader/kernel/files.h"
+#include "loader/base/files.h"
 #include "loader/plan/context.h"
 #include "loader/services/dnsmasq_config.h"
 

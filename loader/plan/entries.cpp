@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/plan/entries.h"
+#include "loader/bpf/shared_maps.h"
 
 namespace vnet {
 namespace {

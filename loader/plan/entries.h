@@ -3,8 +3,8 @@
 // seen attached, and erased before those go: no entry, no way. Internal to the planners.
 #pragma once
 
-#include "loader/error.h"
-#include "maps/maps.h"
+#include "loader/base/error.h"
+#include "loader/bpf/shared_maps.h"
 
 namespace vnet {
 

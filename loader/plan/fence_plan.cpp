@@ -2,7 +2,7 @@
 // The fence at FORWARD, for all networks that have a gateway.
 #include <algorithm>
 
-#include "loader/kernel/fence.h"
+#include "loader/bpf/fence.h"
 #include "loader/plan/context.h"
 #include "loader/plan/entries.h"
 #include "loader/plan/fence_rules.h"

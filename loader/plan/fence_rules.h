@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "loader/kernel/fence_table.h"
+#include "loader/bpf/fence_table.h"
 #include "loader/plan/context.h"
 
 namespace vnet {

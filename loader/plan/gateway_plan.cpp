@@ -8,7 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "loader/kernel/sysctl.h"
+#include "loader/bpf/map_address.h"
+#include "loader/os/sysctl.h"
 #include "loader/plan/entries.h"
 #include "loader/plan/guards.h"
 #include "loader/plan/modes.h"

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "loader/model/drop_reason.h"
 #include "loader/plan/entries.h"
 #include "loader/plan/modes.h"
 

@@ -5,8 +5,9 @@
 
 #include <algorithm>
 
+#include "loader/bpf/block_list.h"
+#include "loader/bpf/shared_maps.h"
 #include "loader/config/network_xml.h"
-#include "loader/kernel/block_list.h"
 #include "loader/plan/direct.h"
 #include "loader/plan/modes.h"
 #include "loader/plan/port_guard.h"

@@ -7,7 +7,9 @@
 #include <ctime>
 #include <set>
 
-#include "loader/kernel/files.h"
+#include "loader/base/files.h"
+#include "loader/bpf/map_address.h"
+#include "loader/bpf/shared_maps.h"
 #include "loader/model/port_rules.h"
 #include "loader/plan/port_guard.h"
 #include "loader/services/leases.h"

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "loader/bpf/shared_maps.h"
 #include "loader/plan/direct.h"
 #include "loader/plan/entries.h"
 #include "loader/plan/modes.h"

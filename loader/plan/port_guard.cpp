@@ -7,6 +7,8 @@
 #include <cstring>
 #include <set>
 
+#include "loader/bpf/map_address.h"
+#include "loader/bpf/shared_maps.h"
 #include "loader/model/port_rules.h"
 #include "loader/plan/port_addresses.h"
 

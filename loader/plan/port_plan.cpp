@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "loader/kernel/sysctl.h"
 #include "loader/model/port_rules.h"
+#include "loader/os/sysctl.h"
 #include "loader/plan/direct.h"
 #include "loader/plan/entries.h"
 #include "loader/plan/guards.h"

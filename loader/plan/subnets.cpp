@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "loader/bpf/map_address.h"
+#include "loader/bpf/shared_maps.h"
 #include "loader/plan/entries.h"
 #include "loader/plan/port_addresses.h"
 

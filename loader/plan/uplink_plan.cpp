@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "loader/bpf/map_address.h"
 #include "loader/plan/context.h"
 #include "loader/plan/entries.h"
 #include "loader/plan/guards.h"

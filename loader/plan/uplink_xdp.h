@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "loader/kernel/netlink.h"
-#include "loader/kernel/xdp.h"
-#include "loader/plan/records.h"
+#include "loader/bpf/xdp.h"
+#include "loader/netlink/netlink.h"
+#include "loader/state/records.h"
 
 namespace vnet {
 

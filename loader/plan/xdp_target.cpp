@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "loader/kernel/xdp_features.h"
+#include "loader/netlink/xdp_features.h"
 
 namespace vnet {
 

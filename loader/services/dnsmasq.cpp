@@ -9,9 +9,9 @@
 #include <cstring>
 #include <string>
 
-#include "loader/kernel/files.h"
-#include "loader/kernel/inotify.h"
-#include "loader/kernel/process.h"
+#include "loader/base/files.h"
+#include "loader/os/inotify.h"
+#include "loader/os/process.h"
 
 namespace vnet {
 

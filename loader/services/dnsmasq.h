@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "loader/error.h"
+#include "loader/base/error.h"
 
 namespace vnet {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 #include "tests/bench/rate.h"
 
 struct traffic_bpf;

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 #include "tests/bench/rate.h"
 
 namespace vnet::bench {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Addresses that an administrator gives to a gateway's interface beside its network's definition.
+#include "loader/bpf/map_address.h"
 #include "loader/observe/sessions.h"
 #include "tests/e2e/run_fixture.h"
 

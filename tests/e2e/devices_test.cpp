@@ -6,7 +6,7 @@
 
 #include <stdexcept>
 
-#include "loader/kernel/netlink_message.h"
+#include "loader/netlink/netlink_message.h"
 #include "tests/e2e/direct_fixture.h"
 #include "tests/support/inside.h"
 

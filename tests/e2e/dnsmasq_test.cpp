@@ -11,11 +11,11 @@
 #include <iostream>
 #include <string>
 
-#include "loader/kernel/files.h"
-#include "loader/kernel/inotify.h"
-#include "loader/kernel/netlink.h"
-#include "loader/kernel/process.h"
-#include "loader/kernel/state_dir.h"
+#include "loader/base/files.h"
+#include "loader/netlink/netlink.h"
+#include "loader/os/inotify.h"
+#include "loader/os/process.h"
+#include "loader/state/state_dir.h"
 #include "tests/e2e/own_network.h"
 #include "tests/support/temporary_folder.h"
 

@@ -17,7 +17,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 #include "tests/e2e/network_fixture.h"
 #include "tests/support/inside.h"
 

@@ -17,7 +17,8 @@
 #include <string>
 #include <vector>
 
-#include "loader/host.h"
+#include "loader/engine/host.h"
+#include "loader/model/drop_reason.h"
 #include "loader/observe/monitor.h"
 #include "tests/e2e/network_fixture.h"
 #include "tests/support/inside.h"

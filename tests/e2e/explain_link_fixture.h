@@ -15,7 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
+#include "loader/model/drop_reason.h"
 #include "tests/e2e/explain_fixture.h"
 
 namespace vnet::test {

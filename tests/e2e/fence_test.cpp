@@ -6,7 +6,7 @@
 //                                      gw1  --- 192.168.123.2  another network's guest
 //
 // Each is a veth to a namespace of its own, and routed to on both sides.
-#include "loader/kernel/fence.h"
+#include "loader/bpf/fence.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -21,7 +21,8 @@
 #include <system_error>
 #include <tuple>
 
-#include "loader/kernel/datapath.h"
+#include "loader/bpf/datapath.h"
+#include "loader/model/drop_reason.h"
 #include "tests/support/inside.h"
 #include "tests/support/temporary_folder.h"
 

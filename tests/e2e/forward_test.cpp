@@ -4,8 +4,8 @@
 #include <net/if.h>
 #include <memory>
 
-#include "loader/kernel/datapath.h"
-#include "loader/kernel/xdp_features.h"
+#include "loader/bpf/datapath.h"
+#include "loader/netlink/xdp_features.h"
 #include "tests/e2e/port_fixture.h"
 #include "tests/support/inside.h"
 #include "tests/support/oracle.h"

@@ -8,7 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "loader/kernel/state_dir.h"
+#include "loader/state/state_dir.h"
 #include "tests/e2e/network_fixture.h"
 
 namespace vnet::test {

@@ -9,7 +9,8 @@
 #include <iterator>
 #include <thread>
 
-#include "loader/kernel/fence.h"
+#include "loader/bpf/fence.h"
+#include "loader/bpf/shared_maps.h"
 #include "tests/e2e/monitor_fixture.h"
 #include "tests/support/raw_port.h"
 

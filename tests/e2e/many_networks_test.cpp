@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "loader/kernel/inotify.h"
+#include "loader/os/inotify.h"
 #include "tests/e2e/network_fixture.h"
 
 namespace vnet::test {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "maps/maps.h"
+#include "loader/bpf/shared_maps.h"
 #include "tests/e2e/network_fixture.h"
 
 namespace vnet::test {

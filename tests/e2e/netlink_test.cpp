@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "loader/kernel/netlink.h"
+#include "loader/netlink/netlink.h"
 
 #include <gmock/gmock.h>
 #include <linux/if.h>
@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "loader/kernel/sysctl.h"
+#include "loader/os/sysctl.h"
 #include "tests/e2e/own_network.h"
 
 namespace vnet {

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 
 namespace vnet::test {
 

@@ -8,8 +8,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "loader/kernel/state_dir.h"
-#include "maps/maps.h"
+#include "loader/bpf/shared_maps.h"
+#include "loader/state/state_dir.h"
 #include "tests/e2e/network_fixture.h"
 #include "tests/support/raw_port.h"
 

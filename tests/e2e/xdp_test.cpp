@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <iterator>
 
-#include "loader/kernel/datapath.h"
+#include "loader/bpf/datapath.h"
 #include "stranger.skel.h"
 #include "tests/e2e/port_fixture.h"
 #include "tests/support/inside.h"

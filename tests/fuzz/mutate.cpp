@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 
 namespace vnet::test {
 namespace {

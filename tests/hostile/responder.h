@@ -6,7 +6,7 @@
 #include <atomic>
 #include <thread>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 #include "tests/hostile/layout.h"
 #include "tests/support/namespace.h"
 

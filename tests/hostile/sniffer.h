@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 #include "tests/support/namespace.h"
 
 namespace vnet::hostile {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 #include "tests/support/namespace.h"
 #include "tests/support/virtio_frame.h"
 

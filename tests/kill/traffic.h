@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 #include "tests/support/namespace.h"
 #include "tests/support/packet.h"
 

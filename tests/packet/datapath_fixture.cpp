@@ -14,8 +14,9 @@
 #include <tuple>
 #include <utility>
 
-#include "loader/kernel/block_list.h"
-#include "loader/kernel/program_run.h"
+#include "loader/bpf/block_list.h"
+#include "loader/bpf/program_run.h"
+#include "loader/model/drop_reason.h"
 #include "loader/plan/entries.h"
 #include "tests/support/shell.h"
 

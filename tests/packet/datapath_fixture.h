@@ -23,7 +23,7 @@
 #include <string>
 #include <utility>
 
-#include "loader/kernel/datapath.h"
+#include "loader/bpf/datapath.h"
 #include "tests/support/describe.h"
 #include "tests/support/oracle.h"
 #include "tests/support/packet.h"

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <tuple>
 
+#include "loader/model/drop_reason.h"
 #include "loader/observe/monitor.h"
 #include "tests/packet/datapath_fixture.h"
 

@@ -14,6 +14,7 @@
 #include <thread>
 #include <tuple>
 
+#include "loader/model/drop_reason.h"
 #include "loader/observe/packet_view.h"
 #include "tests/packet/datapath_fixture.h"
 #include "tests/support/namespace.h"

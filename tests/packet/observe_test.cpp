@@ -5,8 +5,12 @@
 
 #include <set>
 
+#include "loader/bpf/map_address.h"
+#include "loader/bpf/shared_maps.h"
+#include "loader/model/drop_reason.h"
 #include "loader/observe/sessions.h"
 #include "loader/observe/stats.h"
+#include "maps/abi.h"
 #include "network.skel.h"
 
 namespace vnet {

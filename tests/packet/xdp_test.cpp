@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "loader/kernel/block_list.h"
+#include "loader/bpf/block_list.h"
 #include "tests/packet/guard_fixture.h"
 
 namespace vnet::test {

@@ -9,7 +9,7 @@
 #include <system_error>
 #include <thread>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 
 namespace vnet::test {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 #include "tests/support/shell.h"
 
 namespace vnet::test {

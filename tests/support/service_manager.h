@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 
 namespace vnet::test {
 

@@ -14,6 +14,7 @@
 #include <system_error>
 #include <vector>
 
+#include "loader/bpf/map_address.h"
 #include "tests/support/inside.h"
 
 namespace vnet::test {

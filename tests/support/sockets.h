@@ -12,7 +12,7 @@
 #include <string>
 #include <thread>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 #include "tests/support/namespace.h"
 
 namespace vnet::test {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 #include "tests/support/namespace.h"
 #include "tests/support/virtio_frame.h"
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 #include "tests/support/namespace.h"
 
 namespace vnet::test {

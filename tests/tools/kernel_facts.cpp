@@ -27,7 +27,7 @@
 #include <string>
 #include <vector>
 
-#include "loader/kernel/datapath.h"
+#include "loader/bpf/datapath.h"
 
 namespace vnet {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The checks, fed with facts of hosts that have something wrong each.
-#include "loader/doctor/doctor.h"
+#include "loader/doctor/checks.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The fence's nft table: its text, and whether a listing is that table. The JSON is what `nft -j list table`
 // printed, handles and all.
-#include "loader/kernel/fence_table.h"
+#include "loader/bpf/fence_table.h"
 
 #include <gtest/gtest.h>
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "loader/kernel/files.h"
+#include "loader/base/files.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "loader/kernel/lock.h"
-#include "loader/kernel/state_dir.h"
-#include "loader/kernel/sysctl.h"
+#include "loader/os/lock.h"
+#include "loader/os/sysctl.h"
+#include "loader/state/state_dir.h"
 #include "tests/support/temporary_folder.h"
 
 namespace vnet {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the kernel's reasons mean to us, whatever their numbers are.
-#include "loader/kernel/kernel_reasons.h"
+#include "loader/observe/kernel_reasons.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/metrics.h"
+#include "loader/model/drop_reason.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

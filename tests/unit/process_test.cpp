@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "loader/kernel/process.h"
+#include "loader/os/process.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -13,7 +13,7 @@
 
 #include <thread>
 
-#include "loader/kernel/fd.h"
+#include "loader/base/fd.h"
 
 namespace vnet {
 namespace {

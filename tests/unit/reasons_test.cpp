@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "maps/maps.h"
+#include "loader/model/drop_reason.h"
 #include "tests/support/document.h"
 
 namespace vnet {

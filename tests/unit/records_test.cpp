@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is written down of a port comes back, also what an older version has written.
-#include "loader/plan/records.h"
+#include "loader/state/records.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "loader/kernel/files.h"
+#include "loader/base/files.h"
 #include "tests/support/temporary_folder.h"
 
 namespace vnet {

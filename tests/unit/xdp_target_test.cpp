@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "loader/kernel/xdp_features.h"
+#include "loader/netlink/xdp_features.h"
 #include "loader/plan/xdp_target.h"
 
 namespace vnet {

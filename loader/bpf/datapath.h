@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The BPF side as a whole: the shared maps and, per network and per uplink, a set of loaded programs. All
+// of it is pinned, and goes on working without us:
+//   PINS/maps/NAME               shared maps
+//   PINS/networks/NET/PROGRAM    the programs of a network
+//   PINS/uplinks/IFACE/PROGRAM   the two of an uplink
+//   PINS/parents/IFACE/PROGRAM   direct attachment: a physical interface's and its ports'
+//   PINS/links/IFACE-ingress     tcx links; IFACE-xdp: an uplink's, where libxdp's dispatcher is not used
+//   PINS/links/%forward4         the fence's at FORWARD, one a family (loader/bpf/fence.h); with %next
+//   behind
+//                                it while it takes the place of an older one
+//   PINS/fenced                  what it has dropped last (bpf/fenced.h)
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loader/base/error.h"
+#include "loader/base/fd.h"
+#include "loader/bpf/attach.h"
+#include "loader/bpf/shared_maps.h"
+#include "loader/bpf/xdp.h"
+#include "loader/model/address.h"
+#include "loader/model/network.h"
+#include "maps/lost_abi.h"
+
+namespace vnet {
+
+// What is fixed for a network and becomes rodata of its programs.
+struct NetworkPrograms {
+  std::uint16_t slot = 0;
+  int gateway_ifindex = 0;
+  Mac gateway_mac;
+  std::uint32_t flags = 0;                    // VNET_NETWORK_F_*
+  std::optional<Address> gateway4, gateway6;  // sources of ICMP refusals
+  bool needs_bridge = false;  // a port that is in no bridge is shut (kernels from 6.2 on can tell)
+};
+
+struct UplinkPrograms {
+  std::uint16_t slot = 0;
+  int ifindex = 0;
+  bool ethernet = true;
+  bool bridge = false;            // br_netfilter may have shown its packets to the firewall before us
+  bool limits_new_flows = false;  // a network has <xdp newFlows>, and XDP does not count by it already
+};
+
+struct XdpPrograms {
+  std::uint16_t slot = 0;
+  int ifindex = 0;
+  bool limits_new_flows = false;
+  bool generic = false;              // may be, where the driver has no XDP; does not forward then
+  bool forward = false;              // small packets of known sessions to SharedMaps::targets
+  bool distrusts_checksums = false;  // forward: packets may come from a stack of this machine
+  Mac mac = {};                      // forward: the uplink's
+};
+
+// Direct attachment: a physical interface that guests hang on.
+struct ParentPrograms {
+  std::uint16_t slot = 0;
+  int ifindex = 0;
+  Mac mac;
+  bool passthrough = false;
+};
+
+// What a reader of bpf/lost.bpf.c wants.
+struct LossProgram {
+  std::uint32_t place = VNET_MONITORS_MAX;  // of its monitor; VNET_MONITORS_MAX: it has none
+  std::uint64_t netns_cookie = 0;
+  std::array<std::uint8_t, VNET_KERNEL_REASONS> reasons = {};  // enum vnet_reason by the kernel's
+};
+struct LoadedLosses {
+  Fd program;   // neither pinned nor attached
+  Fd counting;  // an array of one __u32: whether it counts
+};
+
+// Two programs of ours at an interface, one for each direction.
+enum class Role { Port, Gateway, Uplink, Member, DirectPort, Parent };
+struct Attachment {
+  Role role = Role::Port;
+  std::string owner;  // whose programs: the network's, the uplink's, the parent's
+  std::string interface;
+  int ifindex = 0;
+};
+
+class Datapath {
+ public:
+  // Opens the pinned maps, or makes and pins them.
+  static Result<Datapath> open_or_create(const std::filesystem::path& pins);
+  static Result<std::optional<Datapath>> open(const std::filesystem::path& pins);
+
+  SharedMaps& maps() { return maps_; }
+  const std::filesystem::path& pins() const { return pins_; }
+
+  // Loads and pins the programs; what is attached of an older load stays until attached anew.
+  Result<void> load_network(const std::string& network, const NetworkPrograms& config);
+  Result<void> load_uplink(const std::string& interface, const UplinkPrograms& config);
+  void unload_network(const std::string& network);
+  void unload_uplink(const std::string& interface);
+  Result<void> load_parent(const std::string& interface, const ParentPrograms& config);
+  void unload_parent(const std::string& interface);
+
+  // Idempotent; success means that the kernel has been asked, and both are there.
+  Result<void> attach(const Attachment& attachment);
+  // Those of its hooks (enum vnet_hook) where the owner's program is not, or not any more.
+  std::vector<unsigned> missing(const Attachment& attachment) const;
+  // The same for what limit_port() has put there.
+  bool limits_port(const std::string& interface, int ifindex) const;
+  // In front of a port's program: what its guest sends above the rate is dropped. nullopt: no limit.
+  Result<void> limit_port(const std::string& interface, int ifindex, std::uint16_t slot,
+                          const std::optional<Bandwidth>& outbound);
+  // The uplink's XDP program. Never at a guest's interface: what a guest sends has its offloads in the socket
+  // buffer only, which XDP does not see.
+  Result<XdpObject> open_uplink_xdp(const XdpPrograms& config);  // not loaded yet
+  Result<XdpState> attach_uplink_xdp(const std::string& interface, const XdpPrograms& config);
+  Result<void> detach_uplink_xdp(const std::string& interface, int ifindex);
+  XdpState uplink_xdp(const std::string& interface, int ifindex) const;
+  Result<Fd> attached_xdp(const std::string& interface, int ifindex) const;  // without a value: none
+  // Of a port, a gateway, an uplink or a member. A parent may be an uplink as well: it has hooks of its own.
+  Result<void> detach(const std::string& interface, int ifindex);
+  // Ours at that hook of any interface; without a value: none.
+  Result<Fd> attached(const std::string& interface, int ifindex, unsigned hook) const;  // enum vnet_hook
+  Result<void> detach_parent(const std::string& interface, int ifindex);
+  // The program of loader/bpf/fence.h, neither pinned nor attached.
+  Result<Fd> load_fence();
+  Result<LoadedLosses> load_losses(const LossProgram& config);  // for loader/observe/losses.h
+
+ private:
+  Datapath(std::filesystem::path pins, SharedMaps maps) : pins_(std::move(pins)), maps_(std::move(maps)) {}
+  AttachPoint point_of(const Attachment& attachment, unsigned hook) const;
+  std::filesystem::path program_pin(const Attachment& attachment, unsigned hook) const;
+  AttachPoint point(Hook hook, const std::string& interface, int ifindex) const;
+  XdpPoint xdp_point(const std::string& interface, int ifindex) const;
+  AttachPoint police_point(const std::string& interface, int ifindex) const;
+  AttachPoint parent_point(Hook hook, const std::string& interface, int ifindex) const;
+
+  std::filesystem::path pins_;
+  SharedMaps maps_;
+};
+
+// libbpf and the verifier speak only when asked to (--verbose).
+void set_libbpf_verbose(bool verbose);
+
+// What the verifier writes about each program that is loaded, in libbpf's debug messages: 1 its steps, 4
+// its statistics. For tools.
+void set_verifier_log_level(unsigned level);
+
+}  // namespace vnet

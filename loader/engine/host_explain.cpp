@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/engine/host_state.h"
+#include "loader/explain/walk.h"
+
+namespace vnet {
+
+Result<Explanation> Host::explain(const Question& question) {
+  if (!state_->context.datapath) return failed("no network is active: nothing to explain");
+  if (!state_->shadow) {
+    VNET_ASSIGN(auto shadow, Shadow::make(*state_->context.datapath));
+    state_->shadow.emplace(std::move(shadow));
+  }
+  return Walk(state_->context, *state_->shadow).explain(question);
+}
+
+}  // namespace vnet

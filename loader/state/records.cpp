@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/state/records.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "loader/base/files.h"
+#include "maps/abi.h"
+
+namespace vnet {
+namespace {
+
+using nlohmann::json;
+
+void write(json& j, const NetworkRecord& r) {
+  j = {{"name", r.name}, {"slot", r.slot}, {"complete", r.complete}, {"xml", r.xml}};
+  j["added"] = json::array();
+  for (const auto& [address, refused] : r.added) j["added"].push_back({address.text(), refused});
+}
+void read(const json& j, NetworkRecord& r) {
+  r.name = j.at("name");
+  r.slot = j.at("slot");
+  r.complete = j.at("complete");
+  r.xml = j.at("xml");
+  for (const auto& one : j.value("added", json::array()))
+    if (auto address = Prefix::parse(one.at(0).get<std::string>())) r.added.push_back({*address, one.at(1)});
+}
+
+std::optional<Inbound> inbound_of(const std::string& name) {
+  for (auto inbound : {Inbound::Accept, Inbound::Established, Inbound::Drop})
+    if (name == inbound_name(inbound)) return inbound;
+  return std::nullopt;
+}
+
+json to_json(const std::optional<BandwidthPair>& pair) {
+  if (!pair) return {};
+  json j = json::object();
+  for (auto [way, rate] : {std::pair{"inbound", &pair->inbound}, {"outbound", &pair->outbound}})
+    if (*rate) j[way] = {(*rate)->average, (*rate)->peak, (*rate)->burst};
+  return j;
+}
+std::optional<BandwidthPair> bandwidth_of(const json& j) {
+  if (j.is_null()) return std::nullopt;
+  BandwidthPair pair;
+  for (auto [way, rate] : {std::pair{"inbound", &pair.inbound}, {"outbound", &pair.outbound}})
+    if (j.contains(way)) *rate = Bandwidth{j[way].at(0), j[way].at(1), j[way].at(2)};
+  return pair;
+}
+
+json to_json(const std::optional<Vlan>& vlan) {
+  if (!vlan) return {};
+  json tags = json::array();
+  for (const auto& tag : vlan->tags) tags.push_back({tag.id, tag.native, tag.native_tagged});
+  return {{"trunk", vlan->trunk}, {"tags", tags}};
+}
+std::optional<Vlan> vlan_of(const json& j) {
+  if (j.is_null()) return std::nullopt;
+  Vlan vlan{.trunk = j.at("trunk")};
+  for (const auto& tag : j.at("tags"))
+    vlan.tags.push_back({.id = tag.at(0), .native = tag.at(1), .native_tagged = tag.at(2)});
+  return vlan;
+}
+
+json to_json(const std::optional<bool>& flag) {
+  return flag ? json(*flag) : json();
+}
+std::optional<bool> flag_of(const json& j) {
+  return j.is_null() ? std::nullopt : std::optional(j.get<bool>());
+}
+
+void write(json& j, const PortRecord& r) {
+  std::vector<std::string> ips;
+  for (const auto& ip : r.ips) ips.push_back(ip.text());
+  j = {{"interface", r.interface},
+       {"network", r.network},
+       {"ifindex", r.ifindex},
+       {"slot", r.slot},
+       {"enslaved", r.enslaved_by_us},
+       {"mac", r.mac ? r.mac->text() : ""},
+       {"any_mac", to_json(r.any_mac)},
+       {"ips", ips},
+       {"ip_only", r.ip_only},
+       {"model", r.model},
+       {"portgroup", r.portgroup},
+       {"bandwidth", to_json(r.bandwidth)},
+       {"vlan", to_json(r.vlan)},
+       {"plugged", r.plugged},
+       {"filters", r.filters},
+       {"allow", r.allow},
+       {"inbound", r.inbound ? json(inbound_name(*r.inbound)) : json()},
+       {"isolated", to_json(r.isolated)},
+       {"settled", r.settled},
+       {"leaving", r.leaving},
+       {"parent", r.parent}};
+}
+void read(const json& j, PortRecord& r) {
+  r.interface = j.at("interface");
+  r.network = j.at("network");
+  r.ifindex = j.at("ifindex");
+  r.slot = j.at("slot");
+  r.enslaved_by_us = j.at("enslaved");
+  r.mac = Mac::parse(j.at("mac").get<std::string>());
+  // Before it was written down a MAC was always fixed; it stays so.
+  r.any_mac = flag_of(j.value("any_mac", r.mac ? json(false) : json()));
+  for (const auto& text : j.at("ips"))
+    if (auto ip = Address::parse(text.get<std::string>())) r.ips.push_back(*ip);
+  r.ip_only = j.value("ip_only", false);
+  r.model = j.at("model");
+  r.portgroup = j.at("portgroup");
+  r.bandwidth = bandwidth_of(j.value("bandwidth", json()));
+  r.vlan = vlan_of(j.value("vlan", json()));
+  r.plugged = j.at("plugged");
+  r.filters = j.at("filters");
+  r.allow = j.at("allow");
+  if (const auto& text = j.at("inbound"); !text.is_null()) r.inbound = inbound_of(text.get<std::string>());
+  r.isolated = flag_of(j.at("isolated"));
+  r.settled = j.at("settled");
+  r.leaving = j.value("leaving", false);
+  r.parent = j.at("parent");
+}
+
+void write(json& j, const UplinkRecord& r) {
+  j = {{"interface", r.interface},
+       {"network", r.network},
+       {"ifindex", r.ifindex},
+       {"slot", r.slot},
+       {"xdp", xdp_mode_name(r.xdp.mode)},
+       {"xdp_generic", r.xdp.generic},
+       {"limits_new_flows", r.xdp.limits_new_flows},
+       {"no_forward", r.xdp.no_forward},
+       {"distrusts_checksums", r.xdp.distrusts_checksums},
+       {"mac", r.xdp.mac ? r.xdp.mac->text() : ""},
+       {"xdp_why", r.xdp_why},
+       {"primary", r.primary}};
+}
+void read(const json& j, UplinkRecord& r) {
+  r.network = j.value("network", "");
+  r.primary = j.value("primary", true);
+  std::string mode = j.value("xdp", "off");
+  for (auto each : {XdpMode::Filter, XdpMode::Forward})
+    if (mode == xdp_mode_name(each)) r.xdp.mode = each;
+  r.xdp.generic = j.value("xdp_generic", false);
+  r.xdp.limits_new_flows = j.value("limits_new_flows", false);
+  r.xdp.no_forward = j.value("no_forward", "");
+  r.xdp.distrusts_checksums = j.value("distrusts_checksums", false);
+  r.xdp.mac = Mac::parse(j.value("mac", ""));
+  r.xdp_why = j.value("xdp_why", "");
+  r.interface = j.at("interface");
+  r.ifindex = j.at("ifindex");
+  r.slot = j.at("slot");
+}
+
+void write(json& j, const ParentRecord& r) {
+  j = {{"interface", r.interface},
+       {"ifindex", r.ifindex},
+       {"slot", r.slot},
+       {"mac", r.mac.text()},
+       {"passthrough", r.passthrough},
+       {"was_promiscuous", r.was_promiscuous},
+       {"was_up", r.was_up},
+       {"own_mac", r.own_mac ? r.own_mac->text() : ""}};
+}
+void read(const json& j, ParentRecord& r) {
+  r.interface = j.at("interface");
+  r.ifindex = j.at("ifindex");
+  r.slot = j.at("slot");
+  r.mac = Mac::parse(j.at("mac").get<std::string>()).value_or(Mac{});
+  r.passthrough = j.at("passthrough");
+  r.was_promiscuous = j.at("was_promiscuous");
+  r.was_up = j.at("was_up");
+  r.own_mac = Mac::parse(j.at("own_mac").get<std::string>());
+}
+
+// nlohmann speaks in exceptions; they stay here.
+template <typename Record>
+Result<Record> decode(const std::string& text, const std::filesystem::path& path) {
+  try {
+    Record record;
+    read(json::parse(text), record);
+    return record;
+  } catch (const json::exception& error) {
+    return failed(
+        fmt::format("{} is damaged ({}); stop the network, or remove the file", path.string(), error.what()));
+  }
+}
+
+template <typename Record>
+Result<std::optional<Record>> load(const std::filesystem::path& path) {
+  VNET_ASSIGN(auto text, read_file(path));
+  if (!text) return std::nullopt;
+  VNET_ASSIGN(auto record, decode<Record>(*text, path));
+  return record;
+}
+
+// What a folder held when it was last changed: `stats --watch` asks every second, and there may be a thousand
+// records. Each is written by a rename, which the folder's time shows.
+template <typename Record>
+class Cache {
+ public:
+  static std::optional<std::vector<Record>> find(const std::filesystem::path& folder,
+                                                 const timespec& changed) {
+    std::scoped_lock lock(mutex);
+    auto entry = all.find(folder);
+    if (entry == all.end() || entry->second.changed.tv_sec != changed.tv_sec ||
+        entry->second.changed.tv_nsec != changed.tv_nsec)
+      return std::nullopt;
+    return entry->second.records;
+  }
+  static void keep(const std::filesystem::path& folder, const timespec& changed,
+                   const std::vector<Record>& records) {
+    // The clock of file times ticks slowly: another change may share a time that has just been.
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    std::scoped_lock lock(mutex);
+    if (now.tv_sec - changed.tv_sec >= 2) all[folder] = {changed, records};
+  }
+
+ private:
+  struct Entry {
+    timespec changed{};
+    std::vector<Record> records;
+  };
+  static inline std::mutex mutex;
+  static inline std::map<std::filesystem::path, Entry> all;
+};
+
+template <typename Record>
+Result<std::vector<Record>> load_all(const std::filesystem::path& folder) {
+  std::vector<Record> all;
+  struct stat before {};
+  if (::stat(folder.c_str(), &before)) return all;
+  if (auto known = Cache<Record>::find(folder, before.st_mtim)) return std::move(*known);
+  VNET_ASSIGN(auto files, list_files(folder, ".json"));
+  for (const auto& file : files) {
+    VNET_ASSIGN(auto record, load<Record>(folder / file));
+    if (record) all.push_back(std::move(*record));
+  }
+  Cache<Record>::keep(folder, before.st_mtim, all);
+  return all;
+}
+
+template <typename Record>
+Result<void> store(const std::filesystem::path& folder, const std::string& name, const Record& record) {
+  VNET_TRY(make_folder(folder));
+  json j;
+  write(j, record);
+  return write_file(folder / (name + ".json"), j.dump(2) + "\n");
+}
+
+}  // namespace
+
+Result<std::vector<NetworkRecord>> Records::networks() const {
+  return load_all<NetworkRecord>(dirs_->runtime() / "networks");
+}
+Result<std::vector<PortRecord>> Records::ports() const {
+  return load_all<PortRecord>(dirs_->runtime() / "ports");
+}
+Result<std::vector<UplinkRecord>> Records::uplinks() const {
+  return load_all<UplinkRecord>(dirs_->runtime() / "uplinks");
+}
+Result<std::vector<ParentRecord>> Records::parents() const {
+  return load_all<ParentRecord>(dirs_->runtime() / "parents");
+}
+Result<std::optional<NetworkRecord>> Records::network(const std::string& name) const {
+  return load<NetworkRecord>(dirs_->runtime() / "networks" / (name + ".json"));
+}
+Result<std::optional<PortRecord>> Records::port(const std::string& interface) const {
+  return load<PortRecord>(dirs_->runtime() / "ports" / (interface + ".json"));
+}
+Result<std::optional<UplinkRecord>> Records::uplink(const std::string& interface) const {
+  return load<UplinkRecord>(dirs_->runtime() / "uplinks" / (interface + ".json"));
+}
+Result<std::optional<ParentRecord>> Records::parent(const std::string& interface) const {
+  return load<ParentRecord>(dirs_->runtime() / "parents" / (interface + ".json"));
+}
+
+Result<std::map<std::string, std::string>> Records::sysctls() const {
+  auto path = dirs_->runtime() / "sysctls.json";
+  VNET_ASSIGN(auto text, read_file(path));
+  std::map<std::string, std::string> previous;
+  if (!text) return previous;
+  try {
+    previous = json::parse(*text).get<std::map<std::string, std::string>>();
+  } catch (const json::exception& error) {
+    return failed(fmt::format("{} is damaged: {}", path.string(), error.what()));
+  }
+  return previous;
+}
+
+Result<void> Records::save(const NetworkRecord& record) const {
+  return store(dirs_->runtime() / "networks", record.name, record);
+}
+Result<void> Records::save(const PortRecord& record) const {
+  return store(dirs_->runtime() / "ports", record.interface, record);
+}
+Result<void> Records::save(const UplinkRecord& record) const {
+  return store(dirs_->runtime() / "uplinks", record.interface, record);
+}
+Result<void> Records::save(const ParentRecord& record) const {
+  return store(dirs_->runtime() / "parents", record.interface, record);
+}
+Result<void> Records::save_sysctls(const std::map<std::string, std::string>& previous) const {
+  auto path = dirs_->runtime() / "sysctls.json";
+  if (previous.empty()) return remove_file(path);
+  return write_file(path, json(previous).dump(2) + "\n");
+}
+Result<void> Records::remove_network(const std::string& name) const {
+  return remove_file(dirs_->runtime() / "networks" / (name + ".json"));
+}
+Result<void> Records::remove_port(const std::string& interface) const {
+  return remove_file(dirs_->runtime() / "ports" / (interface + ".json"));
+}
+Result<void> Records::remove_uplink(const std::string& interface) const {
+  return remove_file(dirs_->runtime() / "uplinks" / (interface + ".json"));
+}
+Result<void> Records::remove_parent(const std::string& interface) const {
+  return remove_file(dirs_->runtime() / "parents" / (interface + ".json"));
+}
+
+void Records::sweep() const {
+  for (const char* folder : {"networks", "ports", "uplinks", "parents", "dnsmasq", ""})
+    remove_unfinished_files(dirs_->runtime() / folder);
+  remove_unfinished_files(dirs_->definitions());
+}
+
+Result<std::set<std::uint16_t>> Records::taken_slots() const {
+  std::set<std::uint16_t> taken;
+  VNET_ASSIGN(auto all_networks, networks());
+  VNET_ASSIGN(auto all_ports, ports());
+  VNET_ASSIGN(auto all_uplinks, uplinks());
+  VNET_ASSIGN(auto all_parents, parents());
+  for (const auto& r : all_parents) taken.insert(r.slot);
+  for (const auto& r : all_networks) taken.insert(r.slot);
+  for (const auto& r : all_ports) taken.insert(r.slot);
+  for (const auto& r : all_uplinks) taken.insert(r.slot);
+  return taken;
+}
+
+}  // namespace vnet
