@@ -15,9 +15,9 @@ VNET_MAP(addresses, BPF_MAP_TYPE_HASH, VNET_ADDRESSES_MAX, struct vnet_address_k
 VNET_MAP(claims, BPF_MAP_TYPE_HASH, VNET_ADDRESSES_MAX, struct vnet_claim_key, struct vnet_addr,
 	 BPF_F_NO_PREALLOC);
 
-/* An hour, in ticks: then somebody else may have a claimed address. */
-#define CLAIM_IDLE 3353
-/* How exactly the last use is noted; a write per packet would be dear. */
+/* Seconds: then somebody else may have a claimed address. */
+#define CLAIM_IDLE 3600
+/* Ticks: how exactly the last use is noted; a write per packet would be dear. */
 #define SEEN_STEP 60
 
 static __always_inline void address_key(struct vnet_address_key *key, const struct vnet_addr *addr, u32 slot)
@@ -144,7 +144,7 @@ __noinline int claim_address(struct vnet_addr *addr, u32 port, u32 network)
 		if (held->source != VNET_ADDRESS_CLAIMED)
 			return 0;
 		theirs = address_of(addr, before);
-		if (theirs && now - theirs->seen < CLAIM_IDLE)
+		if (theirs && now - theirs->seen <= ticks_of(CLAIM_IDLE))
 			return 0;
 		forget_address(addr, before);
 	}

@@ -64,10 +64,11 @@ static __always_inline int wheel_put(struct vnet_flow *flow, struct vnet_due *du
 	return (int)(tick_now() - tick) >= 0 ? -1 : 0;
 }
 
+/* Ticks. */
 static __always_inline u32 first_look(u8 proto)
 {
 	/* Most connections are over by then. */
-	return proto == IPPROTO_TCP ? timeout_tcp_closed : session_timeout(proto, VNET_SESSION_NEW);
+	return ticks_of(proto == IPPROTO_TCP ? timeout_tcp_closed : session_timeout(proto, VNET_SESSION_NEW));
 }
 
 /* Is the share that the session counts for half used up? */
@@ -80,6 +81,7 @@ static __always_inline int is_pressed(const struct vnet_session *s)
 	return net && u && *sessions_of(u, s->flags) > net->max_sessions / 2;
 }
 
+/* Seconds, as session_timeout(). */
 static __always_inline u32 timeout_of(const struct vnet_session *s, u8 proto)
 {
 	if (proto == IPPROTO_TCP && s->state == VNET_SESSION_ESTABLISHED && is_pressed(s))
@@ -96,13 +98,13 @@ static __always_inline int expire_or_wait(struct vnet_flow *flow, struct vnet_du
 
 	if (!s || s->due.tick != at->tick || s->due.cpu != at->cpu || s->due.place != at->place)
 		return 0;
-	timeout = timeout_of(s, flow->proto);
+	timeout = ticks_of(timeout_of(s, flow->proto));
 	idle = session_idle(s);
-	if (idle >= timeout) {
+	if (idle > timeout) {
 		session_delete(flow);
 		return 0;
 	}
-	wait = timeout - idle;
+	wait = timeout - idle ?: 1;
 	if (flow->proto == IPPROTO_TCP && wait > TCP_LOOK_TICKS)
 		wait = TCP_LOOK_TICKS;
 	if (wheel_put(flow, &next, wait))

@@ -74,13 +74,6 @@ __noinline int note_started(struct packet *p, u32 slot)
 	return bpf_map_update_elem(flows, &key, &now, BPF_ANY);
 }
 
-static __always_inline u32 started_lifetime(u8 proto)
-{
-	u32 seconds = session_timeout(proto, VNET_SESSION_ESTABLISHED);
-
-	return ((u64)seconds * NSEC_PER_SEC) >> VNET_TICK_SHIFT;
-}
-
 /* mine: the packet's flow turned round, as the guest would have sent it. */
 static __always_inline int was_started(struct vnet_port *port, struct vnet_flow *mine)
 {
@@ -90,7 +83,7 @@ static __always_inline int was_started(struct vnet_port *port, struct vnet_flow 
 
 	if (flows) {
 		seen = bpf_map_lookup_elem(flows, mine);
-		if (seen && now - *seen < started_lifetime(mine->proto))
+		if (seen && now - *seen <= ticks_of(session_timeout(mine->proto, VNET_SESSION_ESTABLISHED)))
 			return 1;
 	}
 	/* Older than the port's setting, or long silent on the guest's side. */

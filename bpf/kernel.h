@@ -76,12 +76,4 @@ struct icmp_header {
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
-#define NSEC_PER_MSEC 1000000ULL
-#define NSEC_PER_SEC  1000000000ULL
-
-static __always_inline u32 tick_now(void)
-{
-	return bpf_ktime_get_coarse_ns() >> 30;
-}
-
 #endif

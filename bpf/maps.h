@@ -7,7 +7,7 @@
 #ifndef VNET_BPF_MAPS_H
 #define VNET_BPF_MAPS_H
 
-#include "bpf/kernel.h"
+#include "bpf/clock.h"
 #include "maps/abi.h"
 #include "maps/reasons.h"
 

@@ -30,7 +30,7 @@ static __always_inline u32 lease_end(u32 seconds)
 
 	if (seconds == LEASE_FOR_GOOD)
 		return 0;
-	until = tick_now() + (u32)((seconds * 1000000000ULL) >> VNET_TICK_SHIFT) + LEASE_SLACK;
+	until = tick_now() + ticks_of(seconds) + LEASE_SLACK;
 	return until ? until : 1;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <optional>
 
@@ -19,6 +20,11 @@ std::uint32_t tick_now() {
   return static_cast<std::uint32_t>(
       (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000ULL + static_cast<std::uint64_t>(now.tv_nsec)) >>
       VNET_TICK_SHIFT);
+}
+
+// What lasts so many seconds is never over sooner.
+std::uint32_t ticks(double seconds) {
+  return static_cast<std::uint32_t>(std::ceil(seconds * 1e9 / (1ULL << VNET_TICK_SHIFT)));
 }
 
 bool eventually(const std::function<bool()>& holds) {
@@ -63,11 +69,11 @@ class Expiry : public BothFamilies {
 VNET_BOTH_FAMILIES(Expiry);
 
 TEST_P(Expiry, ANewSessionHasItsPlaceInTheWheel) {
-  for (auto [kind, wait] : {std::pair{L4::Udp, 120U}, {L4::Tcp, 10U}, {L4::Echo, 60U}}) {
+  for (auto [kind, seconds] : {std::pair{L4::Udp, 120}, {L4::Tcp, 10}, {L4::Echo, 60}}) {
     open(kind, at.guest1, 2000);
     auto made = session(key(kind, at.guest1, 2000));
     ASSERT_TRUE(made);
-    EXPECT_NEAR(made->due.tick, tick_now() + wait, 1);
+    EXPECT_NEAR(made->due.tick, tick_now() + ticks(seconds), 1);
     auto named = entry(made->due);
     ASSERT_TRUE(named);
     const vnet_flow wanted = key(kind, at.guest1, 2000);
@@ -99,10 +105,30 @@ TEST_P(Expiry, WhatIsInUseIsLookedAtAgainWhenItMayBeOver) {
   ASSERT_TRUE(eventually([&] { return is_gone(udp_first) && is_gone(tcp_first); }));
   ASSERT_EQ(2U, session_count());
   const vnet_due udp_next = session(udp)->due, tcp_next = session(tcp)->due;
-  EXPECT_NEAR(udp_next.tick, udp_seen + 120, 1);
+  EXPECT_NEAR(udp_next.tick, udp_seen + ticks(120), 1);
   EXPECT_NEAR(tcp_next.tick, tcp_first.tick + 30, 3) << "it may close at any time";
   EXPECT_TRUE(entry(udp_next));
   EXPECT_TRUE(entry(tcp_next));
+}
+
+// Seconds, not ticks, which are longer. The wheel looks three or four ticks from now.
+TEST_P(Expiry, ATimeoutLastsAsLongAsItSays) {
+  for (std::uint16_t port : {2000, 2001}) open(L4::Tcp, at.guest1, port);
+  vnet_usage half_full{.sessions = 501};
+  ASSERT_TRUE(maps().usage.set(slot::network, half_full));
+  const auto establish = [&](std::uint16_t port, std::uint32_t idle) {
+    const vnet_flow tcp = key(L4::Tcp, at.guest1, port);
+    look_soon(tcp, idle);
+    auto value = session(tcp).value();
+    value.state = VNET_SESSION_ESTABLISHED;
+    EXPECT_TRUE(maps().sessions.set(tcp, value));
+    return value.due;
+  };
+  const vnet_due first_look = establish(2000, ticks(7440) - 10);
+  establish(2001, ticks(7440) - 1);
+  ASSERT_TRUE(eventually([&] { return session_count() == 1 && is_gone(first_look); })) << session_count();
+  ASSERT_TRUE(session(key(L4::Tcp, at.guest1, 2000)));
+  EXPECT_NEAR(session(key(L4::Tcp, at.guest1, 2000))->due.tick, first_look.tick + 8, 2);
 }
 
 TEST_P(Expiry, AClosedConnectionGoesSoon) {
