@@ -108,7 +108,7 @@ static __always_inline void snoop_from_outside(struct __sk_buff *skb)
 	if (read_bytes(skb, skb->protocol == bpf_htons(ETH_P_IP) ? 34 : 54, header, 2))
 		return;
 	port = header[0] << 8 | header[1];
-	if ((port == 67 || port == 547) && !parse_frame(skb, p) && p->family)
+	if ((port == PORT_DHCP_SERVER || port == PORT_DHCP6_SERVER) && !parse_frame(skb, p) && p->family)
 		snoop(skb, p, network_slot);
 }
 

@@ -34,7 +34,7 @@ static __always_inline u32 checksum_offset(u8 proto)
 	case IPPROTO_TCP:
 		return 16;
 	case IPPROTO_UDP:
-	case IPPROTO_UDPLITE_:
+	case IPPROTO_UDPLITE:
 	case IPPROTO_DCCP:
 		return 6;
 	case IPPROTO_ICMP:

@@ -14,7 +14,8 @@
 static __always_inline int is_dhcp_reply(const struct packet *p)
 {
 	return p->family == 4 && p->proto == IPPROTO_UDP && !(p->flags & (PACKET_OPTIONS | PACKET_LATER)) &&
-	       p->flow.sport_be == bpf_htons(67) && p->flow.dport_be == bpf_htons(68);
+	       p->flow.sport_be == bpf_htons(PORT_DHCP_SERVER) &&
+	       p->flow.dport_be == bpf_htons(PORT_DHCP_CLIENT);
 }
 
 __noinline int repair_dhcp_reply(struct __sk_buff *skb)

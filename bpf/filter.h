@@ -10,9 +10,6 @@
 #include "bpf/neighbour.h"
 #include "bpf/vlan.h"
 
-#define ICMP_REDIRECT_	 5
-#define ICMP_ROUTER_ADV_ 9
-
 struct arp_packet {
 	__be16 hardware;
 	__be16 protocol;
@@ -67,7 +64,8 @@ static __always_inline int filter_source4(struct packet *p, struct vnet_addr *sr
 		return owns(src, slot) ? 0 : DROP(SPOOFED_SOURCE);
 	if (p->flags & PACKET_LATER)
 		return DROP(SPOOFED_SOURCE);
-	if (p->proto == IPPROTO_UDP && p->flow.sport_be == bpf_htons(68) && p->flow.dport_be == bpf_htons(67))
+	if (p->proto == IPPROTO_UDP && p->flow.sport_be == bpf_htons(PORT_DHCP_CLIENT) &&
+	    p->flow.dport_be == bpf_htons(PORT_DHCP_SERVER))
 		return 0;
 	return p->proto == IPPROTO_IGMP ? 0 : DROP(SPOOFED_SOURCE);
 }
@@ -89,10 +87,10 @@ static __always_inline int filter_ipv4(struct __sk_buff *skb, u32 flags, u32 slo
 		return DROP(IP_MULTICAST);
 	if (!(flags & VNET_PORT_F_CLEAN) || flags & VNET_PORT_F_DHCP_SERVER || p->flags & PACKET_LATER)
 		return 0;
-	if (p->proto == IPPROTO_UDP && p->flow.dport_be == bpf_htons(68))
+	if (p->proto == IPPROTO_UDP && p->flow.dport_be == bpf_htons(PORT_DHCP_CLIENT))
 		return DROP(DHCP_SERVER);
 	if (p->proto == IPPROTO_ICMP && !bpf_skb_load_bytes(skb, p->l4, &type, 1) &&
-	    (type == ICMP_REDIRECT_ || type == ICMP_ROUTER_ADV_))
+	    (type == ICMP_REDIRECT || type == ICMP_ROUTER_ADVERT))
 		return DROP(ROUTER);
 	return 0;
 }
@@ -100,8 +98,8 @@ static __always_inline int filter_ipv4(struct __sk_buff *skb, u32 flags, u32 slo
 /* Headers behind which anything may follow that we do not see; ESP is meant to be opaque. */
 static __always_inline int hides(u8 proto)
 {
-	return proto == IPPROTO_AH || proto == 135 /* mobility */ || proto == 139 /* HIP */ ||
-	       proto == 140 /* Shim6 */ || proto >= 253 /* experiments */;
+	return proto == IPPROTO_AH || proto == IPPROTO_MH || proto == IPPROTO_HIP || proto == IPPROTO_SHIM6 ||
+	       proto >= IPPROTO_EXPERIMENTS;
 }
 
 static __always_inline int filter_ipv6(struct __sk_buff *skb, struct vnet_port *port, struct packet *p)
@@ -120,7 +118,7 @@ static __always_inline int filter_ipv6(struct __sk_buff *skb, struct vnet_port *
 		return DROP(HIDDEN);
 	if (flags & VNET_PORT_F_DHCP_SERVER)
 		return 0;
-	if (p->proto == IPPROTO_UDP && p->flow.dport_be == bpf_htons(546))
+	if (p->proto == IPPROTO_UDP && p->flow.dport_be == bpf_htons(PORT_DHCP6_CLIENT))
 		return DROP(DHCP_SERVER);
 	if (p->proto == IPPROTO_ICMPV6) {
 		u8 type = icmp_type(skb, p);

@@ -115,15 +115,9 @@ static __always_inline int is_hosts(const struct vnet_addr *source)
  */
 static __noinline int asks_for_address(struct __sk_buff *skb, struct packet *p)
 {
-	u8 type;
-
 	if (!stays_on_link(p))
 		return 0;
-	if (p->proto != IPPROTO_ICMPV6 || p->family == 4)
-		return 1;
-	type = icmp_type(skb, p);
-	return type == ND_NEIGHBOR_SOLICIT || type == ND_ROUTER_SOLICIT || type == MLD_REPORT ||
-	       type == MLD_DONE || type == MLD2_REPORT;
+	return p->proto != IPPROTO_ICMPV6 || p->family == 4 || is_of_newcomer(icmp_type(skb, p));
 }
 
 #define IP_OPTION_END	 0

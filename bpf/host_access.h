@@ -9,8 +9,6 @@
 #include "bpf/network.h"
 #include "bpf/socket.h"
 
-#define BPF_TCP_LISTEN_ 10
-
 /* Is this an answer to one of the host's sockets that itself turned to the guest? */
 __noinline int host_asked(struct __sk_buff *skb, struct packet *p)
 {
@@ -27,7 +25,7 @@ __noinline int host_asked(struct __sk_buff *skb, struct packet *p)
 		sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 		if (!sk)
 			return 0;
-		asked = sk->state != BPF_TCP_LISTEN_;
+		asked = sk->state != BPF_TCP_LISTEN;
 	} else {
 		sk = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 		if (!sk)
@@ -44,9 +42,10 @@ static __always_inline int is_host_service(const struct packet *p, u8 icmp_type)
 	u16 port = bpf_ntohs(p->flow.dport_be);
 
 	if (p->proto == IPPROTO_UDP)
-		return port == 53 || port == 67 || port == 547 || port == 69;
+		return port == PORT_DNS || port == PORT_DHCP_SERVER || port == PORT_DHCP6_SERVER ||
+		       port == PORT_TFTP;
 	if (p->proto == IPPROTO_TCP)
-		return port == 53;
+		return port == PORT_DNS;
 	return icmp_type == (p->family == 4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST);
 }
 

@@ -148,7 +148,7 @@ __noinline int admits_fragment(struct packet *p, u32 note)
 	return first && tick_now() - first->tick <= FRAGMENT_TICKS ? 0 : DROP(FRAGMENT_UNKNOWN);
 }
 
-/* Neighbour discovery (133 to 137, never from beyond a router), multicast listeners, DHCP's answers. */
+/* Neighbour discovery (never from beyond a router), multicast listeners, DHCP's answers. */
 static __always_inline int keeps_the_link(struct pkt_ctx *ctx, const struct packet *p)
 {
 	u8 type;
@@ -157,16 +157,16 @@ static __always_inline int keeps_the_link(struct pkt_ctx *ctx, const struct pack
 		return 0;
 	if (p->proto == IPPROTO_UDP) {
 		if (p->family == 4)
-			return p->flow.sport_be == bpf_htons(67) && p->flow.dport_be == bpf_htons(68);
-		return p->flow.sport_be == bpf_htons(547) && p->flow.dport_be == bpf_htons(546);
+			return p->flow.sport_be == bpf_htons(PORT_DHCP_SERVER) &&
+			       p->flow.dport_be == bpf_htons(PORT_DHCP_CLIENT);
+		return p->flow.sport_be == bpf_htons(PORT_DHCP6_SERVER) &&
+		       p->flow.dport_be == bpf_htons(PORT_DHCP6_CLIENT);
 	}
 	if (p->family == 4)
 		return p->proto == IPPROTO_IGMP;
 	if (p->proto != IPPROTO_ICMPV6 || load_bytes(ctx, p->l4, &type, 1))
 		return 0;
-	if (type >= 133 && type <= 137)
-		return p->ttl == 255;
-	return (type >= 130 && type <= 132) || type == 143;
+	return is_nd(type) ? p->ttl == 255 : is_mld(type);
 }
 
 static __always_inline int let_in(struct pkt_ctx *ctx, struct vnet_port *port, struct packet *p)

@@ -42,38 +42,4 @@ typedef __u64 u64;
 #define EINVAL		22
 #define CLOCK_MONOTONIC 1
 
-#define IP_DF		 0x4000
-#define IP_MF		 0x2000
-#define IP_OFFSET	 0x1fff
-#define IPPROTO_UDPLITE_ 136
-
-/* <linux/icmp.h> drags in the C library; this is all of it that is needed (RFC 792, RFC 4443). */
-#define ICMP_ECHOREPLY	    0
-#define ICMP_DEST_UNREACH   3
-#define ICMP_SOURCE_QUENCH  4
-#define ICMP_ECHO	    8
-#define ICMP_TIME_EXCEEDED  11
-#define ICMP_PARAMETERPROB  12
-#define ICMP_TIMESTAMP	    13
-#define ICMP_TIMESTAMPREPLY 14
-#define ICMP_PORT_UNREACH   3
-
-#define ICMPV6_DEST_UNREACH 1
-#define ICMPV6_PARAMPROB    4
-#define ICMPV6_ECHO_REQUEST 128
-#define ICMPV6_ECHO_REPLY   129
-#define ICMPV6_PORT_UNREACH 4
-
-struct icmp_header {
-	__u8 type;
-	__u8 code;
-	__sum16 checksum;
-	__be32 rest;
-};
-
-#define TCP_FIN 0x01
-#define TCP_SYN 0x02
-#define TCP_RST 0x04
-#define TCP_ACK 0x10
-
 #endif

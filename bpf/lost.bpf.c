@@ -91,8 +91,7 @@ static __always_inline int ends_in_stack(struct pkt_ctx *freed, struct packet *p
 
 	if (p->flags & PACKET_REPLY)
 		return 1;
-	return p->proto == IPPROTO_ICMPV6 && !load_bytes(freed, l4_of(p), &type, 1) && type >= 133 &&
-	       type <= 137;
+	return p->proto == IPPROTO_ICMPV6 && !load_bytes(freed, l4_of(p), &type, 1) && is_nd(type);
 }
 
 static __always_inline struct vnet_session *session_of(const struct vnet_flow *flow)

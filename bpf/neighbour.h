@@ -8,17 +8,9 @@
 
 #include "bpf/address.h"
 
-#define ND_ROUTER_SOLICIT   133
-#define ND_ROUTER_ADVERT    134
-#define ND_NEIGHBOR_SOLICIT 135
-#define ND_NEIGHBOR_ADVERT  136
-#define ND_REDIRECT	    137
-#define MLD_REPORT	    131
-#define MLD_DONE	    132
-#define MLD2_REPORT	    143
-#define ND_OPTIONS_MAX	    8
-#define ND_SOURCE_MAC	    1
-#define ND_TARGET_MAC	    2
+#define ND_OPTIONS_MAX 8
+#define ND_SOURCE_MAC  1
+#define ND_TARGET_MAC  2
 
 /* 0: not there, as in a later fragment; no message that matters here has it. */
 static __always_inline u8 icmp_type(struct __sk_buff *skb, const struct packet *p)
@@ -128,8 +120,7 @@ static __always_inline int filter_source6(struct __sk_buff *skb, struct vnet_por
 	if (bpf_skb_load_bytes(skb, 6, mac, sizeof(mac)))
 		return DROP(MALFORMED);
 	if (unspecified) {
-		if (type != ND_NEIGHBOR_SOLICIT && type != ND_ROUTER_SOLICIT && type != MLD_REPORT &&
-		    type != MLD_DONE && type != MLD2_REPORT)
+		if (!is_of_newcomer(type))
 			return DROP(SPOOFED_SOURCE);
 	} else if (!has6(&src, mac, port->slot)) {
 		return DROP(SPOOFED_SOURCE);

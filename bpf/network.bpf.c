@@ -279,9 +279,6 @@ int port_egress(struct __sk_buff *skb)
 	return leave(skb, VNET_HOOK_PORT_EGRESS, err, port->slot, COUNT_RX, bytes);
 }
 
-#define ETH_P_PAE_  0x888e /* EAPOL */
-#define ETH_P_LLDP_ 0x88cc
-
 /*
  * A link protocol for the host's own daemon, where the host is open to guests. Its port has let it pass as
  * one; whatever else is sent to such a group is judged like all frames.
@@ -292,7 +289,7 @@ static __always_inline int is_to_hosts_daemon(struct __sk_buff *skb)
 
 	if (network_flags & (VNET_NETWORK_F_HOST_SERVICES | VNET_NETWORK_F_HOST_CLOSED))
 		return 0;
-	return (skb->protocol == bpf_htons(ETH_P_LLDP_) || skb->protocol == bpf_htons(ETH_P_PAE_)) &&
+	return (skb->protocol == bpf_htons(ETH_P_LLDP) || skb->protocol == bpf_htons(ETH_P_PAE)) &&
 	       is_done(skb) && !is_tagged(skb) && !read_bytes(skb, 0, to, sizeof(to)) && is_link_protocol(to);
 }
 

@@ -11,6 +11,7 @@
 
 #include "bpf/access.h"
 #include "bpf/account.h"
+#include "bpf/protocol.h"
 
 #define PACKET_FIRST   1  /* first fragment: has ports */
 #define PACKET_LATER   2  /* later fragment: ports come from the fragment map, nothing of L4 is there */

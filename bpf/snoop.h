@@ -155,9 +155,9 @@ static __always_inline void snoop(struct __sk_buff *skb, struct packet *p, u32 n
 {
 	if (p->proto != IPPROTO_UDP || p->flags & (PACKET_FIRST | PACKET_LATER))
 		return;
-	if (p->family == 4 && p->flow.dport_be == bpf_htons(68))
+	if (p->family == 4 && p->flow.dport_be == bpf_htons(PORT_DHCP_CLIENT))
 		snoop_dhcp4(skb, p, network);
-	else if (p->family == 6 && p->flow.dport_be == bpf_htons(546))
+	else if (p->family == 6 && p->flow.dport_be == bpf_htons(PORT_DHCP6_CLIENT))
 		snoop_dhcp6(skb, p, network);
 }
 
