@@ -12,10 +12,10 @@
  * network.h says gateway where the parent is meant: its MAC is the host's, which no guest may use, and
  * network_slot keys the guests' MACs of the parent.
  */
-#include "bpf/deliver.h"
-#include "bpf/dhcp.h"
-#include "bpf/flood.h"
-#include "bpf/guard.h"
+#include "bpf/lib/deliver.h"
+#include "bpf/lib/dhcp.h"
+#include "bpf/lib/flood.h"
+#include "bpf/lib/guard.h"
 
 const volatile __u8 passthrough;
 

@@ -2,14 +2,14 @@
 /*
  * The second guard, behind routing and behind the administrator's FORWARD rules: whatever mark, routing rule
  * or translation chose the way, here the interface that a packet really leaves by is known. The gateway's own
- * program (may_leave() of bpf/gateway.h) asks the routing table beforehand, and refuses with an answer; what
- * that question could not foresee ends here, silently.
+ * program (may_leave() of bpf/lib/gateway.h) asks the routing table beforehand, and refuses with an answer;
+ * what that question could not foresee ends here, silently.
  *
  * It reads structures of the kernel: loaded only where there are netfilter programs (6.4).
  */
-#include "bpf/count.h"
-#include "bpf/fenced.h"
-#include "bpf/kernel_struct.h"
+#include "bpf/lib/count.h"
+#include "bpf/lib/fenced.h"
+#include "bpf/lib/kernel_struct.h"
 
 #define NF_DROP	  0
 #define NF_ACCEPT 1

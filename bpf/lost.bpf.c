@@ -7,9 +7,9 @@
  * A tracepoint is the whole kernel's: packets of other network namespaces are told by their device's.
  */
 #define VNET_LOST
-#include "bpf/fenced.h"
-#include "bpf/kernel_struct.h"
-#include "bpf/packet.h"
+#include "bpf/lib/fenced.h"
+#include "bpf/lib/kernel_struct.h"
+#include "bpf/lib/packet.h"
 
 struct net {
 	u64 net_cookie;

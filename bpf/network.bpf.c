@@ -3,11 +3,11 @@
  * The programs of one network: at its ports and at its gateway (the Linux bridge). What is fixed for a
  * network is rodata, so that the verifier prunes what it does not use.
  */
-#include "bpf/bridge.h"
-#include "bpf/gateway.h"
-#include "bpf/guard.h"
-#include "bpf/plugged.h"
-#include "bpf/vlan.h"
+#include "bpf/lib/bridge.h"
+#include "bpf/lib/gateway.h"
+#include "bpf/lib/guard.h"
+#include "bpf/lib/plugged.h"
+#include "bpf/lib/vlan.h"
 
 /* Straight out of the uplink, as the session says. The stack's way is always right, too: TC_ACT_OK asks for
  * it. */

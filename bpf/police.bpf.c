@@ -7,7 +7,7 @@
  * A bucket of `burst` bytes that fills at the rate, kept as the time at which it would be full again: what
  * finds no room is dropped, so that TCP slows down.
  */
-#include "bpf/account.h"
+#include "bpf/lib/account.h"
 
 const volatile __u16 port_slot;
 const volatile __u64 ns_per_kib = 1; /* at the rate */

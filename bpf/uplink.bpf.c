@@ -4,12 +4,12 @@
  * the host stack let through, and the leak guard: what comes from a guest leaves translated or not at
  * all. Ingress takes the answers back.
  */
-#include "bpf/binding.h"
-#include "bpf/deliver.h"
-#include "bpf/held.h"
-#include "bpf/host_nat.h"
-#include "bpf/outside.h"
-#include "bpf/vlan.h"
+#include "bpf/lib/binding.h"
+#include "bpf/lib/deliver.h"
+#include "bpf/lib/held.h"
+#include "bpf/lib/host_nat.h"
+#include "bpf/lib/outside.h"
+#include "bpf/lib/vlan.h"
 
 const volatile __u32 link_header = ETH_HLEN; /* 0: an interface without one (WireGuard, PPP) */
 const volatile __u8 is_bridge;

@@ -5,11 +5,11 @@
  * small packets of known sessions to their guests, too (forward.h).
  */
 #define VNET_XDP
-#include "bpf/forward.h"
-#include "bpf/inbound.h"
-#include "bpf/outside.h"
-#include "bpf/route.h"
-#include "bpf/vlan.h"
+#include "bpf/lib/forward.h"
+#include "bpf/lib/inbound.h"
+#include "bpf/lib/outside.h"
+#include "bpf/lib/route.h"
+#include "bpf/lib/vlan.h"
 
 /*
  * Nothing from outside can be an answer to these addresses: guests of this family have another one there,

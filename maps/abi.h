@@ -95,8 +95,8 @@ struct vnet_hop {
 VNET_SIZE(struct vnet_hop, 24);
 
 /*
- * The timing wheel (bpf/expiry.h): at `tick` somebody looks whether the session of a flow is over. Every CPU
- * numbers its own entries of a tick, so that none waits for another; a hash holds them in bunches of
+ * The timing wheel (bpf/lib/expiry.h): at `tick` somebody looks whether the session of a flow is over. Every
+ * CPU numbers its own entries of a tick, so that none waits for another; a hash holds them in bunches of
  * consecutive numbers.
  */
 #define VNET_WHEEL_TICKS 1024 /* longer than any timeout that is waited for at once */
@@ -450,7 +450,7 @@ VNET_SIZE(struct vnet_event, 40 + VNET_EVENT_BYTES);
 struct vnet_settings {
   __u32 abi_version;
   __u32 blocks; /* 0: the block list is empty, and nobody looks into it */
-  __u64 secret; /* marks packets that our own programs have redirected (see bpf/mark.h) */
+  __u64 secret; /* marks packets that our own programs have redirected (see bpf/lib/mark.h) */
 };
 VNET_SIZE(struct vnet_settings, 16);
 

@@ -10,7 +10,7 @@
 #define VNET_PORT_F_PEER 2 /* see VNET_HOP_F_PEER */
 #define VNET_PORT_F_DOWN 4 /* unplugged */
 #define VNET_PORT_F_ISOLATED 8
-/* Filters: what the guest may send (bpf/guard.h, bpf/filter.h). */
+/* Filters: what the guest may send (bpf/lib/guard.h, bpf/lib/filter.h). */
 #define VNET_PORT_F_NO_MAC_SPOOFING 0x10 /* without F_MAC: the first MAC that is seen is the guest's */
 #define VNET_PORT_F_NO_IP_SPOOFING 0x20
 #define VNET_PORT_F_NO_ARP_SPOOFING 0x40
@@ -22,7 +22,7 @@
 #define VNET_PORT_F_FIXED4 0x800
 #define VNET_PORT_F_FIXED6 0x1000
 #define VNET_PORT_F_AUTOCONF 0x2000
-/* Inbound (bpf/inbound.h); neither: everything is accepted. */
+/* Inbound (bpf/lib/inbound.h); neither: everything is accepted. */
 #define VNET_PORT_F_ESTABLISHED 0x4000
 #define VNET_PORT_F_SHUT 0x8000
 /* Direct attachment (bpf/direct.bpf.c); neither: bridge mode. */
@@ -112,7 +112,7 @@ VNET_SIZE(struct vnet_allow_source, 28);
 
 #define VNET_ALLOWS_MAX (1 << 16)
 
-/* Whom a group frame of direct attachment is for, as a set; see bpf/flood.h. */
+/* Whom a group frame of direct attachment is for, as a set; see bpf/lib/flood.h. */
 #define VNET_TO_BRIDGE 1 /* ports in bridge mode */
 #define VNET_TO_VEPA 2
 #define VNET_TO_PRIVATE 4

@@ -3,7 +3,7 @@
  * What the benchmark's traffic tool runs in the kernel: a source of UDP frames, a sink that counts
  * them, and the program that does nothing but redirect, which is what a datapath can reach at best.
  */
-#include "bpf/kernel.h"
+#include "bpf/lib/kernel.h"
 
 /* Ethernet, IP and UDP headers, and what fills up; ports and UDP checksum are the flow's. */
 const volatile __u64 frame[8];

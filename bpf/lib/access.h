@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bytes of a packet. Headers nearly always lie in the linear part, where a load or a store costs a
+ * nanosecond or two; the helpers, which cost ten times that, are for the rest. Nothing here touches
+ * skb->csum: what is written must leave the sum over the packet as it was (as a header whose own checksum
+ * follows does), or the checksum is to be corrected through bpf_l4_csum_replace().
+ */
+#ifndef VNET_BPF_ACCESS_H
+#define VNET_BPF_ACCESS_H
+
+#include "bpf/lib/context.h"
+
+/* Beyond, the verifier cannot follow; no header that we write lies there. */
+#define ACCESS_MAX 0x3fff
+
+#ifdef VNET_LOST
+static __always_inline void *linear(struct pkt_ctx *ctx __attribute__((unused)),
+				    u32 at __attribute__((unused)), u32 n __attribute__((unused)))
+{
+	return NULL; /* not to be read but by a helper */
+}
+#else
+/* n bytes at an offset of the linear part, or NULL. */
+static __always_inline void *linear(struct pkt_ctx *ctx, u32 at, u32 n)
+{
+	u8 *data = (u8 *)(long)ctx->data;
+	u8 *end = (u8 *)(long)ctx->data_end;
+
+	/* In one register from here on: the verifier knows the range of the value that it saw compared. */
+	if (!__builtin_constant_p(at))
+		asm volatile("" : "+r"(at));
+	if (unlikely(at > ACCESS_MAX))
+		return NULL;
+	data += at;
+	return unlikely(data + n > end) ? NULL : data;
+}
+#endif
+
+/*
+ * As if aligned: the compiler moves words instead of single bytes. The kernel lets programs do so where
+ * the CPU can.
+ */
+static __always_inline void move(void *to, const void *from, u32 n)
+{
+	__builtin_memcpy(__builtin_assume_aligned(to, 4), __builtin_assume_aligned(from, 4), n);
+}
+
+/* n is a constant, and the buffer aligned to 4. */
+static __always_inline int read_bytes(struct pkt_ctx *ctx, u32 at, void *to, u32 n)
+{
+	void *from = linear(ctx, at, n);
+
+	if (unlikely(!from))
+		return load_bytes(ctx, at, to, n);
+	move(to, from, n);
+	return 0;
+}
+
+static __always_inline int write_bytes(struct pkt_ctx *ctx, u32 at, const void *from, u32 n)
+{
+	void *to = linear(ctx, at, n);
+
+	if (unlikely(!to))
+		return store_bytes(ctx, at, from, n);
+	move(to, from, n);
+	return 0;
+}
+
+/* A checksum after words of what it covers have changed (RFC 1624, equation 3). */
+static __always_inline u16 checksum_after(u16 check, u32 from, u32 to)
+{
+	u64 sum = (u16)~check;
+
+	sum += (u32)~from;
+	sum += to;
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+#endif

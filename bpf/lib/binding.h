@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What leaves a network through a device of the host: an uplink, or the gateway of another network. The
+ * host stack has let it through; here its session is made, and what the network's mode hides is
+ * translated. Nothing of a hidden network passes untranslated.
+ *
+ * A visible network (routed, open) needs no session to be right: where none can be made its packets go
+ * on by the stack's way.
+ */
+#ifndef VNET_BPF_BINDING_H
+#define VNET_BPF_BINDING_H
+
+#include "bpf/lib/fragment.h"
+#include "bpf/lib/handed.h"
+#include "bpf/lib/masquerade.h"
+#include "bpf/lib/route.h"
+#include "bpf/lib/subnet.h"
+#include "bpf/lib/translate.h"
+
+/* Which address of <nat><address> a pair of hosts gets: always the same one. */
+static __always_inline void nat_pool_address(const struct vnet_network *net, const struct vnet_flow *flow,
+					     struct vnet_addr *to)
+{
+	u32 hash = (flow->src.word_be[3] ^ flow->dst.word_be[3] * 0x9e3779b1u) * 0x85ebca6bu;
+	u32 size = net->nat_last - net->nat_first + 1;
+
+	addr_from_v4(to, bpf_htonl(net->nat_first + (u32)(((u64)hash * size) >> 32)));
+}
+
+/* What the other side shall see of this flow. 0 or the reason why it may not leave. */
+__noinline int choose_nat(struct __sk_buff *skb, struct packet *p, struct admission *a)
+{
+	struct vnet_network *net;
+	u32 slot, masquerade;
+
+	if (!p || !a)
+		return DROP(NO_ADDRESS);
+	slot = a->network;
+	net = bpf_map_lookup_elem(&networks, &slot);
+	if (!net)
+		return DROP(NO_ADDRESS);
+	if (net->flags & VNET_NETWORK_F_ISOLATED)
+		return DROP(ISOLATED);
+	if (net->uplink_ifindex && net->uplink_ifindex != a->uplink)
+		return DROP(NO_UPLINK);
+	masquerade = p->family == 4 ? VNET_NETWORK_F_MASQUERADE4 : VNET_NETWORK_F_MASQUERADE6;
+	if (!(net->flags & masquerade)) {
+		a->nat = p->flow.src;
+		return 0;
+	}
+	if (p->family == 4 && net->nat_first) {
+		nat_pool_address(net, &p->flow, &a->nat);
+		return 0;
+	}
+	a->flags |= VNET_SESSION_F_MASQUERADE;
+	return route_source(skb, &p->flow.dst, a->uplink, &a->nat);
+}
+
+/*
+ * A hidden network's packet that no longer has its guest's source. The host's own NAT may have done that,
+ * which is the administrator's word; or something has put the packet, untranslated, into another one.
+ */
+static __always_inline int is_wrapped(const struct packet *p)
+{
+	return p->proto == IPPROTO_ESP || p->proto == IPPROTO_AH || p->proto == IPPROTO_IPIP ||
+	       p->proto == IPPROTO_IPV6 || p->proto == IPPROTO_GRE;
+}
+
+/* Only the beginning of something makes a session. */
+static __always_inline int opens_session(const struct packet *p)
+{
+	if (p->flags & (PACKET_ERROR | PACKET_REPLY))
+		return 0;
+	if (p->proto == IPPROTO_TCP) {
+		/* SYN; or data of a connection older than our table: its far end will reset it, which is
+		 * better than silence. A bare RST or SYN/ACK begins nothing.
+		 */
+		return !(p->tcp_flags & TCP_RST) && !((p->tcp_flags & TCP_SYN) && (p->tcp_flags & TCP_ACK));
+	}
+	if (is_icmp(p->family, p->proto))
+		return p->flow.sport_be != 0; /* a request's; nothing else of ICMP begins anything */
+	return 1;
+}
+
+/*
+ * The frame that the host stack made shows the next hop: the flow's next packet, which goes the fast way,
+ * need not look it up. Only behind route_source(), which has left the MTU.
+ */
+static __always_inline int hop_from_frame(struct __sk_buff *skb, const struct packet *p,
+					  const struct admission *a)
+{
+	struct making *m = making_of();
+
+	return m && p->l3 == ETH_HLEN && a->flags & VNET_SESSION_F_MASQUERADE && m->hop.mtu &&
+	       !read_bytes(skb, 0, m->hop.dmac, 12);
+}
+
+/*
+ * Would the flow be led past the stack as the stack has led this packet of it: by the same device and to the
+ * same next hop? Multipath routes that hash what we cannot see, and redirects, say no.
+ */
+__noinline int is_foreseen(struct __sk_buff *skb, struct packet *p, struct admission *a)
+{
+	struct vnet_network *net;
+	struct bpf_fib_lookup q;
+	u8 mac[6] __attribute__((aligned(4)));
+	u32 slot;
+	long rc;
+
+	if (!p || !a)
+		return 0;
+	slot = a->network;
+	net = bpf_map_lookup_elem(&networks, &slot);
+	if (!net)
+		return 0;
+	rc = route_from_gateway(skb, &q, p, net->gateway_ifindex, a->mark);
+	if ((rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH) || q.ifindex != a->uplink)
+		return 0;
+	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH || p->l3 != ETH_HLEN)
+		return 1;
+	return !read_bytes(skb, 0, mac, sizeof(mac)) && mac_equal(mac, q.dmac);
+}
+
+/* When a session that the stack has let through may be fast: see VNET_SESSION_F_PLAIN. */
+static __always_inline u32 speed_of(struct __sk_buff *skb, struct packet *p, struct admission *a)
+{
+	if (!is_foreseen(skb, p, a))
+		return VNET_SESSION_F_STACK;
+	return is_as_handed_up(p) ? VNET_SESSION_F_PLAIN : 0;
+}
+
+/* The same of one that is begun from outside: do its answers leave where it has come in? */
+__noinline int leads_back(struct __sk_buff *skb, struct vnet_flow *key, u32 network, u32 uplink)
+{
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	struct bpf_fib_lookup q;
+	long rc;
+
+	if (!net || !key)
+		return 0;
+	route_query(&q, &key->src, &key->dst, is_v4(&key->src), key->proto, net->gateway_ifindex);
+	route_query_ports(&q, key->sport_be, key->dport_be);
+	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
+	return (rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH) && q.ifindex == uplink;
+}
+
+/* A fragment that has overtaken its first: its ports are not known, and not needed to translate its address.
+ */
+__noinline int depart_early(struct __sk_buff *skb, struct packet *p, struct admission *a)
+{
+	struct rewrite r = {.source = 1};
+	int err;
+
+	if (!p || !a)
+		return DROP(FRAGMENT_UNKNOWN);
+	err = choose_nat(skb, p, a);
+	if (err)
+		return err;
+	r.from = p->flow.src;
+	r.to = a->nat;
+	return translate(skb, p, &r, 1);
+}
+
+/* from: the network of the packet's source; NULL: it is the host's own. */
+static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struct vnet_subnet *from,
+				  u32 device)
+{
+	struct admission a = {.uplink = device, .port = skb->tc_index};
+	u32 visible = from ? flags_of_network(from->network) & VNET_NETWORK_F_VISIBLE : 0;
+	struct rewrite r = {};
+	struct vnet_session *s;
+	int err;
+
+	if (unlikely(p->flags & PACKET_LATER && !fragment_follow(p))) {
+		if (visible || !from)
+			return TC_ACT_OK;
+		a.network = from->network;
+		return depart_early(skb, p, &a);
+	}
+	if (p->flags & PACKET_FIRST)
+		fragment_note(p, 1);
+	s = session_outbound(&p->flow);
+	/* An error about somebody else's session is nobody's to send, nor one to others than its far end. */
+	if (s && from && s->network != from->network)
+		return DROP(SPOOFED_SOURCE);
+	if (s && from && !visible && p->flags & PACKET_ERROR && !addr_equal(&p->outer_dst, &p->flow.dst))
+		return DROP(NO_SESSION);
+	if (s) {
+		a.network = s->network;
+	} else {
+		if (!from) /* the host's own error about something that is no guest's */
+			return TC_ACT_OK;
+		if (!opens_session(p) && !visible)
+			return DROP(NO_SESSION);
+		a.network = from->network;
+	}
+	if (!(p->flags & PACKET_ERROR)) {
+		err = choose_nat(skb, p, &a);
+		if (err)
+			return err;
+		/* The route's address changed under the session: it cannot go on, a new one begins. */
+		if (s && !(s->flags & VNET_SESSION_F_INBOUND) && !addr_equal(&s->nat, &a.nat)) {
+			session_delete(&p->flow);
+			s = NULL;
+			if (!opens_session(p))
+				return DROP(NO_SESSION);
+		}
+	}
+	if (!s) {
+		if (!opens_session(p))
+			return TC_ACT_OK;
+		if (a.port >= VNET_SLOTS)
+			a.port = 0;
+		a.hop_known = hop_from_frame(skb, p, &a);
+		a.mark = skb->mark;
+		a.flags |= speed_of(skb, p, &a);
+		err = session_create(skb, &p->flow, &a);
+		if (err)
+			return visible ? TC_ACT_OK : err;
+		s = session_outbound(&p->flow);
+		if (!s)
+			return visible ? TC_ACT_OK : DROP(SESSION_LIMIT);
+	}
+	if (s->leg[VNET_OUT].hop.ifindex != device) {
+		s->leg[VNET_OUT].hop.tick = 0;
+		s->leg[VNET_OUT].hop.ifindex = device;
+	}
+	session_use(s, p, VNET_OUT, tick_now(), skb->len);
+	r.from = p->flow.src;
+	r.to = s->nat;
+	r.from_port_be = p->flow.sport_be;
+	r.to_port_be = s->nat_port_be;
+	r.source = 1;
+	/* An error that the host itself sends about a guest's packet keeps the host's address. */
+	return translate(skb, p, &r, from != NULL);
+}
+
+/*
+ * A new connection from outside to a guest of a visible network: its session, so that what follows goes
+ * the fast way. Nothing is lost where there is no room for it, or where the host's NAT may have translated
+ * it. 1: it is there.
+ */
+__noinline int admit_visible(struct __sk_buff *skb, struct packet *p, u32 network, u32 port, u32 uplink)
+{
+	struct admission a = {.network = network, .port = port, .uplink = uplink};
+	struct making *m = making_of();
+
+	if (!p || !m || !is_as_handed_up(p) || p->flags & PACKET_LATER || !opens_session(p))
+		return 0;
+	if (p->proto == IPPROTO_TCP && !(p->tcp_flags & TCP_SYN))
+		return 0;
+	__builtin_memset(&m->key, 0, sizeof(m->key));
+	m->key.src = p->flow.dst;
+	m->key.dst = p->flow.src;
+	m->key.sport_be = p->flow.dport_be;
+	m->key.dport_be = p->flow.sport_be;
+	m->key.proto = p->proto;
+	a.flags = VNET_SESSION_F_INBOUND |
+		  (leads_back(skb, &m->key, network, uplink) ? VNET_SESSION_F_PLAIN : VNET_SESSION_F_STACK);
+	a.nat = p->flow.dst;
+	a.nat_port_be = p->flow.dport_be;
+	return !session_create(skb, &m->key, &a);
+}
+
+#endif

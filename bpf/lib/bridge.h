@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bridged mode: past the host's bridge, but only where the bridge itself would go. The first frame from
+ * one device to one MAC takes the bridge; where it comes out, its way is noted, and for the next few
+ * ticks the others go straight there. So whatever the bridge decides by (spanning tree, VLANs, its own
+ * filters, a moved station) is obeyed after VNET_SHORTCUT_TICKS at the latest, and the bridge goes on
+ * learning, because each tick's first frames still pass through it.
+ *
+ * A way is noted only towards a device on which the MAC was seen as a source: a flooded frame, which comes
+ * out everywhere, proves nothing. Tagged frames are the bridge's.
+ */
+#ifndef VNET_BPF_BRIDGE_H
+#define VNET_BPF_BRIDGE_H
+
+#include "bpf/lib/deliver.h"
+#include "bpf/lib/network.h"
+#include "bpf/lib/snoop.h"
+
+/* Where frames of this MAC come from; a change makes every known way void. */
+__noinline int note_station(struct __sk_buff *skb, struct vnet_network *net)
+{
+	struct vnet_fdb_key key = {.network = network_slot};
+	u32 ifindex = skb->ifindex;
+	u32 *known;
+
+	if (!net || bpf_skb_load_bytes(skb, 6, key.mac, sizeof(key.mac)) || key.mac[0] & 1)
+		return 0;
+	known = bpf_map_lookup_elem(&stations, &key);
+	if (known && *known == ifindex)
+		return 0;
+	if (known)
+		__sync_fetch_and_add(&net->generation, 1);
+	return bpf_map_update_elem(&stations, &key, &ifindex, BPF_ANY);
+}
+
+/* At a frame's arrival, by a port or a member. slot: who it comes from. */
+static __always_inline int take_shortcut(struct __sk_buff *skb, const u8 *to, u32 slot)
+{
+	struct vnet_shortcut_key key = {.ifindex = skb->ifindex};
+	u32 network = network_slot;
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	struct vnet_shortcut *way;
+
+	skb->tc_index = 0;
+	if (!net || !(net->flags & VNET_NETWORK_F_SHORTCUT) || skb->vlan_present)
+		return TC_ACT_OK;
+	if (!(to[0] & 1)) {
+		__builtin_memcpy(key.mac, to, 6);
+		way = bpf_map_lookup_elem(&shortcuts, &key);
+		if (way && tick_now() - way->tick < VNET_SHORTCUT_TICKS &&
+		    way->generation == net->generation &&
+		    (skb->gso_size || skb->len <= (u32)way->mtu + ETH_HLEN)) {
+			skb->tc_index = slot; /* for the policy of the port that it goes to */
+			if (way->slot)
+				return deliver(skb, way->ifindex, way->slot, way->flags, 1);
+			mark_done(skb);
+			return bpf_redirect(way->ifindex, 0);
+		}
+	}
+	note_station(skb, net);
+	/* Tells the egress hook that the frame came in untagged, and by whom. */
+	skb->tc_index = slot;
+	return TC_ACT_OK;
+}
+
+/* Where the bridge lets a frame out, to a port (slot, flags) or a member (0, 0). */
+__noinline int note_shortcut(struct __sk_buff *skb, u32 slot, u32 flags)
+{
+	struct vnet_shortcut_key key = {.ifindex = skb->ingress_ifindex};
+	struct vnet_fdb_key station = {.network = network_slot};
+	struct vnet_shortcut way = {.ifindex = skb->ifindex, .slot = slot, .flags = flags};
+	u32 network = network_slot;
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	u32 mtu = 0;
+	u32 *seen;
+
+	if (!net || !key.ifindex || !skb->tc_index || skb->vlan_present ||
+	    bpf_skb_load_bytes(skb, 0, key.mac, sizeof(key.mac)) || key.mac[0] & 1)
+		return 0;
+	__builtin_memcpy(station.mac, key.mac, sizeof(key.mac));
+	seen = bpf_map_lookup_elem(&stations, &station);
+	if (!seen || *seen != way.ifindex || bpf_check_mtu(skb, 0, &mtu, 0, 0) < 0)
+		return 0;
+	way.mtu = mtu > 0xffff ? 0xffff : mtu;
+	way.tick = tick_now();
+	way.generation = net->generation;
+	return bpf_map_update_elem(&shortcuts, &key, &way, BPF_ANY);
+}
+
+static __always_inline struct vnet_device *member_of(u32 ifindex)
+{
+	struct vnet_device *device = bpf_map_lookup_elem(&devices, &ifindex);
+
+	return device && device->role == VNET_DEVICE_MEMBER ? device : NULL;
+}
+
+/* A DHCP server outside is as good as the bridge it is on: its answers tell the guests' addresses. */
+static __always_inline void snoop_from_outside(struct __sk_buff *skb)
+{
+	struct packet *p = packet_room();
+	u8 header[2];
+	u16 port = 0;
+
+	/* Looks like UDP from a server's port, at the usual offsets? Only then it is worth parsing. */
+	if (!p || read_bytes(skb, skb->protocol == bpf_htons(ETH_P_IP) ? 23 : 20, header, 1) ||
+	    header[0] != IPPROTO_UDP)
+		return;
+	if (read_bytes(skb, skb->protocol == bpf_htons(ETH_P_IP) ? 34 : 54, header, 2))
+		return;
+	port = header[0] << 8 | header[1];
+	if ((port == PORT_DHCP_SERVER || port == PORT_DHCP6_SERVER) && !parse_frame(skb, p) && p->family)
+		snoop(skb, p, network_slot);
+}
+
+#endif

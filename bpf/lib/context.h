@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The uplink's XDP program shares the parser and the policy with those at tc, and bpf/lost.bpf.c the parser
+ * and the monitor. What differs between their contexts is here; a struct tag by macro, because the verifier
+ * knows a context by that name.
+ */
+#ifndef VNET_BPF_CONTEXT_H
+#define VNET_BPF_CONTEXT_H
+
+#include "bpf/lib/kernel.h"
+
+#ifdef VNET_LOST
+#include "bpf/lib/lost_context.h"
+#else
+static __always_inline u64 coarse_now(void)
+{
+	return bpf_ktime_get_coarse_ns();
+}
+#endif
+
+#ifdef VNET_XDP
+#define pkt_ctx xdp_md
+
+static __always_inline long load_bytes(struct pkt_ctx *ctx, u32 at, void *to, u32 n)
+{
+	return bpf_xdp_load_bytes(ctx, at, to, n);
+}
+static __always_inline u32 frame_bytes(struct pkt_ctx *ctx)
+{
+	return bpf_xdp_get_buff_len(ctx);
+}
+static __always_inline u32 segment_bytes(struct pkt_ctx *ctx __attribute__((unused)))
+{
+	return 0; /* no GRO yet */
+}
+static __always_inline u32 interface_of(struct pkt_ctx *ctx)
+{
+	return ctx->ingress_ifindex;
+}
+/* A tag that the card has not taken out stands in the bytes, and is what the protocol says then. */
+static __always_inline u32 has_tag(struct pkt_ctx *ctx __attribute__((unused)))
+{
+	return 0;
+}
+static __always_inline __be16 protocol_of(struct pkt_ctx *ctx)
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+
+	return (void *)(eth + 1) > (void *)(long)ctx->data_end ? 0 : eth->h_proto;
+}
+static __always_inline u32 slot_before(struct pkt_ctx *ctx __attribute__((unused)))
+{
+	return 0;
+}
+static __always_inline u32 guest_noted(struct pkt_ctx *ctx __attribute__((unused)))
+{
+	return 0;
+}
+/* Of the network header. */
+static __always_inline long load_header(struct pkt_ctx *ctx, u32 at, void *to, u32 n)
+{
+	return bpf_xdp_load_bytes(ctx, ETH_HLEN + at, to, n);
+}
+static __always_inline long store_bytes(struct pkt_ctx *ctx, u32 at, const void *from, u32 n)
+{
+	return bpf_xdp_store_bytes(ctx, at, (void *)from, n);
+}
+#elif !defined(VNET_LOST)
+#define pkt_ctx	 __sk_buff
+
+static __always_inline long load_bytes(struct pkt_ctx *ctx, u32 at, void *to, u32 n)
+{
+	return bpf_skb_load_bytes(ctx, at, to, n);
+}
+static __always_inline u32 frame_bytes(struct pkt_ctx *ctx)
+{
+	return ctx->len;
+}
+static __always_inline u32 segment_bytes(struct pkt_ctx *ctx)
+{
+	return ctx->gso_size;
+}
+static __always_inline u32 interface_of(struct pkt_ctx *ctx)
+{
+	return ctx->ifindex;
+}
+static __always_inline u32 has_tag(struct pkt_ctx *ctx)
+{
+	return ctx->vlan_present;
+}
+static __always_inline __be16 protocol_of(struct pkt_ctx *ctx)
+{
+	return ctx->protocol;
+}
+/* The slot of the port that a packet came in by, behind that port's own hook. */
+static __always_inline u32 slot_before(struct pkt_ctx *ctx)
+{
+	return ctx->tc_index;
+}
+/* Where a parent's program of direct attachment notes whose frame it drops: the ifindex of the guest's port.
+ */
+#define CB_GUEST 2
+static __always_inline u32 guest_noted(struct pkt_ctx *ctx)
+{
+	return ctx->cb[CB_GUEST];
+}
+static __always_inline long load_header(struct pkt_ctx *ctx, u32 at, void *to, u32 n)
+{
+	return bpf_skb_load_bytes_relative(ctx, at, to, n, BPF_HDR_START_NET);
+}
+static __always_inline long store_bytes(struct pkt_ctx *ctx, u32 at, const void *from, u32 n)
+{
+	return bpf_skb_store_bytes(ctx, at, from, n, 0);
+}
+#endif
+
+#endif

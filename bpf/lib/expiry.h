@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Expiry: a timing wheel. Every session has one entry in it, for the tick at which to look whether it is
+ * over. One timer of the whole host walks the ticks that have gone by, and deletes a session or puts it in
+ * again for when it may be over next. A timer in each session costs more: an allocation that the kernel may
+ * refuse in a burst, and many that end together are then worked off in one go, with interrupts of the CPU
+ * waiting; this one takes a batch, and lets packets pass before the next.
+ */
+#ifndef VNET_BPF_EXPIRY_H
+#define VNET_BPF_EXPIRY_H
+
+#include "bpf/lib/session.h"
+
+/* The programs' build: after an upgrade the timer goes on with the new code. Never 0. */
+const volatile __u32 clock_version = 1;
+
+/* Sessions looked at in one go: packets wait for no more than that. */
+#define EXPIRY_BATCH 512
+
+/* A connection may close at any time: its timeout is then much shorter than what its state promised. */
+#define TCP_LOOK_TICKS 30
+
+static __always_inline struct vnet_bunch_key bunch_of(const struct vnet_due *due)
+{
+	return (struct vnet_bunch_key){.tick = due->tick, .cpu = due->cpu, .number = due->place / VNET_BUNCH};
+}
+
+/*
+ * An entry for the flow, `wait` ticks from now (1 to VNET_WHEEL_TICKS - 1). 0, or negative: no memory, or
+ * this CPU was held up until the clock's hand was past the tick. Entries are not taken back: one that its
+ * session does not name does nothing.
+ */
+static __always_inline int wheel_put(struct vnet_flow *flow, struct vnet_due *due, u32 wait)
+{
+	u32 tick = tick_now() + wait;
+	u32 slot = tick % VNET_WHEEL_TICKS;
+	u64 *count = bpf_map_lookup_elem(&wheel_counts, &slot);
+	struct vnet_bunch_key key;
+	struct vnet_bunch *bunch = NULL;
+	u32 zero = 0;
+	u32 place;
+
+	if (!count)
+		return -1;
+	place = (*count)++;
+	due->tick = tick;
+	due->cpu = bpf_get_smp_processor_id();
+	due->place = place;
+	key = bunch_of(due);
+	place %= VNET_BUNCH;
+	/* Most entries need no insertion, which costs more than all the rest of it. */
+	if (place)
+		bunch = bpf_map_lookup_elem(&wheel, &key);
+	if (bunch) {
+		bunch->flow[place] = *flow;
+	} else {
+		bunch = bpf_map_lookup_elem(&bunch_room, &zero);
+		if (!bunch)
+			return -1;
+		bunch->flow[place] = *flow;
+		if (bpf_map_update_elem(&wheel, &key, bunch, BPF_ANY))
+			return -1;
+	}
+	return (int)(tick_now() - tick) >= 0 ? -1 : 0;
+}
+
+/* Ticks. */
+static __always_inline u32 first_look(u8 proto)
+{
+	/* Most connections are over by then. */
+	return ticks_of(proto == IPPROTO_TCP ? timeout_tcp_closed : session_timeout(proto, VNET_SESSION_NEW));
+}
+
+/* Is the share that the session counts for half used up? */
+static __always_inline int is_pressed(const struct vnet_session *s)
+{
+	u32 slot = s->network;
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
+	struct vnet_usage *u = bpf_map_lookup_elem(&usage, &slot);
+
+	return net && u && *sessions_of(u, s->flags) > net->max_sessions / 2;
+}
+
+/* Seconds, as session_timeout(). */
+static __always_inline u32 timeout_of(const struct vnet_session *s, u8 proto)
+{
+	if (proto == IPPROTO_TCP && s->state == VNET_SESSION_ESTABLISHED && is_pressed(s))
+		return timeout_tcp_established_pressed;
+	return session_timeout(proto, s->state);
+}
+
+/* 0: the entry has done its work. */
+static __always_inline int expire_or_wait(struct vnet_flow *flow, struct vnet_due *at)
+{
+	struct vnet_session *s = bpf_map_lookup_elem(&sessions, flow);
+	struct vnet_due next = {};
+	u32 timeout, idle, wait;
+
+	if (!s || s->due.tick != at->tick || s->due.cpu != at->cpu || s->due.place != at->place)
+		return 0;
+	timeout = ticks_of(timeout_of(s, flow->proto));
+	idle = session_idle(s);
+	if (idle > timeout) {
+		session_delete(flow);
+		return 0;
+	}
+	wait = timeout - idle ?: 1;
+	if (flow->proto == IPPROTO_TCP && wait > TCP_LOOK_TICKS)
+		wait = TCP_LOOK_TICKS;
+	if (wheel_put(flow, &next, wait))
+		return -1;
+	s->due = next;
+	return 0;
+}
+
+static __always_inline void drop_bunch(const struct vnet_due *at)
+{
+	struct vnet_bunch_key key = bunch_of(at);
+
+	bpf_map_delete_elem(&wheel, &key);
+}
+
+/* The hand stays in its map: the verifier would follow a number on the stack through every value. */
+struct turn {
+	struct clock *clock;
+	u32 now;
+	u32 done;
+};
+
+static long turn_step(u32 i __attribute__((unused)), struct turn *t)
+{
+	struct vnet_due *at = &t->clock->hand;
+	u32 slot = at->tick % VNET_WHEEL_TICKS;
+	struct vnet_bunch_key key;
+	struct vnet_bunch *bunch;
+	u64 *count;
+
+	/* This tick's entries may still come. */
+	if ((int)(t->now - at->tick) <= 0) {
+		t->done = 1;
+		return 1;
+	}
+	count = bpf_map_lookup_percpu_elem(&wheel_counts, &slot, at->cpu);
+	if (!count) { /* that was the last CPU */
+		at->tick++;
+		at->cpu = 0;
+		return 0;
+	}
+	if (at->place >= *count) {
+		if (at->place % VNET_BUNCH) /* one that did not become full */
+			drop_bunch(at);
+		*count = 0;
+		at->cpu++;
+		at->place = 0;
+		return 0;
+	}
+	key = bunch_of(at);
+	bunch = bpf_map_lookup_elem(&wheel, &key);
+	if (bunch && expire_or_wait(&bunch->flow[at->place % VNET_BUNCH], at))
+		return 1; /* again, a moment later */
+	if (at->place % VNET_BUNCH == VNET_BUNCH - 1)
+		drop_bunch(at);
+	at->place++;
+	return 0;
+}
+
+static int wheel_turn(void *map __attribute__((unused)), u32 *key __attribute__((unused)), struct clock *c)
+{
+	struct turn t = {.clock = c, .now = tick_now()};
+
+	bpf_loop(EXPIRY_BATCH, turn_step, &t, 0);
+	bpf_timer_start(&c->timer, t.done ? NSEC_PER_SEC : NSEC_PER_MSEC, 0);
+	return 0;
+}
+
+/*
+ * By whoever makes a session: the first one on the host, or the first one since an upgrade, starts the clock.
+ * The timer keeps the program alive that its callback is in, should the network be stopped.
+ */
+static __always_inline void expiry_wind(void)
+{
+	u32 zero = 0;
+	struct clock *c = bpf_map_lookup_elem(&wheel_clock, &zero);
+
+	if (!c || likely(c->version == clock_version))
+		return;
+	if (!c->hand.tick)
+		c->hand.tick = tick_now();
+	bpf_timer_init(&c->timer, &wheel_clock, CLOCK_MONOTONIC); /* -EBUSY: it is there */
+	/* Without memory for it now, the next session tries again. */
+	if (bpf_timer_set_callback(&c->timer, wheel_turn) || bpf_timer_start(&c->timer, NSEC_PER_SEC, 0))
+		return;
+	c->version = clock_version;
+}
+
+#endif

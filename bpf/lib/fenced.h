@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The packet that the fence (bpf/fence.bpf.c) is about to drop on this CPU: the kernel frees it next, and
+ * says that netfilter did it. bpf/lost.bpf.c knows it by this for one that is counted already.
+ */
+#ifndef VNET_BPF_FENCED_H
+#define VNET_BPF_FENCED_H
+
+#include "bpf/lib/maps.h"
+
+VNET_MAP(fenced, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, u64, 0);
+
+static __always_inline void note_fenced(const void *skb)
+{
+	u32 zero = 0;
+	u64 *noted = bpf_map_lookup_elem(&fenced, &zero);
+
+	if (noted)
+		*noted = (u64)skb;
+}
+
+/* Once only: another packet will be at the same address. */
+static __always_inline int is_fenced(const void *skb)
+{
+	u32 zero = 0;
+	u64 *noted = bpf_map_lookup_elem(&fenced, &zero);
+
+	if (!noted || *noted != (u64)skb)
+		return 0;
+	*noted = 0;
+	return 1;
+}
+
+#endif

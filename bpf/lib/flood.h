@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Group addresses, and MACs that are not known, are flooded here: a clone for each port of the parent (direct
+ * attachment) or of the gateway. A Linux bridge would flood to every interface that is in it, attached or
+ * not. The ports' own egress programs judge and count the clones. They run inside of the program that floods
+ * and share its packet_room(): nobody may look at a parsed packet behind a flood.
+ */
+#ifndef VNET_BPF_FLOOD_H
+#define VNET_BPF_FLOOD_H
+
+#include "bpf/lib/maps.h"
+#include "bpf/lib/mark.h"
+#include "bpf/lib/network.h"
+
+/* What a guest's port is to the others; as a set: whom to flood to. */
+#define MODE_BRIDGE  VNET_TO_BRIDGE
+#define MODE_VEPA    VNET_TO_VEPA
+#define MODE_PRIVATE VNET_TO_PRIVATE
+
+/*
+ * `explain` runs copies of these programs, and a clone is sent even so: it is only noted in the packet's
+ * control block who would get one.
+ */
+const volatile __u8 rehearsal;
+
+static __always_inline u32 mode_of(const struct vnet_port *port)
+{
+	if (port->flags & VNET_PORT_F_PRIVATE)
+		return MODE_PRIVATE;
+	return port->flags & VNET_PORT_F_VEPA ? MODE_VEPA : MODE_BRIDGE;
+}
+
+struct flood {
+	struct __sk_buff *skb;
+	u32 except; /* the sender's ifindex */
+	u32 modes;
+};
+
+static long flood_one(u32 index, struct flood *f)
+{
+	struct vnet_member_key key = {.parent = gateway_ifindex, .index = index};
+	u32 *member = bpf_map_lookup_elem(&members, &key);
+	struct vnet_port *port;
+	u32 ifindex;
+
+	if (!member)
+		return 1; /* that was the last */
+	ifindex = *member;
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (port && ifindex != f->except && mode_of(port) & f->modes)
+		bpf_clone_redirect(f->skb, ifindex, 0);
+	return 0;
+}
+
+static __always_inline void flood(struct __sk_buff *skb, u32 except, u32 to)
+{
+	struct flood f = {.skb = skb, .except = except, .modes = to};
+
+	if (unlikely(rehearsal)) {
+		skb->cb[VNET_CB_EXCEPT] = except;
+		skb->cb[VNET_CB_TO] = to;
+		return;
+	}
+	mark(skb, MARK_JUDGE);
+	bpf_loop(VNET_PORTS_MAX, flood_one, &f, 0);
+	if (to & VNET_TO_HOST) {
+		mark_done(skb);
+		bpf_clone_redirect(skb, gateway_ifindex, BPF_F_INGRESS);
+	}
+	unmark(skb);
+}
+
+#endif

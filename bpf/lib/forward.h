@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * XDP `forward`: a small packet of a known session, straight to its guest before the host makes a buffer of
+ * it. It does what the uplink's tc program would have done, with the same session, hop and counters, or
+ * nothing at all: not a byte is written before the last question is answered, and what it leaves is tc's.
+ *
+ * Only what nothing is lost with: TCP's data goes on to be merged (GRO), and whatever ends a connection
+ * stays behind the data that it follows. The checksum is brought up to date here, so it must be a whole one.
+ * A network card's always is; another interface's packets may come from a stack of this machine, whose
+ * checksums wait in the buffer for a device to complete them (CHECKSUM_PARTIAL), which XDP cannot see: what
+ * does not add up is left to tc, which can.
+ */
+#ifndef VNET_BPF_FORWARD_H
+#define VNET_BPF_FORWARD_H
+
+#include "bpf/lib/checksum.h"
+#include "bpf/lib/inbound.h"
+#include "bpf/lib/outside.h"
+#include "bpf/lib/route.h"
+
+/* Bytes of the IP packet. A packet this small is alone for GRO, and cheaper than the buffer around it. */
+#define FORWARD_MAX 256
+
+const volatile __u32 forwards_small;
+const volatile __u32 distrusts_checksums;
+const volatile __u8 uplink_mac[6];
+
+static __always_inline int is_small_frame(struct xdp_md *ctx)
+{
+	return frame_bytes(ctx) <= ETH_HLEN + FORWARD_MAX;
+}
+
+/* Not what the card takes in for somebody else: a guest of direct attachment, a group. */
+static __always_inline int is_for_this_card(struct xdp_md *ctx)
+{
+	struct ethhdr *eth = linear(ctx, 0, sizeof(*eth));
+	u8 different = 0;
+
+	if (!eth)
+		return 0;
+	for (int i = 0; i < 6; i++)
+		different |= eth->h_dest[i] ^ uplink_mac[i];
+	return !different;
+}
+
+/* An acknowledgement, or the answer to a SYN: nothing that is merged, nothing that must not overtake data. */
+static __always_inline int is_bare_tcp(struct xdp_md *ctx, const struct packet *p)
+{
+	u8 *doff = linear(ctx, l4_of(p) + 12, 1);
+
+	return doff && !(p->tcp_flags & (TCP_FIN | TCP_RST)) &&
+	       p->l4 + (*doff >> 4) * 4 == p->l3 + p->l3_bytes;
+}
+
+static __always_inline int is_worth_it(struct xdp_md *ctx, const struct packet *p)
+{
+	if (p->flags & ~PACKET_REPLY || p->ttl <= 1 || p->l3_bytes > FORWARD_MAX || !is_small_frame(ctx) ||
+	    !is_for_this_card(ctx))
+		return 0;
+	if (p->proto == IPPROTO_TCP)
+		return is_bare_tcp(ctx, p);
+	return p->proto == IPPROTO_UDP || is_icmp(p->family, p->proto);
+}
+
+/* Room for a packet's L4 part: the verifier knows no sum over bytes whose number it does not know. */
+struct sum_room {
+	__be32 word_be[FORWARD_MAX / 4];
+};
+VNET_MAP(sum_rooms, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct sum_room, 0);
+
+/* What adds up is whole by definition, however it came about. No UDP checksum at all (IPv4) is right, too. */
+__noinline int adds_up(struct xdp_md *ctx, struct packet *p)
+{
+	u32 zero = 0, bytes;
+	struct sum_room *room = bpf_map_lookup_elem(&sum_rooms, &zero);
+	u64 pseudo = 0;
+	__be16 *check;
+
+	if (!p || !room)
+		return 0;
+	check = linear(ctx, l4_of(p) + 6, 2);
+	if (!check)
+		return 0;
+	if (p->proto == IPPROTO_UDP && p->family == 4 && !*check)
+		return 1;
+	bytes = p->l3 + p->l3_bytes - p->l4;
+	__builtin_memset(room, 0, sizeof(*room));
+	/* 1 to 256 in arithmetic that every verifier follows. */
+	asm volatile("" : "+r"(bytes));
+	bytes = ((bytes - 1) & (FORWARD_MAX - 1)) + 1;
+	if (load_bytes(ctx, l4_of(p), room, bytes))
+		return 0;
+	/* The prefix of an IPv4 address, ffff, counts nothing. */
+	if (p->proto != IPPROTO_ICMP) {
+		for (int i = 0; i < 4; i++)
+			pseudo += (u64)p->flow.src.word_be[i] + p->flow.dst.word_be[i];
+		pseudo += bpf_htonl(bytes);
+		pseudo += bpf_htonl(p->proto);
+	}
+	pseudo = checksum_fold(pseudo);
+	return checksum_fold(bpf_csum_diff(NULL, 0, room->word_be, sizeof(*room), pseudo) & 0xffffffff) ==
+	       0xffff;
+}
+
+/* All that is to be written lies in the linear part: what is in front of it does, too. */
+static __always_inline int is_writable(struct xdp_md *ctx, const struct packet *p)
+{
+	if (!linear(ctx, l4_of(p), 8))
+		return 0;
+	return linear(ctx, l4_of(p) + checksum_offset(p->proto), 2) != NULL;
+}
+
+/* Behind is_writable(): that no pointer is NULL below is news to the verifier alone. */
+static __always_inline void write_link(struct xdp_md *ctx, const struct vnet_hop *hop)
+{
+	void *macs = linear(ctx, 0, 12);
+
+	if (macs)
+		move(macs, hop->dmac, 12); /* side by side in the hop as in the frame */
+}
+
+/* One router more on the way. */
+static __always_inline void write_ipv4(struct xdp_md *ctx, __be32 to)
+{
+	struct iphdr *ip = linear(ctx, ETH_HLEN, sizeof(*ip));
+	u16 check;
+
+	if (!ip)
+		return;
+	check = checksum_after(ip->check, ip->daddr, to);
+	ip->check = checksum_after(check, bpf_htons((u16)ip->ttl << 8), bpf_htons((u16)(ip->ttl - 1) << 8));
+	ip->ttl--;
+	ip->daddr = to;
+}
+
+static __always_inline void write_ipv6(struct xdp_md *ctx, const struct vnet_addr *to)
+{
+	struct ipv6hdr *ip = linear(ctx, ETH_HLEN, sizeof(*ip));
+
+	if (!ip)
+		return;
+	ip->hop_limit--;
+	__builtin_memcpy(&ip->daddr, to, sizeof(*to));
+}
+
+/* from: where it was sent to; the guest's own end is in the flow by now. */
+static __always_inline void write_l4(struct xdp_md *ctx, struct packet *p, struct vnet_addr *from,
+				     __be16 from_port_be)
+{
+	__be16 *check = linear(ctx, l4_of(p) + checksum_offset(p->proto), 2), *port;
+	u32 before, after;
+	u64 sum;
+
+	if (!check || (addr_equal(from, &p->flow.dst) && from_port_be == p->flow.dport_be))
+		return;
+	before = *check;
+	sum = (u16)~before;
+	if (p->proto != IPPROTO_ICMP)
+		sum += addr_diff(from, &p->flow.dst);
+	sum += (u16)~from_port_be;
+	sum += p->flow.dport_be;
+	after = (u16)~checksum_fold(sum);
+	if (p->proto != IPPROTO_UDP)
+		*check = after;
+	else if (before) /* 0: none, and none it stays */
+		*check = after ?: 0xffff;
+	if (from_port_be == p->flow.dport_be)
+		return;
+	port = linear(ctx, l4_of(p) + port_offset(p->proto, 0), 2);
+	if (port)
+		*port = p->flow.dport_be;
+}
+
+static __always_inline void count_forwarded(u32 port_slot, u32 bytes)
+{
+	u32 slot = uplink_slot;
+	struct vnet_traffic *t = bpf_map_lookup_elem(&traffic, &slot);
+
+	if (t) {
+		t->rx_packets++;
+		t->rx_bytes += bytes;
+		t->forwarded++;
+	}
+	count_traffic(port_slot, COUNT_RX, bytes);
+}
+
+/* Whether the port takes it is asked here: its own programs do not see it. */
+static __always_inline int accepts(struct xdp_md *ctx, u32 ifindex, struct packet *p)
+{
+	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+
+	return port && !(port->flags & VNET_PORT_F_DOWN) &&
+	       !(port->flags & VNET_PORT_F_INBOUND && let_in(ctx, port, p));
+}
+
+/* s, found: the session that p answers, and its key. XDP_PASS: tc shall do it. */
+__noinline int forward(struct xdp_md *ctx, struct packet *p, struct vnet_session *s, struct vnet_flow *found)
+{
+	u32 now = tick_now(), bytes = frame_bytes(ctx);
+	struct vnet_addr from;
+	struct vnet_leg *leg;
+	struct vnet_flow key;
+	__be16 from_port_be;
+	u32 ifindex;
+
+	if (!p || !s || !found || !is_worth_it(ctx, p) || (distrusts_checksums && !adds_up(ctx, p)))
+		return XDP_PASS;
+	leg = &s->leg[VNET_IN];
+	key = *found;
+	if (leg->hop.tick != now && route_in(ctx, &key, leg, s->network, uplink_ifindex))
+		return XDP_PASS;
+	if (too_big(ctx, p, leg->hop.mtu))
+		return XDP_PASS;
+	ifindex = leg->hop.ifindex;
+	from = p->flow.dst;
+	from_port_be = p->flow.dport_be;
+	p->flow.dst = key.src;
+	p->flow.dport_be = key.sport_be;
+	if (!accepts(ctx, ifindex, p) || !is_writable(ctx, p) ||
+	    bpf_redirect_map(&targets, ifindex, XDP_PASS) != XDP_REDIRECT)
+		return XDP_PASS;
+	session_use(s, p, VNET_IN, now, bytes);
+	write_link(ctx, &leg->hop);
+	if (p->family == 4)
+		write_ipv4(ctx, p->flow.dst.word_be[3]);
+	else
+		write_ipv6(ctx, &p->flow.dst);
+	write_l4(ctx, p, &from, from_port_be);
+	count_forwarded(leg->hop.slot, bytes);
+	return XDP_REDIRECT;
+}
+
+#endif

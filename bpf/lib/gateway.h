@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The gateway's judgement: what may pass from a network's bridge to the host stack, and from the host
+ * stack to its guests. Here a network's mode is enforced; docs/modes.md has the table.
+ */
+#ifndef VNET_BPF_GATEWAY_H
+#define VNET_BPF_GATEWAY_H
+
+#include "bpf/lib/binding.h"
+#include "bpf/lib/deliver.h"
+#include "bpf/lib/dhcp.h"
+#include "bpf/lib/flood.h"
+#include "bpf/lib/handed.h"
+#include "bpf/lib/host_access.h"
+#include "bpf/lib/neighbour.h"
+#include "bpf/lib/reject.h"
+#include "bpf/lib/snoop.h"
+#include "bpf/lib/vlan.h"
+
+/*
+ * Does the stack keep it, or refuse it, for sure? Every answer that is not known to mean so means that the
+ * packet would be forwarded.
+ */
+static __always_inline int is_no_way_out(long rc)
+{
+	return rc == BPF_FIB_LKUP_RET_NOT_FWDED || rc == BPF_FIB_LKUP_RET_BLACKHOLE ||
+	       rc == BPF_FIB_LKUP_RET_UNREACHABLE || rc == BPF_FIB_LKUP_RET_PROHIBIT ||
+	       rc == BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
+/* May a packet that this network's guests sent be routed on to where the host would route it? */
+__noinline int may_leave(struct __sk_buff *skb, struct packet *p)
+{
+	u32 slot = network_slot;
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
+	struct vnet_device *device;
+	struct vnet_subnet *to;
+	struct bpf_fib_lookup q;
+	u32 out;
+	int err;
+	long rc;
+
+	if (!p)
+		return 0;
+	route_query_packet(&q, p, gateway_ifindex);
+	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
+	/* The host itself, or no way: the stack delivers, or answers. */
+	if (is_no_way_out(rc)) {
+		err = host_access(skb, p);
+		return err ? reject(skb, p, gateway_ifindex, slot, err) : TC_ACT_OK;
+	}
+	/* An encapsulating route names no interface: it leads out by one that is none of ours. */
+	out = rc == BPF_FIB_LKUP_RET_UNSUPP_LWT || rc < 0 ? 0 : q.ifindex;
+	if (out == gateway_ifindex)
+		return TC_ACT_OK;
+	if (network_flags & VNET_NETWORK_F_ISOLATED)
+		return reject(skb, p, gateway_ifindex, slot, DROP(ISOLATED));
+	device = device_of(out);
+	to = subnet_of(packet_target(p));
+	if ((device && device->role == VNET_DEVICE_GATEWAY && is_hidden(device->slot)) ||
+	    (to && to->network != slot && is_hidden(to->network)))
+		return reject(skb, p, gateway_ifindex, slot, DROP(OTHER_NETWORK));
+	if (network_flags & VNET_NETWORK_F_OPEN)
+		return TC_ACT_OK;
+	if (!net || (net->uplink_ifindex && net->uplink_ifindex != out))
+		return reject(skb, p, gateway_ifindex, slot, DROP(NO_UPLINK));
+	/* What must be translated leaves only where a program of ours does it. */
+	if (!device && !(network_flags & VNET_NETWORK_F_VISIBLE))
+		return reject(skb, p, gateway_ifindex, slot, DROP(NO_UPLINK));
+	return TC_ACT_OK;
+}
+
+/* Answers to what another network's guest began with a guest of this one, and is masqueraded here. */
+static __always_inline int take_back_here(struct __sk_buff *skb, struct packet *p)
+{
+	struct rewrite r = {};
+	struct vnet_flow *key;
+	struct vnet_session *s;
+
+	if (p->flags & PACKET_LATER && !fragment_follow(p))
+		return TC_ACT_OK;
+	s = session_inbound(&p->flow, &key);
+	if (!s || !key || s->network == network_slot)
+		return TC_ACT_OK;
+	if (p->flags & PACKET_FIRST)
+		fragment_note(p, 1);
+	session_use(s, p, VNET_IN, tick_now(), skb->len);
+	r.from = p->flow.dst;
+	r.to = key->src;
+	r.from_port_be = p->flow.dport_be;
+	r.to_port_be = key->sport_be;
+	skb->tc_index = VNET_TC_INDEX_ADMITTED;
+	return translate(skb, p, &r, 1);
+}
+
+/* Not IP: what the host's stack must hear of it. Anything else could be unpacked and routed (MPLS). */
+static __always_inline int from_guest_not_ip(struct __sk_buff *skb)
+{
+	if (skb->protocol == bpf_htons(ETH_P_ARP) || skb->protocol == bpf_htons(ETH_P_RARP))
+		return TC_ACT_OK;
+	return network_flags & VNET_NETWORK_F_OPEN ? TC_ACT_OK : DROP(ETHERTYPE);
+}
+
+/* The gateway's own addresses lie in its subnets. IPv4's stack takes no such source, IPv6's does. */
+static __always_inline int is_hosts(const struct vnet_addr *source)
+{
+	struct vnet_address *known = address_of(source, network_slot);
+
+	return known && !known->port && known->source == VNET_ADDRESS_FIXED;
+}
+
+/*
+ * What is asked on the link without an address: for one, or whether it is free, and which groups are heard.
+ * The stack answers an echo request to ::, by its default route.
+ */
+static __noinline int asks_for_address(struct __sk_buff *skb, struct packet *p)
+{
+	if (!stays_on_link(p))
+		return 0;
+	return p->proto != IPPROTO_ICMPV6 || p->family == 4 || is_of_newcomer(icmp_type(skb, p));
+}
+
+#define IP_OPTION_END	 0
+#define IP_OPTION_NOP	 1
+#define IP_OPTION_LSRR	 131
+#define IP_OPTION_SSRR	 137
+#define IP_OPTIONS_BYTES 40
+
+/*
+ * A guest that chooses its own way. The stack takes it only where accept_source_route is on, but then both on
+ * the way out and with what it answers; what cannot be read counts as one.
+ */
+static __noinline int has_source_route(struct __sk_buff *skb, struct packet *p)
+{
+	u32 at = p->l3 + sizeof(struct iphdr);
+	u8 option[2];
+
+	for (int i = 0; i < IP_OPTIONS_BYTES; i++) {
+		if (at >= p->l4)
+			return 0;
+		if (bpf_skb_load_bytes(skb, at, option, 1))
+			return 1;
+		if (option[0] == IP_OPTION_END)
+			return 0;
+		if (option[0] == IP_OPTION_NOP) {
+			at++;
+			continue;
+		}
+		if (option[0] == IP_OPTION_LSRR || option[0] == IP_OPTION_SSRR ||
+		    bpf_skb_load_bytes(skb, at, option, 2) || option[1] < 2)
+			return 1;
+		at += option[1];
+	}
+	return 1;
+}
+
+static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
+{
+	const struct vnet_addr *source;
+	struct vnet_subnet *subnet;
+	int err;
+
+	/* The host's own multicast, looped back to its listeners: it has no link header, and is nobody's. */
+	if (skb->pkt_type == PACKET_LOOPBACK)
+		return TC_ACT_OK;
+	/* Only our own programs at the ports hand frames over; what comes by the bridge is not attached. */
+	if (!is_done(skb))
+		return DROP(UNATTACHED);
+	if (is_tagged(skb))
+		return DROP(VLAN_TAGGED);
+	err = parse_frame(skb, p);
+	if (err)
+		return err;
+	if (!p->family)
+		return from_guest_not_ip(skb);
+	/*
+	 * Another network's addresses are nobody's to use, an open one's guests included. The source comes
+	 * first of all: what the host answers to a group, or to a packet that it cannot send on, goes there.
+	 */
+	source = packet_source(p);
+	subnet = subnet_of(source);
+	if (subnet ? subnet->network != network_slot : !(network_flags & VNET_NETWORK_F_OPEN)) {
+		/* Of this link only: the stack forwards neither, and answers to the latter on this link. */
+		if (is_unspecified(source) ? asks_for_address(skb, p)
+					   : p->family == 6 && is_link_local6(source))
+			return host_access(skb, p);
+		return DROP(SPOOFED_SOURCE);
+	}
+	if (is_hosts(source))
+		return DROP(SPOOFED_SOURCE);
+	if (unlikely(p->flags & PACKET_OPTIONS) && p->family == 4 && !(network_flags & VNET_NETWORK_F_OPEN) &&
+	    has_source_route(skb, p))
+		return DROP(NO_WAY_OUT);
+	if (is_unspecified(packet_target(p)))
+		return DROP(NOT_ROUTABLE);
+	if (stays_on_link(p))
+		return host_access(skb, p);
+	if (!(network_flags & VNET_NETWORK_F_ISOLATED)) {
+		err = take_back_here(skb, p);
+		if (err || skb->tc_index == VNET_TC_INDEX_ADMITTED)
+			return err;
+	}
+	err = may_leave(skb, p);
+	if (err == TC_ACT_OK)
+		hand_up(p);
+	return err;
+}
+
+/*
+ * Turned to a guest of this network by the host's own NAT: the administrator's port forward. Nothing that
+ * came for one directly has got this far; but a guest may not be led to by whoever sends it.
+ */
+static __always_inline int is_port_forward(struct __sk_buff *skb, struct packet *p, int turned)
+{
+	struct vnet_subnet *to;
+
+	if (network_flags & VNET_NETWORK_F_ISOLATED || !turned || !p->family)
+		return 0;
+	to = subnet_of(packet_target(p));
+	if (!to || to->network != network_slot)
+		return 0;
+	return !(p->flags & PACKET_OPTIONS) || (p->family == 4 && !has_source_route(skb, p));
+}
+
+/*
+ * From another network, by the host's routing: only into a visible one, or where the host's NAT has turned it
+ * to; and never from an isolated one.
+ */
+static __always_inline int enter_from_network(struct __sk_buff *skb, struct packet *p, u32 network)
+{
+	struct vnet_subnet *subnet;
+	u32 theirs = flags_of_network(network);
+
+	if (theirs & VNET_NETWORK_F_ISOLATED ||
+	    !(network_flags & VNET_NETWORK_F_VISIBLE || is_port_forward(skb, p, was_turned(p))))
+		return DROP(OTHER_NETWORK);
+	if (theirs & VNET_NETWORK_F_VISIBLE)
+		return TC_ACT_OK;
+	subnet = subnet_of(packet_source(p));
+	if (!subnet && p->family && !is_wrapped(p))
+		return TC_ACT_OK; /* translated by the host's NAT: the answer of a port forward */
+	if (!subnet || subnet->network != network)
+		return DROP(SPOOFED_SOURCE);
+	return depart(skb, p, subnet, gateway_ifindex);
+}
+
+/*
+ * From outside: into a visible network only, through its own uplink where it has one. judged: by an uplink's
+ * hook, which has found it to be for no guest.
+ */
+static __always_inline int enter_from_outside(struct __sk_buff *skb, struct packet *p,
+					      struct vnet_fdb_entry *target, int is_uplink, int judged)
+{
+	u32 slot = network_slot;
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
+	int err;
+
+	if (!(network_flags & VNET_NETWORK_F_VISIBLE))
+		return is_port_forward(skb, p, judged) ? TC_ACT_OK : DROP(NOT_VISIBLE);
+	if (!p->family)
+		return DROP(ETHERTYPE);
+	if (is_guests(packet_source(p)))
+		return DROP(SPOOFED_SOURCE);
+	if (!net || (net->uplink_ifindex && net->uplink_ifindex != skb->ingress_ifindex))
+		return DROP(NO_UPLINK);
+	if (is_uplink && target) {
+		/* What the port refuses makes no session: an outsider could use up the guest's share. */
+		err = port_refuses(skb, target->ifindex);
+		if (err)
+			return err;
+		admit_visible(skb, p, slot, target->slot, skb->ingress_ifindex);
+	}
+	return TC_ACT_OK;
+}
+
+/* Who may send into the network through the host stack? */
+static __always_inline int may_enter(struct __sk_buff *skb, struct packet *p, struct vnet_fdb_entry *target)
+{
+	struct vnet_device *from;
+	int is_uplink;
+
+	/*
+	 * The host itself, and what its stack turned round within the network. An error of its own may quote
+	 * what was on its way back to another network's guest: that one's address is nobody's here.
+	 */
+	if (!skb->ingress_ifindex || skb->ingress_ifindex == gateway_ifindex)
+		return network_flags & VNET_NETWORK_F_VISIBLE && p->flags & PACKET_ERROR
+			       ? depart(skb, p, NULL, gateway_ifindex)
+			       : TC_ACT_OK;
+	from = device_of(skb->ingress_ifindex);
+	/* tc_index can be believed only behind our own hooks, which write it. */
+	if (from && skb->tc_index == VNET_TC_INDEX_ADMITTED)
+		return TC_ACT_OK;
+	if (from && from->role == VNET_DEVICE_GATEWAY)
+		return enter_from_network(skb, p, from->slot);
+	is_uplink = from && from->role == VNET_DEVICE_UPLINK;
+	return enter_from_outside(skb, p, target, is_uplink,
+				  (is_uplink || (from && from->role == VNET_DEVICE_VRF)) &&
+					  skb->tc_index == VNET_TC_INDEX_JUDGED);
+}
+
+/*
+ * To every port. The last of them gets the frame itself: one that is dropped at egress is an error to who
+ * sends it (ENOBUFS). Without any port nobody is there to get it.
+ */
+static __always_inline int flood_from_host(struct __sk_buff *skb)
+{
+	struct vnet_member_key first = {.parent = gateway_ifindex};
+	u32 *member = bpf_map_lookup_elem(&members, &first);
+	u32 ifindex;
+
+	if (!member)
+		return TC_ACT_SHOT;
+	ifindex = *member;
+	flood(skb, ifindex, MODE_BRIDGE);
+	mark(skb, MARK_JUDGE);
+	return bpf_redirect(ifindex, 0);
+}
+
+static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
+{
+	struct vnet_fdb_key to = {.network = network_slot};
+	struct vnet_fdb_entry *target;
+	u8 mac[6] __attribute__((aligned(4)));
+	int verdict, err;
+
+	if (read_bytes(skb, 0, mac, sizeof(mac)))
+		return DROP(MALFORMED);
+	__builtin_memcpy(to.mac, mac, 6);
+	target = mac[0] & 1 ? NULL : bpf_map_lookup_elem(&fdb, &to);
+	if (unlikely(is_done(skb) && skb->cb[CB_NEXT] == MARK_RESOLVED))
+		count_link_header(skb);
+	if (!is_done(skb)) {
+		if (is_tagged(skb))
+			return DROP(VLAN_TAGGED);
+		/* The host forwards, and sends, IP that the parser does not read: who may enter does not
+		 * hang on it.
+		 */
+		err = parse_frame(skb, p);
+		verdict = may_enter(skb, p, target);
+		if (verdict < 0)
+			return verdict;
+		if (!err) {
+			/* The host's own alone: anybody can send what looks like an answer of DHCP's. */
+			if (!skb->ingress_ifindex)
+				snoop(skb, p, network_slot);
+			if (is_dhcp_reply(p))
+				repair_dhcp_reply(skb);
+		}
+	}
+	if (!target)
+		return flood_from_host(skb);
+	return deliver(skb, target->ifindex, target->slot, target->flags, 0);
+}
+
+#endif

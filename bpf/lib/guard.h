@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a guest may send: its MAC here, everything else in filter.h; and what is remembered of it.
+ */
+#ifndef VNET_BPF_GUARD_H
+#define VNET_BPF_GUARD_H
+
+#include "bpf/lib/filter.h"
+#include "bpf/lib/inbound.h"
+#include "bpf/lib/network.h"
+#include "bpf/lib/snoop.h"
+
+static __always_inline int is_gateway_mac(const u8 *mac)
+{
+	return mac_equal(mac, gateway_mac);
+}
+
+/* A port without a fixed MAC: its guests' MACs become known, up to a limit; fixed ones are never taken. */
+static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u32 ifindex)
+{
+	struct vnet_fdb_entry *known;
+	struct vnet_fdb_entry fresh = {};
+	struct vnet_usage *u, *before = NULL;
+	u32 slot;
+
+	if (!port || !key)
+		return 0;
+	known = bpf_map_lookup_elem(&fdb, key);
+	if (known && known->ifindex == ifindex)
+		return 0;
+	if (known && (known->is_static || port->flags & VNET_PORT_F_NO_MAC_SPOOFING))
+		return DROP(SPOOFED_MAC);
+	slot = port->slot;
+	u = bpf_map_lookup_elem(&usage, &slot);
+	if (!u)
+		return 0;
+	/* The first MAC that a guarded port sends from is its guest's, and then nobody else's. */
+	if (u->learned && port->flags & VNET_PORT_F_NO_MAC_SPOOFING)
+		return DROP(SPOOFED_MAC);
+	if (known) { /* it moves here from another port */
+		slot = known->slot;
+		before = bpf_map_lookup_elem(&usage, &slot);
+	}
+	if (u->learned >= VNET_LEARN_MAX) {
+		/* Without room for it here it is flooded from now on, not sent to where it was. */
+		if (known && !bpf_map_delete_elem(&fdb, key) && before)
+			__sync_fetch_and_add(&before->learned, -1);
+		return 0;
+	}
+	fresh.ifindex = ifindex;
+	fresh.is_static = !!(port->flags & VNET_PORT_F_NO_MAC_SPOOFING);
+	fresh.slot = port->slot;
+	fresh.flags = port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0;
+	if (bpf_map_update_elem(&fdb, key, &fresh, BPF_ANY))
+		return 0;
+	__sync_fetch_and_add(&u->learned, 1);
+	if (before)
+		__sync_fetch_and_add(&before->learned, -1);
+	return 0;
+}
+
+static __always_inline int guard(struct vnet_port *port, const u8 *source, u32 ifindex)
+{
+	struct vnet_fdb_key key = {.network = network_slot};
+
+	if (unlikely(port->flags & VNET_PORT_F_DOWN))
+		return DROP(LINK_DOWN);
+	if (unlikely(source[0] & 1))
+		return DROP(SPOOFED_MAC);
+	if (likely(port->flags & VNET_PORT_F_MAC))
+		return mac_equal(source, port->mac) ? 0 : DROP(SPOOFED_MAC);
+	if (is_gateway_mac(source))
+		return DROP(SPOOFED_MAC);
+	__builtin_memcpy(key.mac, source, 6);
+	return learn(port, &key, ifindex);
+}
+
+#define VNET_PORT_F_VET (VNET_PORT_F_FILTERS | VNET_PORT_F_ESTABLISHED | VNET_PORT_F_DHCP_SERVER)
+
+/* For a port with any of F_VET, behind guard(); the packet has been parsed then. */
+static __always_inline int vet(struct __sk_buff *skb, struct vnet_port *port, struct packet *p)
+{
+	int err = parse_frame(skb, p);
+
+	if (err)
+		return err;
+	if (port->flags & VNET_PORT_F_FILTERS) {
+		err = filter(skb, port, p);
+		if (err)
+			return err;
+	}
+	if (port->flags & VNET_PORT_F_ESTABLISHED)
+		note_started(p, port->slot);
+	if (port->flags & VNET_PORT_F_DHCP_SERVER)
+		snoop(skb, p, network_slot);
+	return 0;
+}
+
+#endif

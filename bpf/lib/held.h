@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fragments that come in before their first: whether they are a guest's is not known then. The host gets them
+ * as it would, and a copy is held for the case that the first turns out to be of a session; then the copies
+ * come in again, behind it. No more are held than VNET_HELD_MAX, whoever sends them.
+ */
+#ifndef VNET_BPF_HELD_H
+#define VNET_BPF_HELD_H
+
+#include "bpf/lib/fragment.h"
+
+VNET_MAP(held_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_held, 0);
+
+/* 1 to VNET_HELD_BYTES in arithmetic that every verifier follows. */
+static __always_inline u32 held_bytes(u32 bytes)
+{
+	asm volatile("" : "+r"(bytes));
+	return ((bytes - 1) & (VNET_HELD_BYTES - 1)) + 1;
+}
+
+static __always_inline int copy_frame(struct __sk_buff *skb, struct vnet_held *to)
+{
+	u32 bytes = skb->len;
+
+	if (!bytes || bytes > VNET_HELD_BYTES)
+		return -1;
+	to->bytes = bytes;
+	return bpf_skb_load_bytes(skb, 0, to->frame, held_bytes(bytes));
+}
+
+static __always_inline int put_frame(struct __sk_buff *skb, struct vnet_held *from)
+{
+	return bpf_skb_change_tail(skb, from->bytes, 0) ||
+	       bpf_skb_store_bytes(skb, 0, from->frame, held_bytes(from->bytes), BPF_F_RECOMPUTE_CSUM);
+}
+
+static __always_inline struct vnet_held *room_for_held(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&held_room, &zero);
+}
+
+__noinline int hold(struct __sk_buff *skb, struct packet *p)
+{
+	struct vnet_held *copy = room_for_held(), *other;
+	struct vnet_held_key key = {};
+
+	if (!p || !copy || copy_frame(skb, copy))
+		return 0;
+	copy->tick = tick_now();
+	fragment_key(p, &key.packet);
+	for (u32 i = 0; i < VNET_HELD_OF_ONE; i++) {
+		key.place = i;
+		other = bpf_map_lookup_elem(&held, &key);
+		if (!other || copy->tick - other->tick > FRAGMENT_TICKS)
+			return bpf_map_update_elem(&held, &key, copy, BPF_ANY);
+	}
+	return 0;
+}
+
+/* The first is here, and noted. Nonzero: it could not be put together again. */
+__noinline int release_held(struct __sk_buff *skb, struct packet *p)
+{
+	struct vnet_held *first = room_for_held(), *later;
+	struct vnet_held_key key = {};
+	u32 now = tick_now();
+
+	if (!p || !first)
+		return 0;
+	fragment_key(p, &key.packet);
+	if (!bpf_map_lookup_elem(&held, &key) || copy_frame(skb, first))
+		return 0;
+	for (u32 i = 0; i < VNET_HELD_OF_ONE; i++) {
+		key.place = i;
+		later = bpf_map_lookup_elem(&held, &key);
+		if (!later)
+			break;
+		if (now - later->tick <= FRAGMENT_TICKS && !put_frame(skb, later))
+			bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
+		bpf_map_delete_elem(&held, &key);
+	}
+	return put_frame(skb, first);
+}
+
+#endif

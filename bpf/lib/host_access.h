@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * <vnet:host access>: what a network's guests may say to the host itself. Answers to what the host
+ * began are always let through: the host's own sockets know them, no table is needed.
+ */
+#ifndef VNET_BPF_HOST_ACCESS_H
+#define VNET_BPF_HOST_ACCESS_H
+
+#include "bpf/lib/network.h"
+#include "bpf/lib/socket.h"
+
+/* Is this an answer to one of the host's sockets that itself turned to the guest? */
+__noinline int host_asked(struct __sk_buff *skb, struct packet *p)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+	int asked;
+	u32 size;
+
+	if (!p)
+		return 0;
+	size = socket_tuple(&p->flow, &tuple);
+	/* Apart, because the verifier allows an instruction one kind of socket. */
+	if (p->proto == IPPROTO_TCP) {
+		sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+		if (!sk)
+			return 0;
+		asked = sk->state != BPF_TCP_LISTEN;
+	} else {
+		sk = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+		if (!sk)
+			return 0;
+		asked = sk->dst_port != 0; /* connected */
+	}
+	bpf_sk_release(sk);
+	return asked;
+}
+
+/* The services that the network itself offers. */
+static __always_inline int is_host_service(const struct packet *p, u8 icmp_type)
+{
+	u16 port = bpf_ntohs(p->flow.dport_be);
+
+	if (p->proto == IPPROTO_UDP)
+		return port == PORT_DNS || port == PORT_DHCP_SERVER || port == PORT_DHCP6_SERVER ||
+		       port == PORT_TFTP;
+	if (p->proto == IPPROTO_TCP)
+		return port == PORT_DNS;
+	return icmp_type == (p->family == 4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST);
+}
+
+/* 0, or the reason why the host does not want to hear it. */
+__noinline int host_access(struct __sk_buff *skb, struct packet *p)
+{
+	u8 icmp_type = 0;
+
+	if (!p || !(network_flags & (VNET_NETWORK_F_HOST_SERVICES | VNET_NETWORK_F_HOST_CLOSED)))
+		return 0;
+	/* Tails go where their heads go: without one the stack cannot put them together. */
+	if (p->flags & (PACKET_ERROR | PACKET_REPLY | PACKET_LATER))
+		return 0;
+	if (is_icmp(p->family, p->proto)) {
+		if (bpf_skb_load_bytes(skb, p->l4, &icmp_type, 1))
+			return DROP(MALFORMED);
+		/* Neighbour discovery and listener reports (RFC 4861, RFC 2710, RFC 3810) are the link's. */
+		if (p->family == 6 && icmp_type != ICMPV6_ECHO_REQUEST)
+			return 0;
+	} else if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP) {
+		if (host_asked(skb, p))
+			return 0;
+	} else if (p->family == 4 && p->proto == IPPROTO_IGMP) {
+		return 0;
+	}
+	if (network_flags & VNET_NETWORK_F_HOST_SERVICES && is_host_service(p, icmp_type))
+		return 0;
+	return DROP(HOST_CLOSED);
+}
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What may reach a port, from other guests, the host or outside alike: asked wherever a frame is handed to a
+ * port (deliver(), port_egress). A port that accepts everything pays for one test of its flags.
+ *
+ *  established: answers to what its guest has started, and errors about that;
+ *  shut (`drop`): nothing;
+ *  both: what keeps the guest on the link (ARP, neighbour discovery, group management, DHCP's answers), and
+ *  what its --allow rules name.
+ */
+#ifndef VNET_BPF_INBOUND_H
+#define VNET_BPF_INBOUND_H
+
+#include "bpf/lib/fragment.h"
+#include "bpf/lib/session.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, VNET_PORTS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_LRU_HASH);
+			__uint(max_entries, VNET_STARTED_MAX);
+			__type(key, struct vnet_flow);
+			__type(value, u32);
+		});
+} started SEC(".maps");
+VNET_MAP(isolated, BPF_MAP_TYPE_HASH, VNET_PORTS_MAX, u32, u32, BPF_F_NO_PREALLOC);
+VNET_MAP(allows, BPF_MAP_TYPE_HASH, VNET_ALLOWS_MAX, struct vnet_allow_key, struct vnet_allow,
+	 BPF_F_NO_PREALLOC);
+VNET_MAP(allow_sources, BPF_MAP_TYPE_LPM_TRIE, VNET_ALLOWS_MAX, struct vnet_allow_source, u32,
+	 BPF_F_NO_PREALLOC);
+
+/* Marks a key of the fragment map as "its first was let in", apart from those that the routing notes. */
+#define FRAGMENT_LET_IN 1
+#define STARTED_STEP	8
+
+static __always_inline int is_group(const struct packet *p)
+{
+	u32 last = bpf_ntohl(p->flow.dst.word_be[3]);
+
+	if (p->family == 4)
+		return last >> 28 == 0xe || last == 0xffffffff;
+	return bpf_ntohl(p->flow.dst.word_be[0]) >> 24 == 0xff;
+}
+
+__noinline int parse_frame(struct pkt_ctx *ctx, struct packet *p)
+{
+	return p ? parse(ctx, p, ETH_HLEN) : DROP(MALFORMED);
+}
+
+/* At the ingress of a port with `established`: what its guest sends may be answered. */
+__noinline int note_started(struct packet *p, u32 slot)
+{
+	struct vnet_flow key;
+	u32 now = tick_now(), *seen;
+	void *flows;
+
+	if (!p || !p->family || p->flags & (PACKET_LATER | PACKET_ERROR | PACKET_REPLY) || is_group(p))
+		return 0;
+	/* A refusal and an answer start nothing. */
+	if (p->proto == IPPROTO_TCP &&
+	    (p->tcp_flags & TCP_RST || (p->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK)))
+		return 0;
+	flows = bpf_map_lookup_elem(&started, &slot);
+	if (!flows)
+		return 0;
+	key = p->flow;
+	seen = bpf_map_lookup_elem(flows, &key);
+	if (seen && now - *seen < STARTED_STEP)
+		return 0;
+	return bpf_map_update_elem(flows, &key, &now, BPF_ANY);
+}
+
+/* mine: the packet's flow turned round, as the guest would have sent it. */
+static __always_inline int was_started(struct vnet_port *port, struct vnet_flow *mine)
+{
+	u32 slot = port->slot, now = tick_now(), *seen;
+	struct vnet_session *s;
+	void *flows = bpf_map_lookup_elem(&started, &slot);
+
+	if (flows) {
+		seen = bpf_map_lookup_elem(flows, mine);
+		if (seen && now - *seen <= ticks_of(session_timeout(mine->proto, VNET_SESSION_ESTABLISHED)))
+			return 1;
+	}
+	/* Older than the port's setting, or long silent on the guest's side. */
+	s = session_outbound(mine);
+	return s && s->network == port->network && !(s->flags & VNET_SESSION_F_INBOUND);
+}
+
+/* guest's port, protocol and the peer's address, all of `mine`. */
+static __always_inline int is_allowed(u32 slot, const struct vnet_flow *mine)
+{
+	struct vnet_allow_source from = {.prefixlen = (sizeof(from.rule) + sizeof(from.addr)) * 8};
+	struct vnet_allow *rule;
+
+	if (mine->proto != IPPROTO_TCP && mine->proto != IPPROTO_UDP)
+		return 0;
+	from.rule.slot = slot;
+	from.rule.port_be = mine->sport_be;
+	from.rule.proto = mine->proto;
+	rule = bpf_map_lookup_elem(&allows, &from.rule);
+	if (!rule)
+		return 0;
+	if (rule->anywhere)
+		return 1;
+	from.addr = mine->dst;
+	return bpf_map_lookup_elem(&allow_sources, &from) != NULL;
+}
+
+/* An ICMP error's flow is that of the packet it is about, so that it passes where an answer would. */
+__noinline int admits(struct vnet_port *port, struct packet *p)
+{
+	struct vnet_flow mine = {};
+	int request;
+
+	if (!port || !p)
+		return DROP(INBOUND);
+	mine.src = p->flow.dst;
+	mine.dst = p->flow.src;
+	mine.sport_be = p->flow.dport_be;
+	mine.dport_be = p->flow.sport_be;
+	mine.proto = p->flow.proto;
+	request = is_icmp(p->family, p->proto) && !(p->flags & (PACKET_REPLY | PACKET_ERROR));
+	if (port->flags & VNET_PORT_F_ESTABLISHED && !request && was_started(port, &mine))
+		return 0;
+	return is_allowed(port->slot, &mine) ? 0 : DROP(INBOUND);
+}
+
+/* Later fragments go where their first went. */
+__noinline int admits_fragment(struct packet *p, u32 note)
+{
+	struct vnet_fragment_key key;
+	struct vnet_fragment value = {}, *first;
+
+	if (!p)
+		return DROP(FRAGMENT_UNKNOWN);
+	fragment_key(p, &key);
+	key.pad[0] = FRAGMENT_LET_IN;
+	if (note) {
+		value.tick = tick_now();
+		return bpf_map_update_elem(&fragments, &key, &value, BPF_ANY);
+	}
+	first = bpf_map_lookup_elem(&fragments, &key);
+	return first && tick_now() - first->tick <= FRAGMENT_TICKS ? 0 : DROP(FRAGMENT_UNKNOWN);
+}
+
+/* Neighbour discovery (never from beyond a router), multicast listeners, DHCP's answers. */
+static __always_inline int keeps_the_link(struct pkt_ctx *ctx, const struct packet *p)
+{
+	u8 type;
+
+	if (p->flags & (PACKET_FIRST | PACKET_LATER))
+		return 0;
+	if (p->proto == IPPROTO_UDP) {
+		if (p->family == 4)
+			return p->flow.sport_be == bpf_htons(PORT_DHCP_SERVER) &&
+			       p->flow.dport_be == bpf_htons(PORT_DHCP_CLIENT);
+		return p->flow.sport_be == bpf_htons(PORT_DHCP6_SERVER) &&
+		       p->flow.dport_be == bpf_htons(PORT_DHCP6_CLIENT);
+	}
+	if (p->family == 4)
+		return p->proto == IPPROTO_IGMP;
+	if (p->proto != IPPROTO_ICMPV6 || load_bytes(ctx, p->l4, &type, 1))
+		return 0;
+	return is_nd(type) ? p->ttl == 255 : is_mld(type);
+}
+
+static __always_inline int let_in(struct pkt_ctx *ctx, struct vnet_port *port, struct packet *p)
+{
+	int err;
+
+	if (!port || !p)
+		return DROP(INBOUND);
+	if (keeps_the_link(ctx, p))
+		return 0;
+	if (p->flags & PACKET_LATER)
+		return admits_fragment(p, 0);
+	err = admits(port, p);
+	if (!err && p->flags & PACKET_FIRST)
+		admits_fragment(p, 1);
+	return err;
+}
+
+__noinline int inbound(struct pkt_ctx *ctx, struct vnet_port *port)
+{
+	struct packet *p = packet_room();
+	u8 to[6] __attribute__((aligned(4)));
+	int err;
+
+	if (!port || !p || load_bytes(ctx, 0, to, sizeof(to)))
+		return DROP(MALFORMED);
+	if (!has_tag(ctx) && protocol_of(ctx) == bpf_htons(ETH_P_ARP))
+		return 0;
+	err = parse_frame(ctx, p);
+	if (err)
+		return err;
+	/* The host's own, or what the network passes on; IP to such a group is judged as IP. */
+	if (!p->family)
+		return is_link_protocol(to) ? 0 : DROP(INBOUND);
+	return let_in(ctx, port, p);
+}
+
+/* From an isolated port of the same network: tc_index says which port a packet came in by. */
+static __always_inline int is_isolated_from(struct pkt_ctx *ctx, const struct vnet_port *port)
+{
+	u32 from = slot_before(ctx);
+	u32 *network = from ? bpf_map_lookup_elem(&isolated, &from) : NULL;
+
+	return network && *network == port->network;
+}
+
+/* The one question before a frame is handed to a port. */
+static __always_inline int may_receive(struct pkt_ctx *ctx, struct vnet_port *port)
+{
+	if (!(port->flags & (VNET_PORT_F_DOWN | VNET_PORT_F_ISOLATED | VNET_PORT_F_INBOUND)))
+		return 0;
+	if (port->flags & VNET_PORT_F_DOWN)
+		return DROP(LINK_DOWN);
+	if (port->flags & VNET_PORT_F_ISOLATED && is_isolated_from(ctx, port))
+		return DROP(ISOLATED_PORT);
+	return port->flags & VNET_PORT_F_INBOUND ? inbound(ctx, port) : 0;
+}
+
+/* The same, before the frame is handed over. */
+static __always_inline int port_refuses(struct pkt_ctx *ctx, u32 ifindex)
+{
+	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+
+	return port ? may_receive(ctx, port) : DROP(UNATTACHED);
+}
+
+#endif

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Making a session: which address and which port the outside sees, and the claim on them.
+ *
+ * The guest's source port is kept wherever the answers' flow is free and no socket of the host has it; where
+ * not, all of the guest's flows from that port get the same other one, if it is free for them (RFC 4787,
+ * REQ-1). That is found by probing, outside of the host's ephemeral range, unless the network's XML names a
+ * range (the loader cuts it out of the spans). Kept inside of that range are UDP's ports alone: a datagram
+ * socket of the host that comes to the same flow later takes it over (yield_to_host()), which would break a
+ * connection.
+ */
+#ifndef VNET_BPF_MASQUERADE_H
+#define VNET_BPF_MASQUERADE_H
+
+#include "bpf/lib/mark.h"
+#include "bpf/lib/expiry.h"
+#include "bpf/lib/socket.h"
+
+static __always_inline u32 span_size(struct vnet_port_span span)
+{
+	return span.first > span.last ? 0 : span.last - span.first + 1;
+}
+
+static __always_inline int span_has(struct vnet_port_span span, u16 port)
+{
+	return port >= span.first && port <= span.last;
+}
+
+/* Does the host itself talk or listen where the answers would come in? */
+__noinline int host_has_socket(struct __sk_buff *skb)
+{
+	struct making *m = making_of();
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+	u32 size;
+
+	if (!m)
+		return 0;
+	size = socket_tuple(&m->answer, &tuple);
+	if (m->answer.proto == IPPROTO_TCP)
+		sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	else if (m->answer.proto == IPPROTO_UDP)
+		sk = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	else
+		return 0;
+	if (!sk)
+		return 0;
+	bpf_sk_release(sk);
+	return 1;
+}
+
+/* A port that only a closed connection still holds is free for a new one. */
+__noinline int take_over_closed(void)
+{
+	struct making *m = making_of();
+	struct vnet_flow *owner;
+	struct vnet_session *s;
+
+	if (!m)
+		return 0;
+	owner = bpf_map_lookup_elem(&reverse, &m->answer);
+	if (!owner)
+		return 1;
+	s = bpf_map_lookup_elem(&sessions, owner);
+	if (s && s->state != VNET_SESSION_CLOSED)
+		return 0;
+	if (s)
+		session_delete(owner);
+	else
+		bpf_map_delete_elem(&reverse, &m->answer); /* left by an interrupted claim */
+	return 1;
+}
+
+/* Owns the answers' flow? 0: now ours; 1: somebody else's; negative: the reason (table full, no memory). */
+__noinline int claim(u32 closed_too)
+{
+	struct making *m = making_of();
+	int err; /* below 6.4 the upper half of the register is not the sign */
+
+	if (!m)
+		return DROP(SESSION_LIMIT);
+	err = bpf_map_update_elem(&reverse, &m->answer, &m->key, BPF_NOEXIST);
+	if (err == -EEXIST && closed_too && take_over_closed())
+		err = bpf_map_update_elem(&reverse, &m->answer, &m->key, BPF_NOEXIST);
+	if (!err)
+		return 0;
+	return err == -EEXIST ? 1 : DROP(SESSION_LIMIT);
+}
+
+static __always_inline int try_port(struct __sk_buff *skb, struct making *m, u32 port, u32 closed_too)
+{
+	m->answer.dport_be = bpf_htons(port);
+	return host_has_socket(skb) ? 1 : claim(closed_too);
+}
+
+/* The n-th port (modulo) of the network's spans; of all 65536, for an echo id. */
+__noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n, u32 closed_too)
+{
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	struct making *m = making_of();
+	u32 first, size;
+
+	if (!net || !m)
+		return DROP(PORTS_EXHAUSTED);
+	/* Echo ids are all alike: no clamping (RFC 5508 REQ-1). */
+	if (m->key.proto == IPPROTO_ICMP || m->key.proto == IPPROTO_ICMPV6)
+		return try_port(skb, m, n & 0xffff, closed_too);
+	first = span_size(net->ports[0]);
+	size = first + span_size(net->ports[1]);
+	if (!size)
+		return DROP(PORTS_EXHAUSTED);
+	n %= size;
+	n = n < first ? net->ports[0].first + n : net->ports[1].first + (n - first);
+	return try_port(skb, m, n, closed_too);
+}
+
+__noinline int count_probe(u32 tries)
+{
+	u64 *count = bpf_map_lookup_elem(&probes, &tries);
+
+	if (count)
+		(*count)++;
+	return 0;
+}
+
+/*
+ * Where probing begins: at a place that nobody outside can guess for a pair of hosts, and one further each
+ * time (RFC 6056, algorithm 3). So a port rests for as long as there are others: the far end remembers a
+ * closed connection for a minute or more, and makes a new one on the same port wait.
+ */
+static __always_inline u32 first_try(struct making *m)
+{
+	u64 hash = secret;
+
+	for (int i = 0; i < 4; i++) {
+		hash = (hash ^ m->key.src.word_be[i]) * 0x9e3779b97f4a7c15ULL;
+		hash = (hash ^ hash >> 32 ^ m->key.dst.word_be[i]) * 0xbf58476d1ce4e5b9ULL;
+		hash ^= hash >> 29;
+	}
+	hash = (hash ^ m->key.dport_be) * 0x94d049bb133111ebULL;
+	if (!m->round) /* CPUs begin apart from each other */
+		m->round = bpf_get_prandom_u32();
+	return (u32)(hash >> 33) + m->round++;
+}
+
+static __always_inline void mapping_key(const struct making *m, struct vnet_mapping_key *key)
+{
+	key->guest = m->key.src;
+	key->port_be = m->key.sport_be;
+	key->proto = m->key.proto;
+	key->pad = 0;
+}
+
+static __always_inline void note_mapping(struct making *m)
+{
+	struct vnet_mapping to = {.port_be = m->answer.dport_be};
+	struct vnet_mapping_key key;
+
+	mapping_key(m, &key);
+	bpf_map_update_elem(&mappings, &key, &to, BPF_ANY);
+}
+
+static __always_inline int may_keep(const struct vnet_network *net, u8 proto, u16 port)
+{
+	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6 || proto == IPPROTO_SCTP)
+		return 1;
+	return proto == IPPROTO_UDP ? span_has(net->keep, port)
+				    : span_has(net->ports[0], port) || span_has(net->ports[1], port);
+}
+
+/* The port that the guest's flows from there have already, else the guest's own. As claim(). */
+__noinline int try_same(struct __sk_buff *skb, u32 network)
+{
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	struct making *m = making_of();
+	struct vnet_mapping_key key;
+	struct vnet_mapping *to;
+	int err;
+	u16 want;
+
+	if (!net || !m)
+		return DROP(PORTS_EXHAUSTED);
+	mapping_key(m, &key);
+	to = bpf_map_lookup_elem(&mappings, &key);
+	if (unlikely(to)) {
+		err = try_port(skb, m, bpf_ntohs(to->port_be), 0);
+		if (err <= 0)
+			return err;
+	}
+	want = bpf_ntohs(m->key.sport_be);
+	return may_keep(net, m->key.proto, want) ? try_port(skb, m, want, 0) : 1;
+}
+
+/* Chooses the port of the session in the making and claims it. 0, or the reason why there is none. */
+__noinline int claim_port(struct __sk_buff *skb, u32 network)
+{
+	struct making *m = making_of();
+	u32 tries, start;
+	int err;
+
+	if (!m)
+		return DROP(PORTS_EXHAUSTED);
+	err = try_same(skb, network);
+	if (err <= 0) {
+		count_probe(0);
+		return err;
+	}
+	start = first_try(m);
+	for (tries = 1; tries < VNET_PROBE_MAX; tries++) {
+		/* A connection's port is taken from it, although closed, only when there is no other. */
+		err = try_nth(skb, network, start + tries, tries > VNET_PROBE_MAX / 2);
+		if (err <= 0) {
+			if (!err)
+				note_mapping(m);
+			count_probe(tries);
+			return err;
+		}
+	}
+	count_probe(VNET_PROBE_MAX);
+	return DROP(PORTS_EXHAUSTED);
+}
+
+static __always_inline int has_ports(u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+	       proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
+}
+
+/* Room for one more session, of this port and of its network? Takes it. */
+static __always_inline int reserve(u32 network, u32 port, u32 session_flags)
+{
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	struct vnet_usage *of_net = bpf_map_lookup_elem(&usage, &network);
+	struct vnet_usage *of_port = port ? bpf_map_lookup_elem(&usage, &port) : NULL;
+
+	if (!net || !of_net)
+		return DROP(SESSION_LIMIT);
+	if (of_port && *sessions_of(of_port, session_flags) >= net->max_sessions_per_port)
+		return DROP(PORT_QUOTA);
+	if (*sessions_of(of_net, session_flags) >= net->max_sessions)
+		return DROP(SESSION_LIMIT);
+	__sync_fetch_and_add(sessions_of(of_net, session_flags), 1);
+	if (of_port)
+		__sync_fetch_and_add(sessions_of(of_port, session_flags), 1);
+	return 0;
+}
+
+/*
+ * A place in the ring of those that others have begun and not established. The oldest goes: in a flood of
+ * forged senders that is nearly always one of theirs, and who answers in time is no longer in it.
+ */
+__noinline int enter_half_open(u32 network)
+{
+	struct vnet_usage *u = bpf_map_lookup_elem(&usage, &network);
+	struct vnet_half_open_key key = {.network = network};
+	struct making *m = making_of();
+	struct vnet_flow *oldest;
+	struct vnet_session *s;
+
+	if (!m || !u)
+		return 0;
+	key.place = __sync_fetch_and_add(&u->half_open, 1) % VNET_HALF_OPEN;
+	oldest = bpf_map_lookup_elem(&half_open, &key);
+	s = oldest ? bpf_map_lookup_elem(&sessions, oldest) : NULL;
+	if (s && s->state == VNET_SESSION_NEW && s->flags & VNET_SESSION_F_INBOUND && s->network == network)
+		session_delete(oldest);
+	return bpf_map_update_elem(&half_open, &key, &m->key, BPF_ANY);
+}
+
+struct admission {
+	struct vnet_addr nat; /* in: address the outside shall see; may equal the guest's */
+	u32 uplink;	      /* ifindex */
+	u16 network;	      /* slots */
+	u16 port;
+	__be16 nat_port_be; /* with SESSION_F_INBOUND: fixed */
+	u8 flags;	    /* VNET_SESSION_F_* */
+	u32 mark;	    /* as struct vnet_session */
+	u8 hop_known;	    /* making_of()->hop is the way out: it need not be asked for again */
+};
+
+/*
+ * Makes the session for flow. 0: it is there (made by us or, meanwhile, by another CPU); negative: the
+ * reason why not.
+ */
+__noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, struct admission *a)
+{
+	struct making *m = making_of();
+	int err;
+
+	if (!flow || !a || !m)
+		return DROP(SESSION_LIMIT);
+	expiry_wind();
+	m->key = *flow;
+	if (a->flags & VNET_SESSION_F_INBOUND)
+		enter_half_open(a->network);
+	err = reserve(a->network, a->port, a->flags);
+	if (err)
+		return err;
+
+	__builtin_memset(&m->answer, 0, sizeof(*m) - __builtin_offsetof(struct making, answer));
+	m->answer.src = flow->dst;
+	m->answer.dst = a->nat;
+	m->answer.sport_be = flow->dport_be;
+	m->answer.proto = flow->proto;
+	if (a->flags & VNET_SESSION_F_INBOUND) {
+		m->answer.dport_be = a->nat_port_be;
+		err = claim(1);
+	} else if (addr_equal(&a->nat, &flow->src) || !has_ports(flow->proto)) {
+		m->answer.dport_be = flow->sport_be;
+		err = claim(1);
+	} else {
+		err = claim_port(skb, a->network);
+	}
+	if (err) {
+		if (err > 0)
+			err = DROP(PORTS_EXHAUSTED);
+		goto give_back;
+	}
+
+	m->session.nat = a->nat;
+	m->session.nat_port_be = m->answer.dport_be;
+	m->session.flags = a->flags;
+	m->session.mark = a->mark;
+	m->session.network = a->network;
+	m->session.port = a->port;
+	m->session.created = tick_now();
+	m->session.leg[VNET_OUT].seen = m->session.created;
+	m->session.leg[VNET_IN].seen = m->session.created;
+	if (a->hop_known) {
+		m->session.leg[VNET_OUT].hop = m->hop;
+		m->session.leg[VNET_OUT].hop.tick = m->session.created;
+	}
+	m->session.leg[VNET_OUT].hop.ifindex = a->uplink;
+	err = wheel_put(&m->key, &m->session.due, first_look(m->key.proto));
+	if (err) {
+		bpf_map_delete_elem(&reverse, &m->answer);
+		err = DROP(SESSION_LIMIT);
+		goto give_back;
+	}
+	err = bpf_map_update_elem(&sessions, &m->key, &m->session, BPF_NOEXIST);
+	if (err) {
+		bpf_map_delete_elem(&reverse, &m->answer);
+		/* Lost against another CPU with the same flow: its session serves both. */
+		err = err == -EEXIST ? 0 : DROP(SESSION_LIMIT);
+		goto give_back;
+	}
+	return 0;
+give_back:
+	usage_add(a->network, a->flags, -1);
+	if (a->port)
+		usage_add(a->port, a->flags, -1);
+	return err;
+}
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is fixed for the one network whose programs these are: the verifier prunes by it. */
+#ifndef VNET_BPF_NETWORK_H
+#define VNET_BPF_NETWORK_H
+
+#include "bpf/lib/kernel.h"
+
+const volatile __u16 network_slot;
+const volatile __u32 gateway_ifindex;
+const volatile __u8 gateway_mac[8] __attribute__((aligned(4)));
+const volatile __u32 network_flags; /* VNET_NETWORK_F_* */
+
+#endif

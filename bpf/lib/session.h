@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sessions: life and death. A session is one entry in `sessions` and one in `reverse`; the reverse
+ * entry is claimed first (BPF_NOEXIST), so that whoever has it owns the outside port. Packets only write
+ * the tick of their session; bpf/lib/expiry.h looks at it now and then.
+ */
+#ifndef VNET_BPF_SESSION_H
+#define VNET_BPF_SESSION_H
+
+#include "bpf/lib/packet.h"
+
+/*
+ * Seconds. RFC 5382 REQ-5 (TCP), RFC 4787 REQ-5 (UDP), RFC 5508 REQ-2 (ICMP); see docs/rfc.md. An idle
+ * connection is kept as long as Linux keeps it, and while its network's table is half full as long as the RFC
+ * asks for.
+ */
+const volatile __u32 timeout_tcp_opening = 240;
+const volatile __u32 timeout_tcp_established = 432000;
+const volatile __u32 timeout_tcp_established_pressed = 7440;
+const volatile __u32 timeout_tcp_closing = 240;
+const volatile __u32 timeout_tcp_closed = 10;
+const volatile __u32 timeout_udp_new = 120;
+const volatile __u32 timeout_udp_established = 300;
+const volatile __u32 timeout_icmp = 60;
+const volatile __u32 timeout_other = 600;
+
+/* What is begun from outside has a share of its own: it can never use up the guests'. */
+static __always_inline u32 *sessions_of(struct vnet_usage *u, u32 session_flags)
+{
+	return session_flags & VNET_SESSION_F_INBOUND ? &u->inbound : &u->sessions;
+}
+
+static __always_inline void usage_add(u32 slot, u32 session_flags, int n)
+{
+	struct vnet_usage *u = bpf_map_lookup_elem(&usage, &slot);
+
+	if (u)
+		__sync_fetch_and_add(sessions_of(u, session_flags), n);
+}
+
+static __always_inline u32 session_timeout(u8 proto, u8 state)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		switch (state) {
+		case VNET_SESSION_ESTABLISHED:
+			return timeout_tcp_established;
+		case VNET_SESSION_CLOSING:
+			return timeout_tcp_closing;
+		case VNET_SESSION_CLOSED:
+			return timeout_tcp_closed;
+		default:
+			return timeout_tcp_opening;
+		}
+	case IPPROTO_UDP:
+		return state == VNET_SESSION_ESTABLISHED ? timeout_udp_established : timeout_udp_new;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return timeout_icmp;
+	default:
+		return timeout_other;
+	}
+}
+
+/* The flow that answers to the session carry. */
+static __always_inline void reverse_of(const struct vnet_flow *key, const struct vnet_session *s,
+				       struct vnet_flow *rev)
+{
+	rev->src = key->dst;
+	rev->dst = s->nat;
+	rev->sport_be = key->dport_be;
+	rev->dport_be = s->nat_port_be;
+	rev->proto = key->proto;
+	__builtin_memset(rev->pad, 0, sizeof(rev->pad));
+}
+
+/*
+ * Whoever deletes the session entry gives back its share; the reverse entry goes only while it is
+ * still this session's (a closed one may have been taken over).
+ */
+__noinline int session_delete(struct vnet_flow *flow)
+{
+	u32 zero = 0;
+	struct vnet_flow *key = bpf_map_lookup_elem(&deleting_room, &zero);
+	struct vnet_flow *answer, *owner;
+	struct vnet_session *s;
+	u32 network, port, flags;
+
+	if (!flow || !key)
+		return 0;
+	*key = *flow;
+	answer = key + 1;
+	s = bpf_map_lookup_elem(&sessions, key);
+	if (!s)
+		return 0;
+	network = s->network;
+	port = s->port;
+	flags = s->flags;
+	reverse_of(key, s, answer);
+	if (bpf_map_delete_elem(&sessions, key))
+		return 0;
+	owner = bpf_map_lookup_elem(&reverse, answer);
+	if (owner && addr_equal(&owner->src, &key->src) && owner->sport_be == key->sport_be)
+		bpf_map_delete_elem(&reverse, answer);
+	usage_add(network, flags, -1);
+	if (port)
+		usage_add(port, flags, -1);
+	return 0;
+}
+
+/* Ticks since either direction was used. */
+static __always_inline u32 session_idle(const struct vnet_session *s)
+{
+	u32 seen = s->leg[VNET_OUT].seen;
+	u32 idle;
+
+	if ((int)(s->leg[VNET_IN].seen - seen) > 0)
+		seen = s->leg[VNET_IN].seen;
+	idle = tick_now() - seen;
+	return (int)idle < 0 ? 0 : idle; /* used on another CPU while we looked */
+}
+
+static __always_inline struct vnet_session *session_outbound(struct vnet_flow *flow)
+{
+	return bpf_map_lookup_elem(&sessions, flow);
+}
+
+/* key: set to the session's own key, which lives in the reverse map. */
+static __always_inline struct vnet_session *session_inbound(struct vnet_flow *flow, struct vnet_flow **key)
+{
+	*key = bpf_map_lookup_elem(&reverse, flow);
+	return *key ? bpf_map_lookup_elem(&sessions, *key) : NULL;
+}
+
+static __always_inline u32 opener_of(const struct vnet_session *s)
+{
+	return s->flags & VNET_SESSION_F_INBOUND ? VNET_IN : VNET_OUT;
+}
+
+/* Data sent with or right behind a SYN/ACK (RFC 7413) may be acknowledged with it. */
+#define ACK_WINDOW 0x10000
+
+/*
+ * Only who gets the answers knows what to acknowledge: a SYN with a forged sender never becomes a connection.
+ * One that is met in its middle (a guest's, older than our table) shows no SYN/ACK, and needs an answer only.
+ */
+static __always_inline int establishes(const struct vnet_session *s, const struct packet *p, u32 direction)
+{
+	if (s->flags & VNET_SESSION_F_ANSWERED)
+		return direction == opener_of(s) && p->tcp_flags & TCP_ACK &&
+		       p->ack - s->expected_ack < ACK_WINDOW;
+	return !(s->flags & VNET_SESSION_F_INBOUND) && direction != VNET_OUT;
+}
+
+static __noinline int track_tcp(struct vnet_session *s, const struct packet *p, u32 direction)
+{
+	u8 fin = direction == VNET_OUT ? VNET_SESSION_F_FIN_OUT : VNET_SESSION_F_FIN_IN;
+	u8 tcp_flags, before;
+
+	if (!s || !p)
+		return 0;
+	tcp_flags = p->tcp_flags;
+	if (s->state == VNET_SESSION_NEW && !(tcp_flags & (TCP_SYN | TCP_RST))) {
+		if (establishes(s, p, direction))
+			s->state = VNET_SESSION_ESTABLISHED;
+		else if (s->flags & VNET_SESSION_F_INBOUND)
+			return 0;
+	}
+	before = s->state;
+	if (tcp_flags & TCP_RST) {
+		s->state = VNET_SESSION_CLOSED;
+	} else if (tcp_flags & TCP_SYN) {
+		if (tcp_flags & TCP_ACK) {
+			if (direction != opener_of(s) && before == VNET_SESSION_NEW) {
+				s->expected_ack = p->seq + 1;
+				s->flags |= VNET_SESSION_F_ANSWERED;
+			}
+		} else if (direction == opener_of(s) && before >= VNET_SESSION_CLOSING) {
+			/* The 5-tuple is used again for a new connection. */
+			s->flags &=
+				~(VNET_SESSION_F_FIN_OUT | VNET_SESSION_F_FIN_IN | VNET_SESSION_F_ANSWERED);
+			s->state = VNET_SESSION_NEW;
+		}
+	} else if (tcp_flags & TCP_FIN) {
+		s->flags |= fin;
+		s->state = (s->flags & VNET_SESSION_F_FIN_OUT) && (s->flags & VNET_SESSION_F_FIN_IN)
+				   ? VNET_SESSION_CLOSED
+				   : VNET_SESSION_CLOSING;
+	} else if (before == VNET_SESSION_CLOSED &&
+		   !(s->flags & (VNET_SESSION_F_FIN_OUT | VNET_SESSION_F_FIN_IN))) {
+		/* Life after a reset: it was forged or lost. Nobody's connection ends by a guess. */
+		s->state = VNET_SESSION_ESTABLISHED;
+	}
+	return 0;
+}
+
+/* Once per packet and direction. Each direction writes its own leg only. */
+static __always_inline void session_use(struct vnet_session *s, const struct packet *p, u32 direction,
+					u32 now, u32 bytes)
+{
+	struct vnet_leg *leg = &s->leg[direction];
+
+	leg->packets++;
+	leg->bytes += bytes;
+	if (unlikely(p->flags & PACKET_ERROR))
+		return; /* an error neither keeps a session alive nor changes it (RFC 5508 REQ-6) */
+	if (unlikely(leg->seen != now))
+		leg->seen = now;
+	if (p->proto == IPPROTO_TCP) {
+		if (unlikely((p->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST)) ||
+			     s->state != VNET_SESSION_ESTABLISHED))
+			track_tcp(s, p, direction);
+	} else if (unlikely(s->state == VNET_SESSION_NEW)) {
+		/* Begun from outside, an answer alone says nothing: its way may have been to a forged sender.
+		 */
+		if (direction != opener_of(s))
+			s->flags |= VNET_SESSION_F_ANSWERED;
+		if (s->flags & VNET_SESSION_F_ANSWERED && direction == VNET_IN)
+			s->state = VNET_SESSION_ESTABLISHED;
+	}
+}
+
+#endif
