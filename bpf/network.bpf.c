@@ -88,15 +88,9 @@ __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 	struct making *m = making_of();
 	u32 masquerade;
 
-	if (!p || !m)
+	if (!p || !m || !begins_session(p, BY_SYN))
 		return 0;
 	masquerade = p->family == 4 ? VNET_NETWORK_F_MASQUERADE4 : VNET_NETWORK_F_MASQUERADE6;
-	if (p->flags & (PACKET_REPLY | PACKET_LATER | PACKET_ERROR))
-		return 0;
-	if (p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
-		return 0;
-	if (is_icmp(p->family, p->proto) && !p->flow.sport_be)
-		return 0;
 	a.uplink = bypass_uplink(skb, p);
 	if (!a.uplink)
 		return 0;

@@ -148,14 +148,8 @@ __noinline int admit_forward(struct __sk_buff *skb, struct packet *p)
 	struct admission a = {.uplink = uplink_ifindex, .flags = VNET_SESSION_F_INBOUND};
 	struct making *m = making_of();
 
-	if (!p || !m || p->flags & (PACKET_LATER | PACKET_ERROR | PACKET_REPLY))
+	if (!p || !m || (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) || !begins(p, BY_SYN))
 		return 0;
-	if (p->proto == IPPROTO_TCP) {
-		if ((p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
-			return 0;
-	} else if (p->proto != IPPROTO_UDP) {
-		return 0;
-	}
 	key.port_be = p->flow.dport_be;
 	key.proto = p->proto;
 	key.family = p->family;

@@ -10,6 +10,7 @@
 #ifndef VNET_BPF_BINDING_H
 #define VNET_BPF_BINDING_H
 
+#include "bpf/lib/begin.h"
 #include "bpf/lib/fragment.h"
 #include "bpf/lib/handed.h"
 #include "bpf/lib/masquerade.h"
@@ -64,22 +65,6 @@ static __always_inline int is_wrapped(const struct packet *p)
 {
 	return p->proto == IPPROTO_ESP || p->proto == IPPROTO_AH || p->proto == IPPROTO_IPIP ||
 	       p->proto == IPPROTO_IPV6 || p->proto == IPPROTO_GRE;
-}
-
-/* Only the beginning of something makes a session. */
-static __always_inline int opens_session(const struct packet *p)
-{
-	if (p->flags & (PACKET_ERROR | PACKET_REPLY))
-		return 0;
-	if (p->proto == IPPROTO_TCP) {
-		/* SYN; or data of a connection older than our table: its far end will reset it, which is
-		 * better than silence. A bare RST or SYN/ACK begins nothing.
-		 */
-		return !(p->tcp_flags & TCP_RST) && !((p->tcp_flags & TCP_SYN) && (p->tcp_flags & TCP_ACK));
-	}
-	if (is_icmp(p->family, p->proto))
-		return p->flow.sport_be != 0; /* a request's; nothing else of ICMP begins anything */
-	return 1;
 }
 
 /*
@@ -190,7 +175,7 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 	} else {
 		if (!from) /* the host's own error about something that is no guest's */
 			return TC_ACT_OK;
-		if (!opens_session(p) && !visible)
+		if (!begins_session(p, MIDWAY) && !visible)
 			return DROP(NO_SESSION);
 		a.network = from->network;
 	}
@@ -202,12 +187,12 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 		if (s && !(s->flags & VNET_SESSION_F_INBOUND) && !addr_equal(&s->nat, &a.nat)) {
 			session_delete(&p->flow);
 			s = NULL;
-			if (!opens_session(p))
+			if (!begins_session(p, MIDWAY))
 				return DROP(NO_SESSION);
 		}
 	}
 	if (!s) {
-		if (!opens_session(p))
+		if (!begins_session(p, MIDWAY))
 			return TC_ACT_OK;
 		if (a.port >= VNET_SLOTS)
 			a.port = 0;
@@ -245,9 +230,7 @@ __noinline int admit_visible(struct __sk_buff *skb, struct packet *p, u32 networ
 	struct admission a = {.network = network, .port = port, .uplink = uplink};
 	struct making *m = making_of();
 
-	if (!p || !m || !is_as_handed_up(p) || p->flags & PACKET_LATER || !opens_session(p))
-		return 0;
-	if (p->proto == IPPROTO_TCP && !(p->tcp_flags & TCP_SYN))
+	if (!p || !m || !is_as_handed_up(p) || !begins_session(p, BY_SYN))
 		return 0;
 	__builtin_memset(&m->key, 0, sizeof(m->key));
 	m->key.src = p->flow.dst;

@@ -11,6 +11,7 @@
 #ifndef VNET_BPF_INBOUND_H
 #define VNET_BPF_INBOUND_H
 
+#include "bpf/lib/begin.h"
 #include "bpf/lib/fragment.h"
 #include "bpf/lib/session.h"
 
@@ -58,11 +59,7 @@ __noinline int note_started(struct packet *p, u32 slot)
 	u32 now = tick_now(), *seen;
 	void *flows;
 
-	if (!p || !p->family || p->flags & (PACKET_LATER | PACKET_ERROR | PACKET_REPLY) || is_group(p))
-		return 0;
-	/* A refusal and an answer start nothing. */
-	if (p->proto == IPPROTO_TCP &&
-	    (p->tcp_flags & TCP_RST || (p->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK)))
+	if (!p || !p->family || is_group(p) || !begins(p, MIDWAY))
 		return 0;
 	flows = bpf_map_lookup_elem(&started, &slot);
 	if (!flows)

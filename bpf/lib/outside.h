@@ -6,6 +6,7 @@
 #ifndef VNET_BPF_OUTSIDE_H
 #define VNET_BPF_OUTSIDE_H
 
+#include "bpf/lib/begin.h"
 #include "bpf/lib/subnet.h"
 
 const volatile __u16 uplink_slot;
@@ -45,14 +46,6 @@ static __always_inline int unknown(const struct vnet_addr *source, struct vnet_s
 	return TC_ACT_OK;
 }
 
-/* No session is known for it: could it make one? */
-static __always_inline int begins(const struct packet *p)
-{
-	if (p->flags & (PACKET_LATER | PACKET_ERROR | PACKET_REPLY))
-		return 0;
-	return p->proto != IPPROTO_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
-}
-
 /* The network whose guest would get it; 0: none, it is the host's own. */
 static __always_inline u32 network_behind(const struct packet *p)
 {
@@ -82,7 +75,7 @@ __noinline int exceeds_new_flows(struct packet *p)
 	u64 now, share, used, *known;
 	u32 slot;
 
-	if (!limits_new_flows || !p || !begins(p))
+	if (!limits_new_flows || !p || !begins(p, BY_SYN))
 		return 0;
 	slot = network_behind(p);
 	net = slot ? bpf_map_lookup_elem(&networks, &slot) : NULL;
