@@ -46,7 +46,7 @@ static __always_inline int to_wire(struct __sk_buff *skb)
 		return DROP(NO_PARENT);
 	mark(skb, MARK_WIRE);
 	skb->tc_index = 0;
-	return bpf_redirect(gateway_ifindex, 0);
+	return redirect_out(gateway_ifindex);
 }
 
 static __always_inline int group_from_guest(struct __sk_buff *skb, u32 mode)
@@ -65,7 +65,7 @@ static __always_inline int unicast_from_guest(struct __sk_buff *skb, const u8 *t
 		if (mode == MODE_PRIVATE)
 			return DROP(PRIVATE);
 		mark_done(skb);
-		return bpf_redirect(gateway_ifindex, BPF_F_INGRESS);
+		return redirect_in(gateway_ifindex);
 	}
 	target = guest_of(to);
 	if (!target)

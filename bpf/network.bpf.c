@@ -42,7 +42,7 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	/* The kernel resolves the neighbour, and holds the packet meanwhile. The stack's way to the same
 	 * end leads past the host's FORWARD rules, which have never seen this connection's answers.
 	 */
-	return unlikely(unresolved) ? redirect_to_neighbour(skb, ifindex) : bpf_redirect(ifindex, 0);
+	return unlikely(unresolved) ? redirect_to_neighbour(skb, ifindex) : redirect_out(ifindex);
 }
 
 /* Which uplink a guest's new flow may leave by without being asked for; 0: the stack shall see it. */
@@ -156,7 +156,7 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 static __always_inline int to_gateway(struct __sk_buff *skb)
 {
 	mark_done(skb);
-	return bpf_redirect(gateway_ifindex, BPF_F_INGRESS);
+	return redirect_in(gateway_ifindex);
 }
 
 /*

@@ -210,7 +210,7 @@ static __always_inline int way_in(struct __sk_buff *skb, struct packet *p, struc
 static __always_inline int come_in_again(struct __sk_buff *skb)
 {
 	mark_done(skb);
-	return bpf_redirect(uplink_ifindex, BPF_F_INGRESS);
+	return redirect_in(uplink_ifindex);
 }
 
 static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,

@@ -121,6 +121,21 @@ VNET_SIZE(struct vnet_allow_source, 28);
 #define VNET_CB_EXCEPT 3
 #define VNET_CB_TO 4
 
+/* The redirect of a rehearsal (bpf/lib/redirect.h). */
+enum vnet_way {
+  VNET_WAY_NONE,
+  VNET_WAY_OUT,       /* of the interface */
+  VNET_WAY_IN,        /* by it, as if received there */
+  VNET_WAY_PEER,      /* out of the interface at the veth's other end */
+  VNET_WAY_NEIGHBOUR, /* out, once the next hop's MAC is known */
+};
+
+struct vnet_rehearsed {
+  __u32 ifindex;
+  __u32 way; /* enum vnet_way */
+};
+VNET_SIZE(struct vnet_rehearsed, 8);
+
 /* Direct attachment: the ports of a parent, numbered without gaps; the value is the port's ifindex. */
 struct vnet_member_key {
   __u32 parent; /* ifindex */

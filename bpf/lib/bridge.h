@@ -54,7 +54,7 @@ static __always_inline int take_shortcut(struct __sk_buff *skb, const u8 *to, u3
 			if (way->slot)
 				return deliver(skb, way->ifindex, way->slot, way->flags, 1);
 			mark_done(skb);
-			return bpf_redirect(way->ifindex, 0);
+			return redirect_out(way->ifindex);
 		}
 	}
 	note_station(skb, net);

@@ -9,6 +9,7 @@
 #include "bpf/lib/account.h"
 #include "bpf/lib/inbound.h"
 #include "bpf/lib/mark.h"
+#include "bpf/lib/redirect.h"
 
 /*
  * By the kernel's neighbour table: it finds the MAC of the next hop that note_next_hop() has noted, and holds
@@ -23,7 +24,7 @@ static __always_inline int redirect_to_neighbour(struct __sk_buff *skb, u32 ifin
 
 	if (!bpf_skb_load_bytes(skb, 0, link, ETH_HLEN))
 		bpf_csum_update(skb, bpf_csum_diff(link, sizeof(link), NULL, 0, 0));
-	return m ? bpf_redirect_neigh(ifindex, &m->next, sizeof(m->next), 0) : DROP(WRITE_FAILED);
+	return m ? redirect_neigh(ifindex, &m->next) : DROP(WRITE_FAILED);
 }
 
 /* At the device that it has come to. */
@@ -43,10 +44,10 @@ static __always_inline void count_link_header(struct __sk_buff *skb)
 static __always_inline int deliver_by_gateway(struct __sk_buff *skb, u32 gateway, int resolved)
 {
 	mark(skb, resolved ? MARK_DONE : MARK_RESOLVED);
-	return resolved ? bpf_redirect(gateway, 0) : redirect_to_neighbour(skb, gateway);
+	return resolved ? redirect_out(gateway) : redirect_to_neighbour(skb, gateway);
 }
 
-/* may_peer: bpf_redirect_peer works at tc ingress only. */
+/* may_peer: at tc ingress. */
 static __always_inline int deliver(struct __sk_buff *skb, u32 ifindex, u32 slot, u32 flags, int may_peer)
 {
 	/* Its egress program is skipped or sees the mark: what may reach the port is asked here. */
@@ -56,9 +57,7 @@ static __always_inline int deliver(struct __sk_buff *skb, u32 ifindex, u32 slot,
 		return err;
 	count_traffic(slot, COUNT_RX, skb->len);
 	mark_done(skb);
-	if (may_peer && flags & VNET_HOP_F_PEER)
-		return bpf_redirect_peer(ifindex, 0);
-	return bpf_redirect(ifindex, 0);
+	return may_peer && flags & VNET_HOP_F_PEER ? redirect_peer(ifindex) : redirect_out(ifindex);
 }
 
 #endif

@@ -11,17 +11,12 @@
 #include "bpf/lib/maps.h"
 #include "bpf/lib/mark.h"
 #include "bpf/lib/network.h"
+#include "bpf/lib/redirect.h"
 
 /* What a guest's port is to the others; as a set: whom to flood to. */
 #define MODE_BRIDGE  VNET_TO_BRIDGE
 #define MODE_VEPA    VNET_TO_VEPA
 #define MODE_PRIVATE VNET_TO_PRIVATE
-
-/*
- * `explain` runs copies of these programs, and a clone is sent even so: it is only noted in the packet's
- * control block who would get one.
- */
-const volatile __u8 rehearsal;
 
 static __always_inline u32 mode_of(const struct vnet_port *port)
 {
@@ -48,7 +43,7 @@ static long flood_one(u32 index, struct flood *f)
 	ifindex = *member;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
 	if (port && ifindex != f->except && mode_of(port) & f->modes)
-		bpf_clone_redirect(f->skb, ifindex, 0);
+		send_clone(f->skb, ifindex, 0);
 	return 0;
 }
 
@@ -56,6 +51,7 @@ static __always_inline void flood(struct __sk_buff *skb, u32 except, u32 to)
 {
 	struct flood f = {.skb = skb, .except = except, .modes = to};
 
+	/* It is only noted in the packet's control block who would get a clone. */
 	if (unlikely(rehearsal)) {
 		skb->cb[VNET_CB_EXCEPT] = except;
 		skb->cb[VNET_CB_TO] = to;
@@ -65,7 +61,7 @@ static __always_inline void flood(struct __sk_buff *skb, u32 except, u32 to)
 	bpf_loop(VNET_PORTS_MAX, flood_one, &f, 0);
 	if (to & VNET_TO_HOST) {
 		mark_done(skb);
-		bpf_clone_redirect(skb, gateway_ifindex, BPF_F_INGRESS);
+		send_clone(skb, gateway_ifindex, BPF_F_INGRESS);
 	}
 	unmark(skb);
 }

@@ -16,6 +16,7 @@
 #include "bpf/lib/checksum.h"
 #include "bpf/lib/inbound.h"
 #include "bpf/lib/outside.h"
+#include "bpf/lib/redirect.h"
 #include "bpf/lib/route.h"
 
 /* Bytes of the IP packet. A packet this small is alone for GRO, and cheaper than the buffer around it. */
@@ -216,8 +217,7 @@ __noinline int forward(struct xdp_md *ctx, struct packet *p, struct vnet_session
 	from_port_be = p->flow.dport_be;
 	p->flow.dst = key.src;
 	p->flow.dport_be = key.sport_be;
-	if (!accepts(ctx, ifindex, p) || !is_writable(ctx, p) ||
-	    bpf_redirect_map(&targets, ifindex, XDP_PASS) != XDP_REDIRECT)
+	if (!accepts(ctx, ifindex, p) || !is_writable(ctx, p) || !redirect_to_target(ifindex))
 		return XDP_PASS;
 	session_use(s, p, VNET_IN, now, bytes);
 	write_link(ctx, &leg->hop);

@@ -314,7 +314,7 @@ static __always_inline int flood_from_host(struct __sk_buff *skb)
 	ifindex = *member;
 	flood(skb, ifindex, MODE_BRIDGE);
 	mark(skb, MARK_JUDGE);
-	return bpf_redirect(ifindex, 0);
+	return redirect_out(ifindex);
 }
 
 static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)

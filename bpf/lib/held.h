@@ -8,6 +8,7 @@
 #define VNET_BPF_HELD_H
 
 #include "bpf/lib/fragment.h"
+#include "bpf/lib/redirect.h"
 
 VNET_MAP(held_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_held, 0);
 
@@ -77,7 +78,7 @@ __noinline int release_held(struct __sk_buff *skb, struct packet *p)
 		if (!later)
 			break;
 		if (now - later->tick <= FRAGMENT_TICKS && !put_frame(skb, later))
-			bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
+			send_clone(skb, skb->ifindex, BPF_F_INGRESS);
 		bpf_map_delete_elem(&held, &key);
 	}
 	return put_frame(skb, first);

@@ -10,6 +10,7 @@
 #include "bpf/lib/mark.h"
 #include "bpf/lib/offload.h"
 #include "bpf/lib/packet.h"
+#include "bpf/lib/redirect.h"
 
 #define REJECT_BURST	20
 #define REJECT_PER_TICK 10
@@ -142,7 +143,7 @@ __noinline int reject(struct __sk_buff *skb, struct packet *p, u32 gateway, u32 
 	dropped(skb, VNET_HOOK_GATEWAY_INGRESS, network, -reason, skb->len);
 	if (p->family == 4 ? reject_ipv4(skb) : reject_ipv6(skb))
 		return TC_ACT_SHOT;
-	return bpf_redirect(gateway, 0);
+	return redirect_out(gateway);
 }
 
 #endif
