@@ -12,6 +12,7 @@
  * network.h says gateway where the parent is meant: its MAC is the host's, which no guest may use, and
  * network_slot keys the guests' MACs of the parent.
  */
+#include "bpf/lib/at_port.h"
 #include "bpf/lib/deliver.h"
 #include "bpf/lib/dhcp.h"
 #include "bpf/lib/flood.h"
@@ -109,29 +110,23 @@ SEC("tc")
 int port_ingress(struct __sk_buff *skb)
 {
 	u32 ifindex = skb->ifindex;
-	u32 bytes = skb->len;
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	struct account a = at_port(VNET_HOOK_PORT_INGRESS, port, COUNT_TX, skb->len);
 
-	if (!port)
-		return leave(skb, VNET_HOOK_PORT_INGRESS, DROP(UNATTACHED), network_slot, COUNT_NOTHING,
-			     bytes);
-	return leave(skb, VNET_HOOK_PORT_INGRESS, from_guest(skb, port), port->slot, COUNT_TX, bytes);
+	return leave(skb, port ? from_guest(skb, port) : DROP(UNATTACHED), a);
 }
 
 SEC("tc")
 int port_egress(struct __sk_buff *skb)
 {
 	u32 ifindex = skb->ifindex;
-	u32 bytes = skb->len;
 	struct vnet_port *port;
 
 	if (is_done(skb) && skb->cb[CB_NEXT] != MARK_JUDGE)
 		return PASS;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
-	if (!port || !is_done(skb))
-		return leave(skb, VNET_HOOK_PORT_EGRESS, DROP(UNATTACHED), port ? port->slot : network_slot,
-			     COUNT_NOTHING, bytes);
-	return leave(skb, VNET_HOOK_PORT_EGRESS, may_receive(skb, port), port->slot, COUNT_RX, bytes);
+	return leave(skb, port && is_done(skb) ? may_receive(skb, port) : DROP(UNATTACHED),
+		     at_port(VNET_HOOK_PORT_EGRESS, port, COUNT_RX, skb->len));
 }
 
 /* The wire is where a direct network's DHCP server is: it is believed. */
@@ -224,7 +219,7 @@ static __always_inline int from_wire(struct __sk_buff *skb)
 }
 
 /* The guest whose affair a frame is: the one that it is for, else the one that it claims to be from. */
-static __noinline u32 guest_at_parent(struct __sk_buff *skb)
+__noinline u32 guest_at_parent(struct __sk_buff *skb)
 {
 	struct vnet_member_key only = {.parent = gateway_ifindex};
 	struct vnet_fdb_entry *guest;
@@ -243,21 +238,23 @@ static __noinline u32 guest_at_parent(struct __sk_buff *skb)
 	return 0;
 }
 
-/* A drop at the parent counts for that guest, as at its port: with its network, and for monitor() to see. */
+/* A drop at the parent counts for that guest, as at its port. */
 static __always_inline int leave_parent(struct __sk_buff *skb, enum vnet_hook hook, int verdict,
 					enum counted what, u32 bytes)
 {
-	u32 slot = network_slot, ifindex;
-	struct vnet_port *port;
+	struct account a = {.hook = hook, .slot = network_slot, .counts = what, .bytes = bytes};
 
 	if (unlikely(verdict < 0)) {
-		ifindex = guest_at_parent(skb);
-		port = bpf_map_lookup_elem(&ports, &ifindex);
-		if (port)
-			slot = port->slot;
-		skb->cb[CB_GUEST] = ifindex;
+		u32 ifindex = guest_at_parent(skb);
+		struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+
+		if (port) {
+			a.slot = port->slot;
+			a.port = port->slot;
+			a.network = port->network;
+		}
 	}
-	return leave(skb, hook, verdict, slot, what, bytes);
+	return leave(skb, verdict, a);
 }
 
 /* Counted is what guests have of the parent: the host's own traffic is its own affair. */
@@ -281,7 +278,7 @@ static __always_inline void repair_dhcp(struct __sk_buff *skb)
 {
 	struct packet *p = packet_room();
 
-	if (p && !parse(skb, p, ETH_HLEN) && is_dhcp_reply(p))
+	if (p && !parse_frame(skb, p) && is_dhcp_reply(p))
 		repair_dhcp_reply(skb);
 }
 

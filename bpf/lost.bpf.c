@@ -7,8 +7,10 @@
  * A tracepoint is the whole kernel's: packets of other network namespaces are told by their device's.
  */
 #define VNET_LOST
+#include "bpf/lib/count.h"
 #include "bpf/lib/fenced.h"
 #include "bpf/lib/kernel_struct.h"
+#include "bpf/lib/monitor.h"
 #include "bpf/lib/packet.h"
 
 struct net {

@@ -3,6 +3,7 @@
  * The programs of one network: at its ports and at its gateway (the Linux bridge). What is fixed for a
  * network is rodata, so that the verifier prunes what it does not use.
  */
+#include "bpf/lib/at_port.h"
 #include "bpf/lib/bridge.h"
 #include "bpf/lib/gateway.h"
 #include "bpf/lib/guard.h"
@@ -231,13 +232,10 @@ SEC("tc")
 int port_ingress(struct __sk_buff *skb)
 {
 	u32 ifindex = skb->ifindex;
-	u32 bytes = skb->len;
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	struct account a = at_port(VNET_HOOK_PORT_INGRESS, port, COUNT_TX, skb->len);
 
-	if (!port)
-		return leave(skb, VNET_HOOK_PORT_INGRESS, DROP(UNATTACHED), network_slot, COUNT_NOTHING,
-			     bytes);
-	return leave(skb, VNET_HOOK_PORT_INGRESS, from_guest(skb, port), port->slot, COUNT_TX, bytes);
+	return leave(skb, port ? from_guest(skb, port) : DROP(UNATTACHED), a);
 }
 
 /*
@@ -253,24 +251,26 @@ static __always_inline int may_come_unmarked(struct __sk_buff *skb)
 	return !skb->ingress_ifindex && !read_bytes(skb, 0, to, sizeof(to)) && is_link_protocol(to);
 }
 
+static __always_inline int to_port(struct __sk_buff *skb, struct vnet_port *port)
+{
+	int err = may_receive(skb, port);
+
+	if (!err && network_flags & VNET_NETWORK_F_BRIDGED)
+		note_shortcut(skb, port->slot, port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0);
+	return err;
+}
+
 SEC("tc")
 int port_egress(struct __sk_buff *skb)
 {
 	u32 ifindex = skb->ifindex;
-	u32 bytes = skb->len;
 	struct vnet_port *port;
-	int err;
 
 	if (is_done(skb) && likely(skb->cb[CB_NEXT] != MARK_JUDGE))
 		return PASS;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
-	if (!port || !may_come_unmarked(skb))
-		return leave(skb, VNET_HOOK_PORT_EGRESS, DROP(UNATTACHED), port ? port->slot : network_slot,
-			     COUNT_NOTHING, bytes);
-	err = may_receive(skb, port);
-	if (!err && network_flags & VNET_NETWORK_F_BRIDGED)
-		note_shortcut(skb, port->slot, port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0);
-	return leave(skb, VNET_HOOK_PORT_EGRESS, err, port->slot, COUNT_RX, bytes);
+	return leave(skb, port && may_come_unmarked(skb) ? to_port(skb, port) : DROP(UNATTACHED),
+		     at_port(VNET_HOOK_PORT_EGRESS, port, COUNT_RX, skb->len));
 }
 
 /*
@@ -287,21 +287,32 @@ static __always_inline int is_to_hosts_daemon(struct __sk_buff *skb)
 	       is_done(skb) && !is_tagged(skb) && !read_bytes(skb, 0, to, sizeof(to)) && is_link_protocol(to);
 }
 
-static __always_inline int into_host(struct __sk_buff *skb)
+static __always_inline int into_host(struct __sk_buff *skb, struct packet *p)
 {
-	struct packet *p = packet_room();
-
 	if (unlikely(is_to_hosts_daemon(skb)))
 		return TC_ACT_OK;
 	return p ? from_guests(skb, p) : DROP(MALFORMED);
+}
+
+static __always_inline struct account at_gateway(struct __sk_buff *skb, enum vnet_hook hook, u32 bytes)
+{
+	return (struct account){.hook = hook,
+				.slot = network_slot,
+				.bytes = bytes,
+				.network = network_slot,
+				.port = port_before(skb)};
 }
 
 SEC("tc")
 int gateway_ingress(struct __sk_buff *skb)
 {
 	u32 bytes = skb->len;
+	struct packet *p = packet_room();
+	int verdict = into_host(skb, p);
+	int action = leave(skb, verdict, at_gateway(skb, VNET_HOOK_GATEWAY_INGRESS, bytes));
 
-	return leave(skb, VNET_HOOK_GATEWAY_INGRESS, into_host(skb), network_slot, COUNT_NOTHING, bytes);
+	/* Shown and counted, it may become the answer. */
+	return unlikely(is_refused(verdict)) ? reject(skb, p, gateway_ifindex, network_slot) : action;
 }
 
 SEC("tc")
@@ -309,25 +320,29 @@ int gateway_egress(struct __sk_buff *skb)
 {
 	u32 bytes = skb->len;
 	struct packet *p = packet_room();
+	int verdict = p ? to_guest(skb, p) : DROP(MALFORMED);
 
-	return leave(skb, VNET_HOOK_GATEWAY_EGRESS, p ? to_guest(skb, p) : DROP(MALFORMED), network_slot,
-		     COUNT_NOTHING, bytes);
+	return leave(skb, verdict, at_gateway(skb, VNET_HOOK_GATEWAY_EGRESS, bytes));
 }
 
 /* A bridged network's way out: the interface that joins the host's bridge to the outside. */
 SEC("tc")
 int member_ingress(struct __sk_buff *skb)
 {
-	u32 bytes = skb->len;
 	struct vnet_device *member = member_of(skb->ifindex);
+	struct account a = {.hook = VNET_HOOK_MEMBER_INGRESS,
+			    .counts = COUNT_RX,
+			    .bytes = skb->len,
+			    .network = network_slot};
 	u8 to[6] __attribute__((aligned(4)));
 
 	if (!(network_flags & VNET_NETWORK_F_BRIDGED) || !member)
 		return PASS;
 	snoop_from_outside(skb);
-	return leave(skb, VNET_HOOK_MEMBER_INGRESS,
+	a.slot = member->slot;
+	return leave(skb,
 		     read_bytes(skb, 0, to, sizeof(to)) ? TC_ACT_OK : take_shortcut(skb, to, member->slot),
-		     member->slot, COUNT_RX, bytes);
+		     a);
 }
 
 SEC("tc")
@@ -339,7 +354,11 @@ int member_egress(struct __sk_buff *skb)
 		return PASS;
 	if (!is_done(skb))
 		note_shortcut(skb, 0, 0);
-	return leave(skb, VNET_HOOK_MEMBER_EGRESS, TC_ACT_OK, member->slot, COUNT_TX, skb->len);
+	return leave(skb, TC_ACT_OK,
+		     (struct account){.hook = VNET_HOOK_MEMBER_EGRESS,
+				      .slot = member->slot,
+				      .counts = COUNT_TX,
+				      .bytes = skb->len});
 }
 
 char LICENSE[] SEC("license") = "GPL";

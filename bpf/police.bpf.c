@@ -34,7 +34,7 @@ int port_police(struct __sk_buff *skb)
 
 	b = bpf_map_lookup_elem(&buckets, &zero);
 	if (!b)
-		return TC_ACT_UNSPEC;
+		return PASS;
 	bpf_spin_lock(&b->lock);
 	if (b->full_at < now)
 		b->full_at = now;
@@ -42,10 +42,8 @@ int port_police(struct __sk_buff *skb)
 	if (fits)
 		b->full_at += cost;
 	bpf_spin_unlock(&b->lock);
-	if (fits)
-		return TC_ACT_UNSPEC;
-	dropped(skb, VNET_HOOK_PORT_INGRESS, port_slot, VNET_DROP_BANDWIDTH, skb->len);
-	return TC_ACT_SHOT;
+	return leave(skb, fits ? TC_ACT_OK : DROP(BANDWIDTH),
+		     (struct account){.hook = VNET_HOOK_PORT_INGRESS, .slot = port_slot, .bytes = skb->len});
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -4,6 +4,7 @@
  * the host stack let through, and the leak guard: what comes from a guest leaves translated or not at
  * all. Ingress takes the answers back.
  */
+#include "bpf/lib/account.h"
 #include "bpf/lib/binding.h"
 #include "bpf/lib/deliver.h"
 #include "bpf/lib/held.h"
@@ -115,16 +116,15 @@ static __always_inline int out(struct __sk_buff *skb, struct packet *p)
 SEC("tc")
 int uplink_egress(struct __sk_buff *skb)
 {
-	u32 bytes = skb->len;
+	struct account a = {
+		.hook = VNET_HOOK_UPLINK_EGRESS, .slot = uplink_slot, .counts = COUNT_TX, .bytes = skb->len};
 	struct packet *p;
 
-	if (likely(is_done(skb))) {
-		count_traffic(uplink_slot, COUNT_TX, bytes);
-		return PASS;
-	}
+	if (likely(is_done(skb))) /* straight from a port, which has not counted it here */
+		return leave(skb, TC_ACT_OK, a);
 	p = packet_room();
-	return leave(skb, VNET_HOOK_UPLINK_EGRESS, p ? out(skb, p) : DROP(MALFORMED), uplink_slot, COUNT_TX,
-		     bytes);
+	a.port = port_before(skb);
+	return leave(skb, p ? out(skb, p) : DROP(MALFORMED), a);
 }
 
 /* A function of its own: the query's room is not on the stack any more when a session is made, which takes
@@ -143,17 +143,13 @@ __noinline int is_for_host(struct __sk_buff *skb, struct packet *p)
 /* <portForward>: a new connection to the host's address and port, for a guest. */
 __noinline int admit_forward(struct __sk_buff *skb, struct packet *p)
 {
-	struct vnet_forward_key key = {};
 	struct vnet_forward *to;
 	struct admission a = {.uplink = uplink_ifindex, .flags = VNET_SESSION_F_INBOUND};
 	struct making *m = making_of();
 
-	if (!p || !m || (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) || !begins(p, BY_SYN))
+	if (!p || !m || !begins(p, BY_SYN))
 		return 0;
-	key.port_be = p->flow.dport_be;
-	key.proto = p->proto;
-	key.family = p->family;
-	to = bpf_map_lookup_elem(&forwards, &key);
+	to = forward_of(p);
 	if (!to)
 		return 0;
 	/* Only what is addressed to the host itself. */
@@ -344,7 +340,8 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 SEC("tc")
 int uplink_ingress(struct __sk_buff *skb)
 {
-	u32 bytes = skb->len;
+	struct account a = {
+		.hook = VNET_HOOK_UPLINK_INGRESS, .slot = uplink_slot, .counts = COUNT_RX, .bytes = skb->len};
 	struct packet *p = packet_room();
 
 	if (unlikely(is_bridge && is_done(skb)))
@@ -352,8 +349,7 @@ int uplink_ingress(struct __sk_buff *skb)
 	skb->tc_index = 0;
 	if (unlikely(is_tagged(skb)))
 		pop_priority_tags(skb);
-	return leave(skb, VNET_HOOK_UPLINK_INGRESS, p ? in(skb, p) : DROP(MALFORMED), uplink_slot, COUNT_RX,
-		     bytes);
+	return leave(skb, p ? in(skb, p) : DROP(MALFORMED), a);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -5,6 +5,8 @@
  * small packets of known sessions to their guests, too (forward.h).
  */
 #define VNET_XDP
+#include "bpf/lib/account.h"
+#include "bpf/lib/ends.h"
 #include "bpf/lib/forward.h"
 #include "bpf/lib/inbound.h"
 #include "bpf/lib/outside.h"
@@ -51,34 +53,6 @@ static __always_inline int port_policy(struct xdp_md *ctx, struct packet *p, u32
 	return port && port->flags & VNET_PORT_F_INBOUND ? let_in(ctx, port, p) : 0;
 }
 
-struct ends {
-	struct vnet_addr src, dst;
-	u8 family; /* 0: not IP, or not to be read here */
-};
-
-/* Most frames are decided by their addresses: nothing else of them is looked at. */
-static __always_inline void read_ends(struct xdp_md *ctx, struct ends *e, u32 l3, __be16 protocol)
-{
-	e->family = 0;
-	if (protocol == bpf_htons(ETH_P_IP)) {
-		struct iphdr *ip = linear(ctx, l3, sizeof(*ip));
-
-		if (!ip || ip->version != 4 || ip->ihl < 5)
-			return;
-		addr_from_v4(&e->src, ip->saddr);
-		addr_from_v4(&e->dst, ip->daddr);
-		e->family = 4;
-	} else if (protocol == bpf_htons(ETH_P_IPV6)) {
-		struct ipv6hdr *ip = linear(ctx, l3, sizeof(*ip));
-
-		if (!ip || ip->version != 6 || is_mapped_v4(&ip->saddr) || is_mapped_v4(&ip->daddr))
-			return;
-		addr_from_v6(&e->src, &ip->saddr);
-		addr_from_v6(&e->dst, &ip->daddr);
-		e->family = 6;
-	}
-}
-
 /* May belong to a session, or begin one. refused: what holds if not. XDP_REDIRECT: it is on its way. */
 static __noinline int judge_flow(struct xdp_md *ctx, u32 l3, u32 network, u32 refused)
 {
@@ -113,6 +87,7 @@ static __always_inline int judge_at(struct xdp_md *ctx, u32 l3, __be16 protocol)
 	struct ends e;
 	u32 refused;
 
+	/* Most frames are decided by their addresses. */
 	read_ends(ctx, &e, l3, protocol);
 	if (!e.family)
 		return 0;
@@ -145,12 +120,7 @@ static __always_inline int judge(struct xdp_md *ctx)
 SEC("xdp.frags")
 int uplink_xdp(struct xdp_md *ctx)
 {
-	int verdict = judge(ctx);
-
-	if (likely(verdict >= 0))
-		return verdict == XDP_REDIRECT ? XDP_REDIRECT : XDP_PASS;
-	dropped(ctx, VNET_HOOK_UPLINK_XDP, uplink_slot, -verdict, frame_bytes(ctx));
-	return XDP_DROP;
+	return leave(ctx, judge(ctx), (struct account){.hook = VNET_HOOK_UPLINK_XDP, .slot = uplink_slot});
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -1,17 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The one exit. Every program returns leave(): a verdict is a TC_ACT_* or, negative, the reason of a
- * drop; what left and what was dropped is counted here and nowhere else.
+ * The one exit. Every program at an interface returns leave(), which is handed the verdict and whom the
+ * packet is charged to: what left, what a port received and what was dropped is counted here and nowhere
+ * else. A second pass through a program, of what another has sent there (mark.h), has been counted and just
+ * passes.
+ *
+ * Two have no packet that could leave, and count drops of the host's own by count_drop(): the fence at
+ * FORWARD (bpf/fence.bpf.c) and the tracepoint (bpf/lost.bpf.c).
  */
 #ifndef VNET_BPF_ACCOUNT_H
 #define VNET_BPF_ACCOUNT_H
 
 #include "bpf/lib/count.h"
 #include "bpf/lib/monitor.h"
+#include "bpf/lib/verdict.h"
 
-#define DROP(name) (-(int)VNET_DROP_##name)
+enum counted { COUNT_NOTHING, COUNT_RX, COUNT_TX, COUNT_FORWARDED };
 
-enum counted { COUNT_NOTHING, COUNT_RX, COUNT_TX };
+struct account {
+	enum vnet_hook hook;
+	u32 slot; /* whose counters: a port's, a network's, an uplink's */
+	enum counted counts;
+	u32 bytes;   /* as the packet arrived, taken before anything was rewritten */
+	u32 network; /* slots: whose packet it is; 0: not known, see monitor_identify() */
+	u32 port;
+};
 
 static __always_inline void count_traffic(u32 slot, enum counted what, u32 bytes)
 {
@@ -19,39 +32,74 @@ static __always_inline void count_traffic(u32 slot, enum counted what, u32 bytes
 
 	if (unlikely(!t))
 		return;
-	if (what == COUNT_RX) {
-		t->rx_packets++;
-		t->rx_bytes += bytes;
-	} else {
+	if (what == COUNT_TX) {
 		t->tx_packets++;
 		t->tx_bytes += bytes;
+		return;
+	}
+	t->rx_packets++;
+	t->rx_bytes += bytes;
+	if (what == COUNT_FORWARDED)
+		t->forwarded++;
+}
+
+static __always_inline void dropped(struct pkt_ctx *ctx, const struct account *a, u32 reason)
+{
+	count_drop(a->slot, reason);
+	if (unlikely(is_watched())) {
+		struct watched_drop drop = {
+			.hook = a->hook,
+			.slot = a->slot,
+			.network = a->network,
+			.port = a->port,
+			.reason = reason,
+			.bytes = a->bytes,
+		};
+
+		monitor_drop(ctx, &drop);
 	}
 }
 
-static __always_inline void dropped(struct pkt_ctx *ctx, enum vnet_hook hook, u32 slot, u32 reason, u32 bytes)
+#ifdef VNET_XDP
+/* What it passes on is tc's to count. */
+static __always_inline int leave(struct xdp_md *ctx, int verdict, struct account a)
 {
-	count_drop(slot, reason);
-	monitor(ctx, hook, slot, reason, bytes);
+	if (likely(verdict >= 0 && action_of(verdict) != XDP_REDIRECT))
+		return XDP_PASS;
+	a.bytes = frame_bytes(ctx);
+	if (verdict < 0) {
+		dropped(ctx, &a, drop_reason(verdict));
+		return XDP_DROP;
+	}
+	count_traffic(a.slot, COUNT_FORWARDED, a.bytes);
+	count_traffic(receiver_of(verdict), COUNT_RX, a.bytes);
+	return XDP_REDIRECT;
 }
-
-#if !defined(VNET_XDP) && !defined(VNET_LOST)
+#elif !defined(VNET_LOST)
 /*
  * TC_ACT_OK inside the programs; outwards it becomes TC_ACT_UNSPEC ("next"): programs of others get their
  * turn, and the kernel leaves skb->tc_index alone, which it overwrites on TC_ACT_OK.
  */
 #define PASS TC_ACT_UNSPEC
 
-/* bytes: the length as the packet arrived, taken before anything was rewritten. */
-static __always_inline int leave(struct pkt_ctx *ctx, enum vnet_hook hook, int verdict, u32 slot,
-				 enum counted what, u32 bytes)
+static __always_inline int leave(struct __sk_buff *skb, int verdict, struct account a)
 {
 	if (unlikely(verdict < 0)) {
-		dropped(ctx, hook, slot, -verdict, bytes);
+		dropped(skb, &a, drop_reason(verdict));
 		return TC_ACT_SHOT;
 	}
-	if (what != COUNT_NOTHING)
-		count_traffic(slot, what, bytes);
-	return verdict == TC_ACT_OK ? PASS : verdict;
+	if (a.counts != COUNT_NOTHING)
+		count_traffic(a.slot, a.counts, a.bytes);
+	/* As it is now: its link header may be a new one. */
+	if (receiver_of(verdict))
+		count_traffic(receiver_of(verdict), COUNT_RX, skb->len);
+	return action_of(verdict) == TC_ACT_OK ? PASS : action_of(verdict);
+}
+
+/* The port that a guest's packet came in by, behind that port's own hook. */
+static __always_inline u32 port_before(struct __sk_buff *skb)
+{
+	return skb->tc_index < VNET_SLOTS ? skb->tc_index : 0;
 }
 #endif
 

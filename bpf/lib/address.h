@@ -7,7 +7,6 @@
 #ifndef VNET_BPF_ADDRESS_H
 #define VNET_BPF_ADDRESS_H
 
-#include "bpf/lib/account.h"
 #include "bpf/lib/packet.h"
 
 VNET_MAP(addresses, BPF_MAP_TYPE_HASH, VNET_ADDRESSES_MAX, struct vnet_address_key, struct vnet_address,

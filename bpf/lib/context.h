@@ -52,21 +52,12 @@ static __always_inline u32 slot_before(struct pkt_ctx *ctx __attribute__((unused
 {
 	return 0;
 }
-static __always_inline u32 guest_noted(struct pkt_ctx *ctx __attribute__((unused)))
-{
-	return 0;
-}
-/* Of the network header. */
-static __always_inline long load_header(struct pkt_ctx *ctx, u32 at, void *to, u32 n)
-{
-	return bpf_xdp_load_bytes(ctx, ETH_HLEN + at, to, n);
-}
 static __always_inline long store_bytes(struct pkt_ctx *ctx, u32 at, const void *from, u32 n)
 {
 	return bpf_xdp_store_bytes(ctx, at, (void *)from, n);
 }
 #elif !defined(VNET_LOST)
-#define pkt_ctx	 __sk_buff
+#define pkt_ctx __sk_buff
 
 static __always_inline long load_bytes(struct pkt_ctx *ctx, u32 at, void *to, u32 n)
 {
@@ -96,17 +87,6 @@ static __always_inline __be16 protocol_of(struct pkt_ctx *ctx)
 static __always_inline u32 slot_before(struct pkt_ctx *ctx)
 {
 	return ctx->tc_index;
-}
-/* Where a parent's program of direct attachment notes whose frame it drops: the ifindex of the guest's port.
- */
-#define CB_GUEST 2
-static __always_inline u32 guest_noted(struct pkt_ctx *ctx)
-{
-	return ctx->cb[CB_GUEST];
-}
-static __always_inline long load_header(struct pkt_ctx *ctx, u32 at, void *to, u32 n)
-{
-	return bpf_skb_load_bytes_relative(ctx, at, to, n, BPF_HDR_START_NET);
 }
 static __always_inline long store_bytes(struct pkt_ctx *ctx, u32 at, const void *from, u32 n)
 {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Out of a port, to its guest. Counted here for the port that receives; the port's own egress program
- * sees the mark and lets the frame pass (bpf_redirect_peer skips it altogether).
+ * Out of a port, to its guest. The exit of the program that sends counts it for the port, too, whose own
+ * egress program sees the mark and lets the frame pass (bpf_redirect_peer skips it altogether).
  */
 #ifndef VNET_BPF_DELIVER_H
 #define VNET_BPF_DELIVER_H
 
-#include "bpf/lib/account.h"
 #include "bpf/lib/inbound.h"
 #include "bpf/lib/mark.h"
 #include "bpf/lib/redirect.h"
@@ -55,9 +54,9 @@ static __always_inline int deliver(struct __sk_buff *skb, u32 ifindex, u32 slot,
 
 	if (err)
 		return err;
-	count_traffic(slot, COUNT_RX, skb->len);
 	mark_done(skb);
-	return may_peer && flags & VNET_HOP_F_PEER ? redirect_peer(ifindex) : redirect_out(ifindex);
+	return delivered(may_peer && flags & VNET_HOP_F_PEER ? redirect_peer(ifindex) : redirect_out(ifindex),
+			 slot);
 }
 
 #endif

@@ -172,19 +172,6 @@ static __always_inline void write_l4(struct xdp_md *ctx, struct packet *p, struc
 		*port = p->flow.dport_be;
 }
 
-static __always_inline void count_forwarded(u32 port_slot, u32 bytes)
-{
-	u32 slot = uplink_slot;
-	struct vnet_traffic *t = bpf_map_lookup_elem(&traffic, &slot);
-
-	if (t) {
-		t->rx_packets++;
-		t->rx_bytes += bytes;
-		t->forwarded++;
-	}
-	count_traffic(port_slot, COUNT_RX, bytes);
-}
-
 /* Whether the port takes it is asked here: its own programs do not see it. */
 static __always_inline int accepts(struct xdp_md *ctx, u32 ifindex, struct packet *p)
 {
@@ -226,8 +213,7 @@ __noinline int forward(struct xdp_md *ctx, struct packet *p, struct vnet_session
 	else
 		write_ipv6(ctx, &p->flow.dst);
 	write_l4(ctx, p, &from, from_port_be);
-	count_forwarded(leg->hop.slot, bytes);
-	return XDP_REDIRECT;
+	return delivered(XDP_REDIRECT, leg->hop.slot);
 }
 
 #endif

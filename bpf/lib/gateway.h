@@ -47,26 +47,26 @@ __noinline int may_leave(struct __sk_buff *skb, struct packet *p)
 	/* The host itself, or no way: the stack delivers, or answers. */
 	if (is_no_way_out(rc)) {
 		err = host_access(skb, p);
-		return err ? reject(skb, p, gateway_ifindex, slot, err) : TC_ACT_OK;
+		return err ? refused(err) : TC_ACT_OK;
 	}
 	/* An encapsulating route names no interface: it leads out by one that is none of ours. */
 	out = rc == BPF_FIB_LKUP_RET_UNSUPP_LWT || rc < 0 ? 0 : q.ifindex;
 	if (out == gateway_ifindex)
 		return TC_ACT_OK;
 	if (network_flags & VNET_NETWORK_F_ISOLATED)
-		return reject(skb, p, gateway_ifindex, slot, DROP(ISOLATED));
+		return refused(DROP(ISOLATED));
 	device = device_of(out);
 	to = subnet_of(packet_target(p));
 	if ((device && device->role == VNET_DEVICE_GATEWAY && is_hidden(device->slot)) ||
 	    (to && to->network != slot && is_hidden(to->network)))
-		return reject(skb, p, gateway_ifindex, slot, DROP(OTHER_NETWORK));
+		return refused(DROP(OTHER_NETWORK));
 	if (network_flags & VNET_NETWORK_F_OPEN)
 		return TC_ACT_OK;
 	if (!net || (net->uplink_ifindex && net->uplink_ifindex != out))
-		return reject(skb, p, gateway_ifindex, slot, DROP(NO_UPLINK));
+		return refused(DROP(NO_UPLINK));
 	/* What must be translated leaves only where a program of ours does it. */
 	if (!device && !(network_flags & VNET_NETWORK_F_VISIBLE))
-		return reject(skb, p, gateway_ifindex, slot, DROP(NO_UPLINK));
+		return refused(DROP(NO_UPLINK));
 	return TC_ACT_OK;
 }
 

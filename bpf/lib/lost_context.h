@@ -33,10 +33,6 @@ static __always_inline long load_bytes(struct pkt_ctx *ctx, u32 at, void *to, u3
 		return -EINVAL;
 	return bpf_probe_read_kernel(to, n, (const void *)(long)(ctx->start + at));
 }
-static __always_inline long load_header(struct pkt_ctx *ctx, u32 at, void *to, u32 n)
-{
-	return load_bytes(ctx, at, to, n);
-}
 static __always_inline long store_bytes(struct pkt_ctx *ctx __attribute__((unused)),
 					u32 at __attribute__((unused)),
 					const void *from __attribute__((unused)),
@@ -67,10 +63,6 @@ static __always_inline __be16 protocol_of(struct pkt_ctx *ctx)
 static __always_inline u32 slot_before(struct pkt_ctx *ctx)
 {
 	return ctx ? ctx->slot : 0;
-}
-static __always_inline u32 guest_noted(struct pkt_ctx *ctx __attribute__((unused)))
-{
-	return 0;
 }
 
 #endif

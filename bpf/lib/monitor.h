@@ -10,12 +10,14 @@
 #ifndef VNET_BPF_MONITOR_H
 #define VNET_BPF_MONITOR_H
 
-#include "bpf/lib/context.h"
-#include "bpf/lib/maps.h"
+#include "bpf/lib/whose.h"
+#ifdef VNET_XDP
+#include "bpf/lib/ends.h"
+#endif
 #include "maps/hooks.h"
 
-/* Defined where a network's programs are (bpf/lib/network.h); 0 in the others. */
-const volatile __u16 network_slot;
+/* Defined where an uplink's programs are (outside.h); 0 in the others. */
+const volatile __u16 uplink_slot;
 
 _Static_assert(VNET_DROP_MAX <= 64, "a monitor's filter of reasons is a mask of 64 bits");
 
@@ -26,110 +28,12 @@ static __always_inline struct vnet_monitors *monitors_of(void)
 	return bpf_map_lookup_elem(&monitors, &zero);
 }
 
-/* <portForward>: the network that a packet to the host's own address is for; 0: none. */
-static __noinline u32 network_forwarded_to(struct pkt_ctx *ctx)
+/* Does anybody watch? */
+static __always_inline int is_watched(void)
 {
-	struct vnet_forward_key key = {};
-	struct vnet_forward *to;
-	u32 at = 40;
-	u8 length;
+	struct vnet_monitors *all = monitors_of();
 
-	if (protocol_of(ctx) == bpf_htons(ETH_P_IP)) {
-		if (load_header(ctx, 0, &length, 1) || load_header(ctx, 9, &key.proto, 1))
-			return 0;
-		at = (length & 0xf) * 4;
-		key.family = 4;
-	} else {
-		if (load_header(ctx, 6, &key.proto, 1))
-			return 0;
-		key.family = 6;
-	}
-	if (load_header(ctx, at + 2, &key.port_be, 2))
-		return 0;
-	to = bpf_map_lookup_elem(&forwards, &key);
-	return to ? to->network : 0;
-}
-
-/* The network whose guest a packet at an uplink comes from or goes to; 0: none. */
-static __noinline u32 network_at_uplink(struct pkt_ctx *ctx, u32 ingress)
-{
-	struct vnet_subnet_key where = {.prefixlen = 128};
-	struct vnet_subnet *subnet;
-
-	for (int i = 0; i < 2; i++) {
-		u32 destination = i ? !ingress : ingress;
-		u32 at;
-
-		if (protocol_of(ctx) == bpf_htons(ETH_P_IP)) {
-			where.addr.word_be[2] = bpf_htonl(0xffff);
-			at = destination ? 16 : 12;
-			if (load_header(ctx, at, &where.addr.word_be[3], 4))
-				return 0;
-		} else if (protocol_of(ctx) == bpf_htons(ETH_P_IPV6)) {
-			at = destination ? 24 : 8;
-			if (load_header(ctx, at, &where.addr, 16))
-				return 0;
-		} else {
-			return 0;
-		}
-		subnet = bpf_map_lookup_elem(&subnets, &where);
-		if (subnet)
-			return subnet->network;
-	}
-	return ingress ? network_forwarded_to(ctx) : 0;
-}
-
-/* slot: what the drop was counted for. */
-static __always_inline u32 network_of(struct pkt_ctx *ctx, u32 hook, u32 slot)
-{
-	u32 ifindex = interface_of(ctx);
-	struct vnet_port *port;
-
-	switch (hook) {
-	case VNET_HOOK_PORT_INGRESS:
-	case VNET_HOOK_PORT_EGRESS:
-		port = bpf_map_lookup_elem(&ports, &ifindex);
-		return port ? port->network : slot;
-	case VNET_HOOK_GATEWAY_INGRESS:
-	case VNET_HOOK_GATEWAY_EGRESS:
-		return slot;
-	case VNET_HOOK_MEMBER_INGRESS:
-	case VNET_HOOK_MEMBER_EGRESS:
-		return network_slot;
-	case VNET_HOOK_UPLINK_XDP:
-	case VNET_HOOK_UPLINK_INGRESS:
-	case VNET_HOOK_UPLINK_EGRESS:
-		return network_at_uplink(ctx, hook != VNET_HOOK_UPLINK_EGRESS);
-	case VNET_HOOK_PARENT_INGRESS:
-	case VNET_HOOK_PARENT_EGRESS:
-		ifindex = guest_noted(ctx);
-		port = bpf_map_lookup_elem(&ports, &ifindex);
-		return port ? port->network : 0;
-	default:
-		return 0;
-	}
-}
-
-/* Behind the port's own hooks a guest's packet carries its port's slot. */
-static __always_inline u32 port_of(struct pkt_ctx *ctx, u32 hook, u32 slot)
-{
-	u32 ifindex = interface_of(ctx);
-
-	switch (hook) {
-	case VNET_HOOK_PORT_INGRESS:
-	case VNET_HOOK_PORT_EGRESS:
-		return bpf_map_lookup_elem(&ports, &ifindex) ? slot : 0;
-	case VNET_HOOK_PARENT_INGRESS:
-	case VNET_HOOK_PARENT_EGRESS:
-		ifindex = guest_noted(ctx);
-		return bpf_map_lookup_elem(&ports, &ifindex) ? slot : 0;
-	case VNET_HOOK_UPLINK_XDP:
-	case VNET_HOOK_UPLINK_INGRESS:
-	case VNET_HOOK_MEMBER_INGRESS:
-		return 0;
-	default:
-		return slot_before(ctx) < VNET_SLOTS ? slot_before(ctx) : 0;
-	}
+	return all && all->until;
 }
 
 #ifdef VNET_LOST
@@ -175,13 +79,33 @@ static __noinline int monitor_show(struct pkt_ctx *ctx, u32 at, struct vnet_even
 	return 0;
 }
 
-/* Whose packet it is: looked up for a filter, or for an event that is shown, and for nothing else. */
+/*
+ * Whose packet it is, where its exit could not tell: asked for a filter, or for an event that is shown, and
+ * for nothing else. A port's exit knows it, but for that in front of the port's own program; the uplinks'
+ * would have to look for it, and tc's have parsed the packet.
+ */
 static __noinline int monitor_identify(struct pkt_ctx *ctx, struct vnet_event_head *head)
 {
-	if (!head)
+	u32 ifindex = interface_of(ctx);
+	struct vnet_port *port;
+
+	if (!head || head->network)
 		return 0;
-	head->network = network_of(ctx, head->hook, head->slot);
-	head->port = port_of(ctx, head->hook, head->slot);
+	if (uplink_slot) {
+		struct packet *p = packet_room();
+
+#ifdef VNET_XDP
+		if (p) /* which most are dropped without */
+			read_whose(ctx, p);
+#endif
+		head->network = p ? network_at_uplink(p, head->hook != VNET_HOOK_UPLINK_EGRESS) : 0;
+		return 0;
+	}
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (port) {
+		head->network = port->network;
+		head->port = port->slot;
+	}
 	return 0;
 }
 
@@ -264,25 +188,36 @@ __noinline int monitor_reader(struct pkt_ctx *ctx, u32 at, struct monitored *dro
 	return 0;
 }
 
-__noinline int monitor_drop(struct pkt_ctx *ctx, u32 hook, u32 slot, u32 reason, u32 bytes)
+/* What an exit (account.h) says of a drop. */
+struct watched_drop {
+	u16 hook;
+	u16 slot;
+	u16 network; /* 0: not known */
+	u16 port;
+	u32 reason;
+	u32 bytes;
+};
+
+/* The packet as it stands, which is as it came unless a rewrite has failed half-way. */
+__noinline int monitor_drop(struct pkt_ctx *ctx, struct watched_drop *of)
 {
-	struct monitored drop = {.head = {.hook = hook, .slot = slot, .reason = reason}, .bytes = bytes};
+	struct monitored drop = {};
 	int expire = 0;
 
+	if (!of)
+		return 0;
+	drop.head.hook = of->hook;
+	drop.head.slot = of->slot;
+	drop.head.reason = of->reason;
+	drop.head.network = of->network;
+	drop.head.port = of->port;
+	drop.bytes = of->bytes;
+	drop.identified = of->network != 0;
 	for (u32 at = 0; at < VNET_MONITORS_MAX; at++)
 		expire |= monitor_reader(ctx, at, &drop);
 	if (expire)
 		monitor_expire(monitors_of());
 	return 0;
-}
-
-/* The packet as it stands, which is as it came unless a rewrite has failed half-way. */
-static __always_inline void monitor(struct pkt_ctx *ctx, u32 hook, u32 slot, u32 reason, u32 bytes)
-{
-	struct vnet_monitors *all = monitors_of();
-
-	if (all && all->until)
-		monitor_drop(ctx, hook, slot, reason, bytes);
 }
 
 #endif

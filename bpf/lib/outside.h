@@ -7,7 +7,7 @@
 #define VNET_BPF_OUTSIDE_H
 
 #include "bpf/lib/begin.h"
-#include "bpf/lib/subnet.h"
+#include "bpf/lib/whose.h"
 
 const volatile __u16 uplink_slot;
 const volatile __u32 uplink_ifindex;
@@ -50,17 +50,11 @@ static __always_inline int unknown(const struct vnet_addr *source, struct vnet_s
 static __always_inline u32 network_behind(const struct packet *p)
 {
 	struct vnet_subnet *to = subnet_of(packet_target(p));
-	struct vnet_forward_key key = {};
 	struct vnet_forward *forward;
 
 	if (to)
 		return to->network;
-	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
-		return 0;
-	key.port_be = p->flow.dport_be;
-	key.proto = p->proto;
-	key.family = p->family;
-	forward = bpf_map_lookup_elem(&forwards, &key);
+	forward = forward_of(p);
 	return forward ? forward->network : 0;
 }
 

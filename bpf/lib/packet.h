@@ -10,8 +10,9 @@
 #define VNET_BPF_PACKET_H
 
 #include "bpf/lib/access.h"
-#include "bpf/lib/account.h"
+#include "bpf/lib/maps.h"
 #include "bpf/lib/protocol.h"
+#include "bpf/lib/verdict.h"
 
 #define PACKET_FIRST   1  /* first fragment: has ports */
 #define PACKET_LATER   2  /* later fragment: ports come from the fragment map, nothing of L4 is there */

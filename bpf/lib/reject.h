@@ -129,18 +129,14 @@ __noinline int reject_ipv6(struct __sk_buff *skb)
 }
 
 /*
- * Counts the refusal as `reason` of the network and answers it where that is allowed; the answer goes
- * out of the gateway device back to the guest.
+ * Answers a packet that has been refused, and counted; the answer goes out of the gateway device back to the
+ * guest. TC_ACT_SHOT: it gets none.
  */
-__noinline int reject(struct __sk_buff *skb, struct packet *p, u32 gateway, u32 network, int reason)
+__noinline int reject(struct __sk_buff *skb, struct packet *p, u32 gateway, u32 network)
 {
-	u32 slot = skb->tc_index ? skb->tc_index : network;
-
 	if (!p || p->flags & (PACKET_ERROR | PACKET_LATER | PACKET_OPTIONS) || is_group_or_local(p) ||
-	    p->l3 != ETH_HLEN || !reject_allowed(slot))
-		return reason;
-	/* While the packet is still itself. */
-	dropped(skb, VNET_HOOK_GATEWAY_INGRESS, network, -reason, skb->len);
+	    p->l3 != ETH_HLEN || !reject_allowed(skb->tc_index ? skb->tc_index : network))
+		return TC_ACT_SHOT;
 	if (p->family == 4 ? reject_ipv4(skb) : reject_ipv6(skb))
 		return TC_ACT_SHOT;
 	return redirect_out(gateway);

@@ -107,6 +107,24 @@ TEST_P(MonitorTest, EveryHookNamesNetworkAndPort) {
                   std::tuple("uplink-egress", "no-session", slot::network, slot::g2, ifindex("eth0"))));
 }
 
+// XDP drops most frames by their addresses: whose they are is looked for only now. Blocked is who sends it,
+// to a guest or to the host's port that leads to one.
+TEST_P(MonitorTest, XdpNamesTheNetwork) {
+  ASSERT_TRUE(maps().forwards.set(
+      {.port_be = htons(8080), .proto = IPPROTO_UDP, .family = static_cast<__u8>(family())},
+      {.to = address(at.guest1), .port_be = htons(80), .network = slot::network}));
+  Monitor monitor = start({.network = slot::network});
+  run(Program::UplinkXdp, unasked());
+  ASSERT_TRUE(maps().blocked.set({.prefixlen = 128, .addr = address(at.remote)}, 0));
+  auto settings = maps().settings.get(0).value();
+  settings.blocks = 1;
+  ASSERT_TRUE(maps().settings.set(0, settings));
+  run(Program::UplinkXdp, unasked());
+  for (std::uint16_t port : {8080, 8081})
+    run(Program::UplinkXdp, into_host / ip(at.remote, at.host) / l4(L4::Udp, family(), 1234, port));
+  EXPECT_THAT(reasons(monitor), testing::ElementsAre("not-visible", "blocked", "blocked"));
+}
+
 // To the host's own address: only <portForward> tells whose it is.
 TEST_P(MonitorTest, AForwardedConnectionIsItsNetworks) {
   for (L4 kind : {L4::Tcp, L4::Udp})
