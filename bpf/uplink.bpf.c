@@ -185,7 +185,7 @@ static __always_inline int add_link_header(struct __sk_buff *skb, struct packet 
 
 /* As route_in(), of what may go past the stack at all. */
 static __always_inline int way_in(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
-				  struct vnet_flow *key)
+				  struct vnet_flow *to)
 {
 	struct vnet_leg *leg = &s->leg[VNET_IN];
 	int way;
@@ -193,7 +193,7 @@ static __always_inline int way_in(struct __sk_buff *skb, struct packet *p, struc
 	if (unlikely(!(s->flags & VNET_SESSION_F_PLAIN) || p->ttl <= 1 || p->flags & PACKET_OPTIONS ||
 		     (p->flags & PACKET_FIRST && fragment_was_overtaken(p))))
 		return -1;
-	way = likely(leg->hop.tick == tick_now()) ? 0 : route_in(skb, key, leg, s->network, uplink_ifindex);
+	way = likely(leg->hop.tick == tick_now()) ? 0 : route_in(skb, to, leg, s->network, uplink_ifindex);
 	if (unlikely(way > 0))
 		return too_big_for(skb, p, leg->hop.ifindex) ? -1 : 1;
 	return way < 0 || too_big(skb, p, leg->hop.mtu) ? -1 : 0;
@@ -209,11 +209,12 @@ static __always_inline int come_in_again(struct __sk_buff *skb)
 	return redirect_in(uplink_ifindex);
 }
 
+/* to: the packet as its guest gets it. */
 static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
-				     struct vnet_flow *key)
+				     struct vnet_flow *to)
 {
 	struct vnet_leg *leg = &s->leg[VNET_IN];
-	int way = way_in(skb, p, s, key), fast = way >= 0;
+	int way = way_in(skb, p, s, to), fast = way >= 0;
 	struct rewrite r = {};
 	int err;
 
@@ -224,9 +225,9 @@ static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, st
 	}
 	session_use(s, p, VNET_IN, tick_now(), skb->len);
 	r.from = p->flow.dst;
-	r.to = key->src;
+	r.to = to->dst;
 	r.from_port_be = p->flow.dport_be;
-	r.to_port_be = key->sport_be;
+	r.to_port_be = to->dport_be;
 	if (fast && ((link_header != ETH_HLEN && add_link_header(skb, p)) || decrement_ttl(skb, p) ||
 		     (!way && write_macs(skb, &leg->hop))))
 		return DROP(WRITE_FAILED);
@@ -291,7 +292,7 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_session *s;
 	struct vnet_flow *found;
-	struct vnet_flow key;
+	struct vnet_flow to = {};
 	int tagged, err;
 
 	/* The host's own multicast, looped back to its listeners: it has no link header. */
@@ -331,8 +332,8 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 		/* An answer's sender is the session's far end; that of an error may be anybody on the way. */
 		if (p->flags & PACKET_ERROR && is_guests(&p->outer_src))
 			return DROP(SPOOFED_SOURCE);
-		key = *found;
-		return take_back(skb, p, s, &key);
+		answer_of(found, &to);
+		return take_back(skb, p, s, &to);
 	}
 	return pass_to_host(skb, p);
 }

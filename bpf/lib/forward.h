@@ -13,10 +13,10 @@
 #ifndef VNET_BPF_FORWARD_H
 #define VNET_BPF_FORWARD_H
 
-#include "bpf/lib/checksum.h"
 #include "bpf/lib/inbound.h"
 #include "bpf/lib/outside.h"
 #include "bpf/lib/redirect.h"
+#include "bpf/lib/rewrite.h"
 #include "bpf/lib/route.h"
 
 /* Bytes of the IP packet. A packet this small is alone for GRO, and cheaper than the buffer around it. */
@@ -120,56 +120,38 @@ static __always_inline void write_link(struct xdp_md *ctx, const struct vnet_hop
 		move(macs, hop->dmac, 12); /* side by side in the hop as in the frame */
 }
 
-/* One router more on the way. */
-static __always_inline void write_ipv4(struct xdp_md *ctx, __be32 to)
+static __always_inline void write_ipv4(struct xdp_md *ctx, const struct rewrite *r)
 {
 	struct iphdr *ip = linear(ctx, ETH_HLEN, sizeof(*ip));
-	u16 check;
 
 	if (!ip)
 		return;
-	check = checksum_after(ip->check, ip->daddr, to);
-	ip->check = checksum_after(check, bpf_htons((u16)ip->ttl << 8), bpf_htons((u16)(ip->ttl - 1) << 8));
-	ip->ttl--;
-	ip->daddr = to;
+	set_addr_v4(ip, r);
+	set_ttl_v4(ip, ip->ttl, ip->ttl - 1);
 }
 
-static __always_inline void write_ipv6(struct xdp_md *ctx, const struct vnet_addr *to)
+static __always_inline void write_ipv6(struct xdp_md *ctx, const struct rewrite *r)
 {
 	struct ipv6hdr *ip = linear(ctx, ETH_HLEN, sizeof(*ip));
 
 	if (!ip)
 		return;
+	set_addr_v6(ip, r);
 	ip->hop_limit--;
-	__builtin_memcpy(&ip->daddr, to, sizeof(*to));
 }
 
-/* from: where it was sent to; the guest's own end is in the flow by now. */
-static __always_inline void write_l4(struct xdp_md *ctx, struct packet *p, struct vnet_addr *from,
-				     __be16 from_port_be)
+static __always_inline void write_l4(struct xdp_md *ctx, const struct packet *p, struct rewrite *r)
 {
 	__be16 *check = linear(ctx, l4_of(p) + checksum_offset(p->proto), 2), *port;
-	u32 before, after;
-	u64 sum;
 
-	if (!check || (addr_equal(from, &p->flow.dst) && from_port_be == p->flow.dport_be))
+	if (!check || changes_nothing(r))
 		return;
-	before = *check;
-	sum = (u16)~before;
-	if (p->proto != IPPROTO_ICMP)
-		sum += addr_diff(from, &p->flow.dst);
-	sum += (u16)~from_port_be;
-	sum += p->flow.dport_be;
-	after = (u16)~checksum_fold(sum);
-	if (p->proto != IPPROTO_UDP)
-		*check = after;
-	else if (before) /* 0: none, and none it stays */
-		*check = after ?: 0xffff;
-	if (from_port_be == p->flow.dport_be)
+	*check = transport_checksum_after(*check, p->proto, addr_diff(&r->from, &r->to), r);
+	if (!changes_port(r))
 		return;
-	port = linear(ctx, l4_of(p) + port_offset(p->proto, 0), 2);
+	port = linear(ctx, l4_of(p) + port_offset(p->proto, r->source), 2);
 	if (port)
-		*port = p->flow.dport_be;
+		*port = r->to_port_be;
 }
 
 /* Whether the port takes it is asked here: its own programs do not see it. */
@@ -185,34 +167,34 @@ static __always_inline int accepts(struct xdp_md *ctx, u32 ifindex, struct packe
 __noinline int forward(struct xdp_md *ctx, struct packet *p, struct vnet_session *s, struct vnet_flow *found)
 {
 	u32 now = tick_now(), bytes = frame_bytes(ctx);
-	struct vnet_addr from;
+	struct rewrite r = {};
 	struct vnet_leg *leg;
-	struct vnet_flow key;
-	__be16 from_port_be;
 	u32 ifindex;
 
 	if (!p || !s || !found || !is_worth_it(ctx, p) || (distrusts_checksums && !adds_up(ctx, p)))
 		return XDP_PASS;
+	r.from = p->flow.dst;
+	r.to = found->src;
+	r.from_port_be = p->flow.dport_be;
+	r.to_port_be = found->sport_be;
+	/* From here on as its guest gets it: p is XDP's own. */
+	p->flow.dst = r.to;
+	p->flow.dport_be = r.to_port_be;
 	leg = &s->leg[VNET_IN];
-	key = *found;
-	if (leg->hop.tick != now && route_in(ctx, &key, leg, s->network, uplink_ifindex))
+	if (leg->hop.tick != now && route_in(ctx, &p->flow, leg, s->network, uplink_ifindex))
 		return XDP_PASS;
 	if (too_big(ctx, p, leg->hop.mtu))
 		return XDP_PASS;
 	ifindex = leg->hop.ifindex;
-	from = p->flow.dst;
-	from_port_be = p->flow.dport_be;
-	p->flow.dst = key.src;
-	p->flow.dport_be = key.sport_be;
 	if (!accepts(ctx, ifindex, p) || !is_writable(ctx, p) || !redirect_to_target(ifindex))
 		return XDP_PASS;
 	session_use(s, p, VNET_IN, now, bytes);
 	write_link(ctx, &leg->hop);
 	if (p->family == 4)
-		write_ipv4(ctx, p->flow.dst.word_be[3]);
+		write_ipv4(ctx, &r);
 	else
-		write_ipv6(ctx, &p->flow.dst);
-	write_l4(ctx, p, &from, from_port_be);
+		write_ipv6(ctx, &r);
+	write_l4(ctx, p, &r);
 	return delivered(XDP_REDIRECT, leg->hop.slot);
 }
 

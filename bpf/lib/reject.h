@@ -7,6 +7,7 @@
 #ifndef VNET_BPF_REJECT_H
 #define VNET_BPF_REJECT_H
 
+#include "bpf/lib/checksum.h"
 #include "bpf/lib/mark.h"
 #include "bpf/lib/offload.h"
 #include "bpf/lib/packet.h"
@@ -38,13 +39,6 @@ __noinline int reject_allowed(u32 slot)
 		return 0;
 	u->reject_tokens--;
 	return 1;
-}
-
-static __always_inline u16 fold(u32 sum)
-{
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum += sum >> 16;
-	return ~sum;
 }
 
 /* gap: keeps what follows the Ethernet header aligned, as the verifier wants it of the stack. */
@@ -87,10 +81,11 @@ __noinline int reject_ipv4(struct __sk_buff *skb)
 	e.ip.protocol = IPPROTO_ICMP;
 	e.ip.saddr = gateway_addr4.word_be[3];
 	e.ip.daddr = quoted->saddr;
-	e.ip.check = fold(bpf_csum_diff(NULL, 0, (void *)&e.ip, sizeof(e.ip), 0));
+	e.ip.check = ~checksum_fold(bpf_csum_diff(NULL, 0, (void *)&e.ip, sizeof(e.ip), 0));
 	e.icmp.type = ICMP_DEST_UNREACH;
 	e.icmp.code = ICMP_PORT_UNREACH;
-	e.icmp.checksum = fold(bpf_csum_diff(NULL, 0, (void *)&e.icmp, sizeof(e.icmp) + sizeof(e.quote), 0));
+	e.icmp.checksum =
+		~checksum_fold(bpf_csum_diff(NULL, 0, (void *)&e.icmp, sizeof(e.icmp) + sizeof(e.quote), 0));
 	return bpf_skb_store_bytes(skb, 0, &e.eth, sizeof(e) - sizeof(e.gap), 0);
 }
 
@@ -123,8 +118,8 @@ __noinline int reject_ipv6(struct __sk_buff *skb)
 	e.icmp.code = ICMPV6_PORT_UNREACH;
 	sum = bpf_csum_diff(NULL, 0, (void *)&e.ip.saddr, 32, 0);
 	sum = bpf_csum_diff(NULL, 0, pseudo, sizeof(pseudo), sum);
-	e.icmp.checksum =
-		fold(bpf_csum_diff(NULL, 0, (void *)&e.icmp, sizeof(e.icmp) + sizeof(e.quote), sum));
+	e.icmp.checksum = ~checksum_fold(
+		bpf_csum_diff(NULL, 0, (void *)&e.icmp, sizeof(e.icmp) + sizeof(e.quote), sum));
 	return bpf_skb_store_bytes(skb, 0, &e.eth, sizeof(e) - sizeof(e.gap), 0);
 }
 

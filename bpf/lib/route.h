@@ -167,10 +167,11 @@ __noinline int route_out(struct pkt_ctx *ctx, struct packet *p, struct vnet_sess
 }
 
 /*
- * The same towards the guest: route and neighbour through the gateway, then the port of that MAC. Without one
- * (a guest may have more than are learned) the hop is the gateway itself, whose egress floods.
+ * The same towards the guest (to: as it gets the packet): route and neighbour through the gateway, then the
+ * port of that MAC. Without one (a guest may have more than are learned) the hop is the gateway itself, whose
+ * egress floods.
  */
-__noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *key, struct vnet_leg *leg, u32 network,
+__noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *to, struct vnet_leg *leg, u32 network,
 			u32 uplink)
 {
 	struct bpf_fib_lookup q;
@@ -179,13 +180,13 @@ __noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *key, struct vnet_
 	struct vnet_network *net;
 	long rc;
 
-	if (!key || !leg)
+	if (!to || !leg)
 		return -1;
 	net = bpf_map_lookup_elem(&networks, &network);
 	if (!net)
 		return -1;
-	route_query(&q, &key->dst, &key->src, is_v4(&key->src), key->proto, uplink);
-	route_query_ports(&q, key->dport_be, key->sport_be);
+	route_query(&q, &to->src, &to->dst, is_v4(&to->dst), to->proto, uplink);
+	route_query_ports(&q, to->sport_be, to->dport_be);
 	rc = bpf_fib_lookup(ctx, &q, sizeof(q), 0);
 	if ((rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH) ||
 	    q.ifindex != net->gateway_ifindex)

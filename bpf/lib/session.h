@@ -74,6 +74,16 @@ static __always_inline void reverse_of(const struct vnet_flow *key, const struct
 	__builtin_memset(rev->pad, 0, sizeof(rev->pad));
 }
 
+/* The same inside: as its guest gets them. */
+static __always_inline void answer_of(const struct vnet_flow *key, struct vnet_flow *to)
+{
+	to->src = key->dst;
+	to->dst = key->src;
+	to->sport_be = key->dport_be;
+	to->dport_be = key->sport_be;
+	to->proto = key->proto;
+}
+
 /*
  * Whoever deletes the session entry gives back its share; the reverse entry goes only while it is
  * still this session's (a closed one may have been taken over).
