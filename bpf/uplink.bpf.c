@@ -119,12 +119,14 @@ int uplink_egress(struct __sk_buff *skb)
 	struct account a = {
 		.hook = VNET_HOOK_UPLINK_EGRESS, .slot = uplink_slot, .counts = COUNT_TX, .bytes = skb->len};
 	struct packet *p;
+	int verdict;
 
 	if (likely(is_done(skb))) /* straight from a port, which has not counted it here */
 		return leave(skb, TC_ACT_OK, a);
 	p = packet_room();
+	verdict = p ? out(skb, p) : DROP(MALFORMED);
 	a.port = port_before(skb);
-	return leave(skb, p ? out(skb, p) : DROP(MALFORMED), a);
+	return leave(skb, verdict, a);
 }
 
 /* A function of its own: the query's room is not on the stack any more when a session is made, which takes

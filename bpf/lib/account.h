@@ -46,18 +46,8 @@ static __always_inline void count_traffic(u32 slot, enum counted what, u32 bytes
 static __always_inline void dropped(struct pkt_ctx *ctx, const struct account *a, u32 reason)
 {
 	count_drop(a->slot, reason);
-	if (unlikely(is_watched())) {
-		struct watched_drop drop = {
-			.hook = a->hook,
-			.slot = a->slot,
-			.network = a->network,
-			.port = a->port,
-			.reason = reason,
-			.bytes = a->bytes,
-		};
-
-		monitor_drop(ctx, &drop);
-	}
+	if (unlikely(is_watched()))
+		monitor_drop(ctx, a->hook, drop_slots(a->slot, a->network, a->port), reason, a->bytes);
 }
 
 #ifdef VNET_XDP

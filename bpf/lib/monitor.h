@@ -188,31 +188,28 @@ __noinline int monitor_reader(struct pkt_ctx *ctx, u32 at, struct monitored *dro
 	return 0;
 }
 
-/* What an exit (account.h) says of a drop. */
-struct watched_drop {
-	u16 hook;
-	u16 slot;
-	u16 network; /* 0: not known */
-	u16 port;
-	u32 reason;
-	u32 bytes;
-};
-
-/* The packet as it stands, which is as it came unless a rewrite has failed half-way. */
-__noinline int monitor_drop(struct pkt_ctx *ctx, struct watched_drop *of)
+/*
+ * Slots of a drop in one word: a function takes five arguments, and a structure would be on the stack of
+ * every program for as long as it runs.
+ */
+static __always_inline u64 drop_slots(u32 slot, u32 network, u32 port)
 {
-	struct monitored drop = {};
+	return slot | network << 16 | (u64)port << 32;
+}
+
+/*
+ * network of slots, 0: not known. The packet as it stands, which is as it came unless a rewrite has failed
+ * half-way.
+ */
+__noinline int monitor_drop(struct pkt_ctx *ctx, u32 hook, u64 slots, u32 reason, u32 bytes)
+{
+	struct monitored drop = {.head = {.hook = hook, .reason = reason}, .bytes = bytes};
 	int expire = 0;
 
-	if (!of)
-		return 0;
-	drop.head.hook = of->hook;
-	drop.head.slot = of->slot;
-	drop.head.reason = of->reason;
-	drop.head.network = of->network;
-	drop.head.port = of->port;
-	drop.bytes = of->bytes;
-	drop.identified = of->network != 0;
+	drop.head.slot = slots;
+	drop.head.network = slots >> 16;
+	drop.head.port = slots >> 32;
+	drop.identified = drop.head.network != 0;
 	for (u32 at = 0; at < VNET_MONITORS_MAX; at++)
 		expire |= monitor_reader(ctx, at, &drop);
 	if (expire)
