@@ -9,7 +9,7 @@
 //   PINS/links/%forward4         the fence's at FORWARD, one a family (loader/bpf/fence.h); with %next
 //   behind
 //                                it while it takes the place of an older one
-//   PINS/fenced                  what it has dropped last (bpf/fenced.h)
+//   PINS/fenced                  what it has dropped last (bpf/lib/fenced.h)
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Direct attachment: what guests send, what the wire brings, what the host sends. A group frame's copies are
-// only noted by the program in the shadow (bpf/flood.h); each is shown to its port's program here.
+// only noted by the program in the shadow (bpf/lib/flood.h); each is shown to its port's program here.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -86,7 +86,7 @@ Result<void> Walk::from_parents_host(const Question& question, const ParentRecor
 // The port's program has redirected to another guest of the parent, to the host, or out; a group frame to
 // all of them.
 Result<void> Walk::at_direct_port(const PortRecord& port, const Passed& passed) {
-  constexpr std::uint32_t to_wire = 1;  // MARK_WIRE of bpf/mark.h
+  constexpr std::uint32_t to_wire = 1;  // MARK_WIRE of bpf/lib/mark.h
   auto found = std::ranges::find(parents_, port.parent, &ParentRecord::interface);
   if (found == parents_.end()) return failed(fmt::format("{} is not in use any more", port.parent));
   const ParentRecord& parent = *found;
@@ -176,7 +176,7 @@ Result<void> Walk::send_copies(const ParentRecord& parent, const Passed& passed)
   return {};
 }
 
-// As bpf/mark.h has it: what is left to do for the program that the frame meets next.
+// As bpf/lib/mark.h has it: what is left to do for the program that the frame meets next.
 std::array<std::uint32_t, 5> Walk::mark_for(std::uint32_t next) const {
   auto settings = shadow_->maps().settings.get(0);
   std::uint64_t secret = settings ? settings->secret : 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The reader's side of bpf/monitor.h: claims a place among the readers, brings a ring buffer, and gives both
+// The reader's side of bpf/lib/monitor.h: claims a place among the readers, brings a ring buffer, and gives both
 // back. A reader that is killed, or stopped for long, loses its place by itself within seconds.
 #pragma once
 

@@ -40,7 +40,7 @@ Result<std::vector<std::string>> guests_in_bridge(Context& context, const Networ
 // bridge.
 Result<Plan> plan_bridged_heal(Context& context, const Network& network, std::uint16_t slot);
 
-// Every known way past a bridge ends now (bpf/bridge.h). A network of another mode has none.
+// Every known way past a bridge ends now (bpf/lib/bridge.h). A network of another mode has none.
 Result<void> void_shortcuts(Context& context, const std::string& network);
 
 // A bond that guests hang on must show each guest's MAC in one place (docs/modes.md). An interface that is no
