@@ -11,19 +11,16 @@ Result<Host> open_host(const Common& common) {
   return Host::open(common.state_dir, common.verbose);
 }
 
-Result<void> change(const Common& common, const std::function<Result<void>()>& load,
-                    const std::function<Result<Plan>(Host&)>& make_plan) {
+Result<void> change(const Common& common, const Intent& intent) {
   VNET_ASSIGN(auto host, open_host(common));
-  VNET_TRY(load());
-  if (common.dry_run) {  // without the lock: taking it creates directories
-    VNET_ASSIGN(auto plan, make_plan(host));
-    for (const auto& step : plan.steps()) print(printable(step.text) + "\n");
+  if (common.dry_run) {
+    VNET_ASSIGN(auto plan, host.plan(intent));
+    for (const auto& step : plan.steps) print(printable(text(step.change)) + "\n");
     return {};
   }
-  VNET_ASSIGN(auto lock, host.lock(common.verb));
-  VNET_ASSIGN(auto plan, make_plan(host));
-  VNET_TRY(plan.run());
-  if (!plan.done.empty()) print(printable(plan.done) + "\n");
+  VNET_ASSIGN(auto transaction, host.begin(common.verb));
+  VNET_ASSIGN(auto plan, transaction.run(intent));
+  if (const auto& done = plan.done[""]; !done.empty()) print(printable(done) + "\n");
   for (const auto& note : plan.notes) std::cerr << "vnet-bpf: note: " << printable(note) << "\n";
   return {};
 }

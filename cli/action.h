@@ -37,12 +37,11 @@ struct Call {
 using Action = std::function<Call()>;
 
 Result<Host> open_host(const Common& common);
-// With --dry-run prints the plan, else runs it. `load` runs before the lock is taken, `plan` under it.
-Result<void> change(const Common& common, const std::function<Result<void>()>& load,
-                    const std::function<Result<Plan>(Host&)>& plan);
+// Carries the intent out; with --dry-run prints what that would be.
+Result<void> change(const Common& common, const Intent& intent);
 
 template <typename Options>
-using PlanFunction = Result<Plan> (*)(Host&, const Options&);
+using IntentFunction = Result<Intent> (*)(const Options&);
 template <typename Options>
 using HostFunction = Result<void> (*)(Host&, const Common&, const Options&);
 template <typename Options>
@@ -62,12 +61,10 @@ Call make_call(Changes changes, Run run) {
 }
 
 template <typename Options>
-Result<void> change_as(const Common& common, Options& options, PlanFunction<Options> plan) {
-  auto load = [&]() -> Result<void> {
-    if constexpr (requires { options.load(); }) return options.load();
-    return {};
-  };
-  return change(common, load, [&](Host& host) { return plan(host, options); });
+Result<void> change_as(const Common& common, Options& options, IntentFunction<Options> intent_of) {
+  if constexpr (requires { options.load(); }) VNET_TRY(options.load());
+  VNET_ASSIGN(auto intent, intent_of(options));
+  return change(common, intent);
 }
 
 template <typename Options>
@@ -76,13 +73,14 @@ Result<void> look_as(const Common& common, const Options& options, HostFunction<
   return look(host, common, options);
 }
 
-// Changes the host: the plan is made and run under the lock.
+// Changes the host: what is asked for is planned and carried out under the lock.
 template <typename Options>
-Action changes(PlanFunction<Options> plan) {
-  return [plan] {
-    return make_call<Options>(
-        [](const Options&) { return true; },
-        [plan](const Common& common, Options& options) { return change_as(common, options, plan); });
+Action changes(IntentFunction<Options> intent_of) {
+  return [intent_of] {
+    return make_call<Options>([](const Options&) { return true; },
+                              [intent_of](const Common& common, Options& options) {
+                                return change_as(common, options, intent_of);
+                              });
   };
 }
 
@@ -104,11 +102,11 @@ Action looks(BareFunction<Options> look) {
 
 // Options::changes() tells which of the two.
 template <typename Options>
-Action changes_or_looks(PlanFunction<Options> plan, HostFunction<Options> look) {
-  return [plan, look] {
+Action changes_or_looks(IntentFunction<Options> intent_of, HostFunction<Options> look) {
+  return [intent_of, look] {
     return make_call<Options>([](const Options& options) { return options.changes(); },
-                              [plan, look](const Common& common, Options& options) {
-                                return options.changes() ? change_as(common, options, plan)
+                              [intent_of, look](const Common& common, Options& options) {
+                                return options.changes() ? change_as(common, options, intent_of)
                                                          : look_as(common, options, look);
                               });
   };

@@ -57,8 +57,9 @@ Result<void> BlockOptions::load() {
   return add_prefixes(input, prefixes);
 }
 
-Result<Plan> block(Host& host, const BlockOptions& options) {
-  return options.action == "add" ? host.block(options.prefixes) : host.unblock(options.prefixes);
+Result<Intent> block(const BlockOptions& options) {
+  if (options.action == "add") return Block{options.prefixes};
+  return Unblock{options.prefixes};
 }
 
 Result<void> blocked(Host& host, const Common& common, const BlockOptions&) {

@@ -20,7 +20,7 @@ struct BlockOptions {
   Result<void> load();
   bool changes() const { return action != "list"; }
 };
-Result<Plan> block(Host& host, const BlockOptions& options);
+Result<Intent> block(const BlockOptions& options);
 Result<void> blocked(Host& host, const Common& common, const BlockOptions& options);
 
 }  // namespace vnet::cli::verbs

@@ -16,13 +16,17 @@ void note(int priority, const std::string& text) {
   syslog(priority, "%s", line.c_str());
 }
 
-Result<void> carry_out(const std::vector<Task>& tasks) {
-  for (const auto& task : tasks) {
-    VNET_ASSIGN(auto plan, task.plan());
-    VNET_TRY(plan.run());
-    if (!plan.done.empty()) note(LOG_INFO, plan.done);
-  }
+Result<void> carry_out(Transaction& transaction, const Intent& intent) {
+  VNET_ASSIGN(auto plan, transaction.run(intent));
+  for (const auto& [about, done] : plan.done) note(LOG_INFO, done);
   return {};
+}
+
+// The name may have been another guest's, whose options are not this one's.
+Result<void> plug_in_one(Transaction& transaction, const GuestInterface& card, const std::string& network) {
+  VNET_TRY(carry_out(transaction, ForgetGone{card.target}));
+  VNET_ASSIGN(auto request, request_of(card, network));
+  return carry_out(transaction, PlugIn{request});
 }
 
 struct Card {
@@ -60,10 +64,10 @@ Result<void> logged(const std::string& name, Result<void> done) {
 
 // Tries all. Returns the error of an interface with a filter; other errors are only logged.
 Result<void> plug_in(Host& host, const std::string& name, const std::vector<Card>& cards) {
-  VNET_ASSIGN(auto lock, host.lock("hook"));
+  VNET_ASSIGN(auto transaction, host.begin("hook"));
   Result<void> filtered;
   for (const auto& [card, network] : cards) {
-    auto done = carry_out(host.plug_in(card, network));
+    auto done = plug_in_one(transaction, card, network);
     if (!done && !card.filter.empty())
       filtered = std::move(done);
     else
@@ -74,9 +78,8 @@ Result<void> plug_in(Host& host, const std::string& name, const std::vector<Card
 }
 
 Result<void> release(Host& host) {
-  VNET_ASSIGN(auto lock, host.lock("hook"));
-  VNET_ASSIGN(auto gone, host.forget_gone());
-  return carry_out(gone);
+  VNET_ASSIGN(auto transaction, host.begin("hook"));
+  return carry_out(transaction, ForgetGone{});
 }
 
 }  // namespace

@@ -26,8 +26,9 @@ Result<void> DefineOptions::load() {
   return {};
 }
 
-Result<Plan> define(Host& host, const DefineOptions& options) {
-  return host.define(options.xml.text, options.xml.name);
+Result<Intent> define(const DefineOptions& options) {
+  VNET_ASSIGN(auto network, read_network(options.xml.text, options.xml.name));
+  return Define{std::move(network), options.xml.name};
 }
 
 std::vector<Option> UpOptions::list() {
@@ -40,24 +41,26 @@ Result<void> UpOptions::load() {
   return {};
 }
 
-Result<Plan> up(Host& host, const UpOptions& options) {
-  return options.xml ? host.up(options.xml->text, options.xml->name) : host.up(std::nullopt, "");
+Result<Intent> up(const UpOptions& options) {
+  if (!options.xml) return Up{};
+  VNET_ASSIGN(auto network, read_network(options.xml->text, options.xml->name));
+  return Up{std::move(network), options.xml->name};
 }
 
 std::vector<Option> NetworkOptions::list() {
   return {network_argument(network)};
 }
 
-Result<Plan> undefine(Host& host, const NetworkOptions& options) {
-  return host.undefine(options.network);
+Result<Intent> undefine(const NetworkOptions& options) {
+  return Undefine{options.network};
 }
 
-Result<Plan> start(Host& host, const NetworkOptions& options) {
-  return host.start(options.network);
+Result<Intent> start(const NetworkOptions& options) {
+  return Start{options.network};
 }
 
-Result<Plan> stop(Host& host, const NetworkOptions& options) {
-  return host.stop(options.network);
+Result<Intent> stop(const NetworkOptions& options) {
+  return Stop{options.network};
 }
 
 Result<void> leases(Host& host, const Common& common, const NetworkOptions& options) {
@@ -68,8 +71,8 @@ std::vector<Option> AutostartOptions::list() {
   return {network_argument(network), {"--disable", "Do not start it at boot any longer", flag_into(disable)}};
 }
 
-Result<Plan> autostart(Host& host, const AutostartOptions& options) {
-  return host.autostart(options.network, !options.disable);
+Result<Intent> autostart(const AutostartOptions& options) {
+  return Autostart{options.network, !options.disable};
 }
 
 std::vector<Option> ListOptions::list() {

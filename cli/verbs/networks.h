@@ -18,7 +18,7 @@ struct DefineOptions {
   std::vector<Option> list();
   Result<void> load();
 };
-Result<Plan> define(Host& host, const DefineOptions& options);
+Result<Intent> define(const DefineOptions& options);
 
 struct UpOptions {
   std::optional<std::string> file;
@@ -27,16 +27,16 @@ struct UpOptions {
   std::vector<Option> list();
   Result<void> load();
 };
-Result<Plan> up(Host& host, const UpOptions& options);
+Result<Intent> up(const UpOptions& options);
 
 struct NetworkOptions {
   std::string network;
 
   std::vector<Option> list();
 };
-Result<Plan> undefine(Host& host, const NetworkOptions& options);
-Result<Plan> start(Host& host, const NetworkOptions& options);
-Result<Plan> stop(Host& host, const NetworkOptions& options);
+Result<Intent> undefine(const NetworkOptions& options);
+Result<Intent> start(const NetworkOptions& options);
+Result<Intent> stop(const NetworkOptions& options);
 Result<void> leases(Host& host, const Common& common, const NetworkOptions& options);
 
 struct AutostartOptions {
@@ -45,7 +45,7 @@ struct AutostartOptions {
 
   std::vector<Option> list();
 };
-Result<Plan> autostart(Host& host, const AutostartOptions& options);
+Result<Intent> autostart(const AutostartOptions& options);
 
 struct ListOptions {
   bool all = false;

@@ -45,19 +45,19 @@ std::vector<PortRequest> AttachOptions::requests() const {
   return all;
 }
 
-Result<Plan> attach(Host& host, const AttachOptions& options) {
-  if (!options.all_members) return host.attach(options.requests());
+Result<Intent> attach(const AttachOptions& options) {
+  if (!options.all_members) return Attach{options.requests()};
   PortRequest request = options.port;
   request.network = *options.all_members;
-  return host.attach_members(request);
+  return AttachMembers{std::move(request)};
 }
 
 std::vector<Option> DetachOptions::list() {
   return {Option("IFACE", "Attached interface", into(interface), complete_ports).required()};
 }
 
-Result<Plan> detach(Host& host, const DetachOptions& options) {
-  return host.detach(options.interface);
+Result<Intent> detach(const DetachOptions& options) {
+  return Detach{options.interface};
 }
 
 std::vector<Option> SetOptions::list() {
@@ -79,10 +79,10 @@ Result<void> SetOptions::check(const Common&) const {
   return {};
 }
 
-Result<Plan> set(Host& host, const SetOptions& options) {
+Result<Intent> set(const SetOptions& options) {
   PortRequest request = options.port;
   request.interface = options.interfaces.front();
-  return host.set(request);
+  return SetPort{std::move(request)};
 }
 
 std::vector<Option> PortsOptions::list() {

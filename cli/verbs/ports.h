@@ -19,14 +19,14 @@ struct AttachOptions {
   Result<void> check(const Common& common) const;
   std::vector<PortRequest> requests() const;  // each interface once
 };
-Result<Plan> attach(Host& host, const AttachOptions& options);
+Result<Intent> attach(const AttachOptions& options);
 
 struct DetachOptions {
   std::string interface;
 
   std::vector<Option> list();
 };
-Result<Plan> detach(Host& host, const DetachOptions& options);
+Result<Intent> detach(const DetachOptions& options);
 
 struct SetOptions {
   std::vector<std::string> interfaces;
@@ -35,7 +35,7 @@ struct SetOptions {
   std::vector<Option> list();
   Result<void> check(const Common& common) const;
 };
-Result<Plan> set(Host& host, const SetOptions& options);
+Result<Intent> set(const SetOptions& options);
 
 struct PortsOptions {
   std::optional<std::string> network;

@@ -16,7 +16,7 @@
 
 #include "cli/text.h"
 #include "loader/base/fd.h"
-#include "loader/netlink/events.h"
+#include "loader/engine/events.h"
 
 namespace vnet::cli::verbs {
 namespace {
@@ -52,12 +52,8 @@ class Problems {
   std::set<std::string> seen_;
 };
 
-void say(const Plan& plan) {
-  if (!plan.done.empty()) {
-    print(printable(plan.done) + "\n");
-  } else {
-    for (const auto& step : plan.steps()) print(printable(step.text) + "\n");
-  }
+void say(const Followed& followed) {
+  for (const auto& line : followed.done) print(printable(line) + "\n");
   std::fflush(stdout);
 }
 
@@ -71,7 +67,7 @@ class Runner {
     Runner runner(host);
     runner.signals_ = Fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!runner.signals_) return system_error("waiting for signals");
-    VNET_ASSIGN(runner.events_, NetworkEvents::open());  // before look(), so that no change is missed
+    VNET_ASSIGN(runner.events_, HostEvents::open());  // before look(), so that no change is missed
     std::uint64_t interval = 0;
     if (sd_watchdog_enabled(0, &interval) > 0) runner.watchdog_ = std::chrono::microseconds(interval / 2);
     VNET_ASSIGN(runner.wanted_, host.autostart_networks());
@@ -113,18 +109,15 @@ class Runner {
   }
 
   Result<bool> one_round() {
-    VNET_ASSIGN(auto lock, host_->lock("run"));
-    VNET_ASSIGN(auto tasks, host_->tasks(wanted_));
+    VNET_ASSIGN(auto transaction, host_->begin("run"));
+    VNET_ASSIGN(auto followed, transaction.follow(wanted_));
     bool changed = false;
-    for (const auto& task : tasks) {
-      auto plan = task.plan();
-      if (plan && plan->empty()) continue;
-      Result<void> done = plan ? plan->run() : std::unexpected(plan.error());
-      if (!done) {
-        problems_.tell(task.about, done.error());
+    for (const auto& one : followed) {
+      if (!one.result) {
+        problems_.tell(one.about, one.result.error());
         continue;
       }
-      say(*plan);
+      say(one);
       changed = true;
     }
     return changed;
@@ -191,7 +184,7 @@ class Runner {
 
   Host* host_;
   Fd signals_;
-  std::optional<NetworkEvents> events_;
+  std::optional<HostEvents> events_;
   std::vector<Fd> services_;
   std::set<std::string> wanted_;
   Problems problems_;
@@ -204,11 +197,8 @@ class Runner {
 
 Result<void> dry_run(Host& host) {
   VNET_ASSIGN(auto wanted, host.autostart_networks());
-  VNET_ASSIGN(auto tasks, host.tasks(wanted));
-  for (const auto& task : tasks) {
-    VNET_ASSIGN(auto plan, task.plan());
-    for (const auto& step : plan.steps()) print(printable(step.text) + "\n");
-  }
+  VNET_ASSIGN(auto plan, host.plan(Follow{wanted}));
+  for (const auto& step : plan.steps) print(printable(text(step.change)) + "\n");
   return {};
 }
 

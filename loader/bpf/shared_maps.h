@@ -100,6 +100,10 @@ class PerCpuMap {
     if (bpf_map_lookup_elem(fd_.get(), &key, values.data())) values.clear();
     return values;
   }
+  Result<void> set(const Key& key, const std::vector<Value>& values) const {
+    if (bpf_map_update_elem(fd_.get(), &key, values.data(), BPF_ANY)) return system_error("writing counters");
+    return {};
+  }
   Result<void> clear(const Key& key) const {
     std::vector<Value> zeros(static_cast<std::size_t>(libbpf_num_possible_cpus()));
     if (bpf_map_update_elem(fd_.get(), &key, zeros.data(), BPF_ANY)) return system_error("clearing counters");

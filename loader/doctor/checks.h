@@ -36,8 +36,6 @@ void check_inotify(const HostFacts& facts, Findings& findings);
 void check_service_ports(const HostFacts& facts, Findings& findings);
 void check_ip_only(const HostFacts& facts, Findings& findings);  // checks_port.cpp
 
-// A network whose packets the host routes.
-bool is_routed(const Network& network);
 // One with a gateway of ours, where dnsmasq may serve.
 bool wants_dnsmasq(const Network& network);
 

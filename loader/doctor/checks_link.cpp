@@ -26,7 +26,7 @@ std::vector<std::string> interfaces_in_use(const HostFacts& facts) {
     const LinkFacts* bridge = facts.link(checked.network.bridge);
     if (!bridge || (!checked.active && has_gateway(checked.network))) continue;
     names.push_back(checked.network.bridge);
-    if (checked.network.mode != Mode::Bridge) continue;
+    if (!is_bridged(checked.network)) continue;
     // The host's own bridge: its way out is one of its ports.
     for (const auto& facts_of : facts.links)
       if (facts_of.link.master == bridge->link.ifindex &&

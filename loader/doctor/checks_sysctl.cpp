@@ -82,8 +82,7 @@ void check_br_netfilter(const HostFacts& facts, Findings& findings) {
       auto drops = [&](const Address& source) {
         return facts.ruleset.dropped({network.bridge, network.bridge, source, "", 0}, "forward").has_value();
       };
-      if (network.mode == Mode::Bridge)
-        return drops({.family = family});  // whatever the guests' addresses are
+      if (is_bridged(network)) return drops({.family = family});  // whatever the guests' addresses are
       return std::ranges::any_of(network.ips, [&](const IpConfig& ip) {
         return ip.gateway.address.family == family && drops(ip.gateway.address);
       });
@@ -106,7 +105,7 @@ void check_port_range(const HostFacts& facts, Findings& findings) {
   bool said = false;
   for (const auto& checked : facts.networks) {
     const Network& network = checked.network;
-    if (network.mode != Mode::Nat) continue;
+    if (!masquerades(network)) continue;
     if (network.nat.ports) {
       if (network.nat.ports->end < first || network.nat.ports->start > last) continue;
       findings.push_back({.severity = Severity::Note,

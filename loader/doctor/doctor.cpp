@@ -50,10 +50,6 @@ Findings examine(const HostFacts& facts) {
   return all;
 }
 
-bool is_routed(const Network& network) {
-  return network.mode == Mode::Nat || network.mode == Mode::Route || network.mode == Mode::Open;
-}
-
 bool wants_dnsmasq(const Network& network) {
   bool dhcp = std::ranges::any_of(network.ips, &IpConfig::dhcp);
   return has_gateway(network) && !network.ips.empty() && (dhcp || network.dns.enable);

@@ -18,7 +18,7 @@
 
 namespace vnet {
 
-struct Context;
+struct System;
 
 // Something of the kernel's that is there or not.
 struct Feature {
@@ -96,7 +96,7 @@ struct HostFacts {
   std::string sysctl(const std::string& name) const;  // "" when this kernel or namespace has none
 };
 
-Result<HostFacts> gather_facts(Context& context);
+Result<HostFacts> gather_facts(System& system);
 
 // "net.ipv4.conf.eth0.rp_filter", or with slashes where the interface's name has a dot, as sysctl(8) takes
 // it.

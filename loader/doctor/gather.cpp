@@ -6,16 +6,16 @@
 #include <set>
 #include <sstream>
 
+#include "loader/apply/guards.h"
+#include "loader/apply/system.h"
+#include "loader/apply/xdp_target.h"
 #include "loader/base/files.h"
 #include "loader/config/network_xml.h"
 #include "loader/doctor/facts.h"
 #include "loader/os/inotify.h"
 #include "loader/os/process.h"
 #include "loader/os/sysctl.h"
-#include "loader/plan/context.h"
-#include "loader/plan/guards.h"
-#include "loader/plan/port_addresses.h"
-#include "loader/plan/xdp_target.h"
+#include "loader/plan/port_rules.h"
 
 namespace vnet {
 namespace {
@@ -27,27 +27,27 @@ bool in_initial_mounts() {
          ours.st_ino == first.st_ino;
 }
 
-Result<std::vector<Network>> defined_networks(Context& context) {
+Result<std::vector<Network>> defined_networks(System& system) {
   std::vector<Network> all;
-  VNET_ASSIGN(auto files, list_files(context.dirs.definitions(), ".xml"));
+  VNET_ASSIGN(auto files, list_files(system.dirs.definitions(), ".xml"));
   for (const auto& file : files) {
-    VNET_ASSIGN(auto text, read_file(context.dirs.definitions() / file));
+    VNET_ASSIGN(auto text, read_file(system.dirs.definitions() / file));
     if (!text) continue;
-    auto network = parse_network(*text, (context.dirs.definitions() / file).string());
+    auto network = parse_network(*text, (system.dirs.definitions() / file).string());
     if (network) all.push_back(std::move(*network));
   }
   return all;
 }
 
 // Those that run, those that could be started, and on a fresh host the one that `up` would make.
-Result<std::vector<CheckedNetwork>> gather_networks(Context& context,
+Result<std::vector<CheckedNetwork>> gather_networks(System& system,
                                                     std::map<std::string, std::string>& ip_only) {
   std::vector<CheckedNetwork> all;
-  VNET_ASSIGN(auto active, active_networks(context));
-  VNET_ASSIGN(auto ports, context.records.ports());
+  VNET_ASSIGN(auto active, active_networks(system));
+  VNET_ASSIGN(auto ports, system.records.ports());
   for (auto& [record, network] : active) {
     CheckedNetwork facts{.network = std::move(network), .active = true};
-    facts.dnsmasq_running = context.dnsmasq(record.name).running();
+    facts.dnsmasq_running = system.dnsmasq(record.name).running();
     for (const auto& port : ports) {
       if (port.network != record.name) continue;
       facts.ports.push_back(port.interface);
@@ -55,7 +55,7 @@ Result<std::vector<CheckedNetwork>> gather_networks(Context& context,
     }
     all.push_back(std::move(facts));
   }
-  VNET_ASSIGN(auto defined, defined_networks(context));
+  VNET_ASSIGN(auto defined, defined_networks(system));
   for (auto& network : defined)
     if (std::ranges::none_of(all, [&](const auto& known) { return known.network.name == network.name; }))
       all.push_back({.network = std::move(network)});
@@ -63,11 +63,11 @@ Result<std::vector<CheckedNetwork>> gather_networks(Context& context,
   return all;
 }
 
-Result<std::vector<std::string>> gather_uplinks(Context& context, const HostFacts& facts) {
+Result<std::vector<std::string>> gather_uplinks(System& system, const HostFacts& facts) {
   std::set<std::string> names;
-  VNET_ASSIGN(auto records, context.records.uplinks());
+  VNET_ASSIGN(auto records, system.records.uplinks());
   for (const auto& record : records) names.insert(record.interface);
-  VNET_ASSIGN(auto defaults, context.netlink.default_route_links());
+  VNET_ASSIGN(auto defaults, system.netlink.default_route_links());
   for (int index : defaults)
     if (const auto* link = facts.link(index); link && link->link.name != "lo") names.insert(link->link.name);
   for (const auto& network : facts.networks)
@@ -76,11 +76,11 @@ Result<std::vector<std::string>> gather_uplinks(Context& context, const HostFact
   return std::vector<std::string>{names.begin(), names.end()};
 }
 
-Result<void> gather_xdp(Context& context, HostFacts& facts) {
-  VNET_ASSIGN(auto records, context.records.uplinks());
+Result<void> gather_xdp(System& system, HostFacts& facts) {
+  VNET_ASSIGN(auto records, system.records.uplinks());
   for (const auto& record : records) {
-    if (!context.datapath || record.xdp.mode == XdpMode::Off) continue;
-    auto state = context.datapath->uplink_xdp(record.interface, record.ifindex);
+    if (!system.datapath || record.xdp.mode == XdpMode::Off) continue;
+    auto state = system.datapath->uplink_xdp(record.interface, record.ifindex);
     if (state.how == XdpHow::Link) facts.xdp_alone.push_back(record.interface);
     if (state.how == XdpHow::Not)
       facts.xdp_missing[record.interface] =
@@ -91,7 +91,7 @@ Result<void> gather_xdp(Context& context, HostFacts& facts) {
   }
   for (const auto& checked : facts.networks) {
     if (!checked.active) continue;
-    VNET_ASSIGN(auto ports, describe_targets(context, checked.network));
+    VNET_ASSIGN(auto ports, describe_targets(system, checked.network));
     for (const auto& [port, why] : ports)
       if (!why.empty()) facts.xdp_no_port[why].push_back(port);
   }
@@ -153,20 +153,20 @@ std::string HostFacts::sysctl(const std::string& name) const {
   return it == sysctls.end() ? "" : it->second;
 }
 
-Result<HostFacts> gather_facts(Context& context) {
+Result<HostFacts> gather_facts(System& system) {
   HostFacts facts;
   facts.kernel = gather_kernel();
-  facts.bpffs = context.dirs.bpffs();
-  facts.bpffs_mounted = context.dirs.bpffs_mounted();
+  facts.bpffs = system.dirs.bpffs();
+  facts.bpffs_mounted = system.dirs.bpffs_mounted();
   facts.initial_mounts = in_initial_mounts();
-  VNET_ASSIGN(facts.networks, gather_networks(context, facts.ip_only));
-  VNET_ASSIGN(facts.links, gather_links(context.netlink));
-  VNET_ASSIGN(facts.routes, context.netlink.routes());
-  VNET_ASSIGN(facts.uplinks, gather_uplinks(context, facts));
-  VNET_TRY(gather_xdp(context, facts));
-  VNET_ASSIGN(auto missing, missing_guards(context));
+  VNET_ASSIGN(facts.networks, gather_networks(system, facts.ip_only));
+  VNET_ASSIGN(facts.links, gather_links(system.netlink));
+  VNET_ASSIGN(facts.routes, system.netlink.routes());
+  VNET_ASSIGN(facts.uplinks, gather_uplinks(system, facts));
+  VNET_TRY(gather_xdp(system, facts));
+  VNET_ASSIGN(auto missing, missing_guards(system));
   for (const auto& guard : missing) facts.unguarded.push_back(guard.interface + " " + guard.what);
-  VNET_ASSIGN(auto strangers, unattached_members(context));
+  VNET_ASSIGN(auto strangers, unattached_members(system));
   for (const auto& stranger : strangers) facts.unattached.push_back(stranger.link.name);
   for (const auto& parts : sysctls_of_interest(facts)) {
     VNET_ASSIGN(auto value, read_sysctl(SysctlKey(parts)));

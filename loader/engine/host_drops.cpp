@@ -56,7 +56,7 @@ Result<std::uint64_t> reason_mask(const std::vector<std::string>& words) {
 }  // namespace
 
 struct DropWatch::State {
-  Context& context;
+  System& system;
   Monitor monitor;
   std::optional<KernelReasons> reasons;
   KernelSymbols symbols;
@@ -70,7 +70,7 @@ struct DropWatch::State {
   // Everything else is seen without it: on a kernel without BTF, or one that is locked down.
   Result<void> watch_stack() {
     VNET_ASSIGN(reasons, KernelReasons::load());
-    VNET_ASSIGN(losses, Losses::start(*context.datapath, *reasons, monitor.place()));
+    VNET_ASSIGN(losses, Losses::start(*system.datapath, *reasons, monitor.place()));
     return {};
   }
 
@@ -78,11 +78,11 @@ struct DropWatch::State {
   void read_names() {
     slots.clear();
     links.clear();
-    if (auto networks = context.records.networks())
+    if (auto networks = system.records.networks())
       for (const auto& record : *networks) slots[record.slot] = record.name;
-    if (auto ports = context.records.ports())
+    if (auto ports = system.records.ports())
       for (const auto& record : *ports) slots[record.slot] = record.interface;
-    if (auto all = context.netlink.links())
+    if (auto all = system.netlink.links())
       for (const auto& link : *all)
         links[static_cast<std::uint32_t>(link.ifindex)] = {link.name, link.ethernet};
     names_read = nanoseconds(CLOCK_MONOTONIC);
@@ -140,7 +140,7 @@ Result<void> DropWatch::wait(std::chrono::milliseconds limit, const std::functio
     visit(state_->describe(event, cause));
   }));
   std::error_code error;
-  if (!std::filesystem::exists(state_->context.dirs.pins() / "maps" / "monitors", error))
+  if (!std::filesystem::exists(state_->system.dirs.pins() / "maps" / "monitors", error))
     return failed("the last network has been stopped: nothing is left to watch");
   return {};
 }
@@ -149,18 +149,18 @@ Result<DropWatch> Host::watch_drops(const DropFilter& filter) {
   MonitorFilter numbers{.per_second = filter.per_second};
   VNET_ASSIGN(numbers.reasons, reason_mask(filter.reasons));
   if (filter.network) {
-    VNET_ASSIGN(auto record, state_->context.records.network(*filter.network));
+    VNET_ASSIGN(auto record, state_->system.records.network(*filter.network));
     if (!record) return not_found(fmt::format("no active network with matching name '{}'", *filter.network));
     numbers.network = record->slot;
   }
   if (filter.port) {
-    VNET_ASSIGN(auto record, state_->context.records.port(*filter.port));
+    VNET_ASSIGN(auto record, state_->system.records.port(*filter.port));
     if (!record) return not_found(fmt::format("{} is not attached to any network", *filter.port));
     numbers.port = record->slot;
   }
-  if (!state_->context.datapath) return failed("no network is active: nothing to watch");
-  VNET_ASSIGN(auto monitor, Monitor::start(state_->context.datapath->maps(), numbers));
-  auto state = std::make_unique<DropWatch::State>(state_->context, std::move(monitor));
+  if (!state_->system.datapath) return failed("no network is active: nothing to watch");
+  VNET_ASSIGN(auto monitor, Monitor::start(state_->system.datapath->maps(), numbers));
+  auto state = std::make_unique<DropWatch::State>(state_->system, std::move(monitor));
   state->read_names();
   if (!numbers.reasons || numbers.reasons & host_reasons)
     if (auto watched = state->watch_stack(); !watched) state->blind = std::move(watched.error());
@@ -184,7 +184,7 @@ Result<Losses> start_counting(Datapath& datapath) {
 }  // namespace
 
 void Host::count_losses(LossCount& count) {
-  auto& datapath = state_->context.datapath;
+  auto& datapath = state_->system.datapath;
   if (count.state_ && (!datapath || !count.state_->losses.watches(datapath->maps()))) count.state_.reset();
   count.blind_.reset();
   if (!datapath) return;

@@ -5,12 +5,12 @@
 namespace vnet {
 
 Result<Explanation> Host::explain(const Question& question) {
-  if (!state_->context.datapath) return failed("no network is active: nothing to explain");
+  if (!state_->system.datapath) return failed("no network is active: nothing to explain");
   if (!state_->shadow) {
-    VNET_ASSIGN(auto shadow, Shadow::make(*state_->context.datapath));
+    VNET_ASSIGN(auto shadow, Shadow::make(*state_->system.datapath));
     state_->shadow.emplace(std::move(shadow));
   }
-  return Walk(state_->context, *state_->shadow).explain(question);
+  return Walk(state_->system, *state_->shadow).explain(question);
 }
 
 }  // namespace vnet

@@ -6,14 +6,16 @@
 #include <algorithm>
 #include <chrono>
 
+#include "loader/apply/guards.h"
+#include "loader/apply/read_snapshot.h"
+#include "loader/apply/uplink_xdp.h"
+#include "loader/apply/xdp_target.h"
 #include "loader/base/files.h"
+#include "loader/bpf/block_list.h"
 #include "loader/bpf/shared_maps.h"
 #include "loader/doctor/facts.h"
 #include "loader/engine/host_state.h"
-#include "loader/plan/guards.h"
-#include "loader/plan/port_guard.h"
-#include "loader/plan/uplink_xdp.h"
-#include "loader/plan/xdp_target.h"
+#include "loader/plan/port_rules.h"
 
 namespace vnet {
 namespace {
@@ -25,13 +27,13 @@ PortInfo describe(const PortRecord& record, const Network& network) {
                 .type = "network",
                 .source = network.bridge,
                 .model = record.model};
-  if (network.mode == Mode::Bridge) info.type = "bridge";
-  if (network.mode == Mode::Direct) {
+  if (is_bridged(network)) info.type = "bridge";
+  if (is_direct(network)) {
     info.type = "direct";
     info.source = record.parent;
   }
-  info.bandwidth = record.bandwidth;
-  info.vlan = record.vlan;
+  info.bandwidth = bandwidth_of(record, network);
+  info.vlan = vlan_of(record, network);
   info.mac = record.mac;
   info.any_mac = takes_any_mac(record, network);
   info.ips = record.ips;
@@ -60,16 +62,9 @@ std::uint32_t session_count(Datapath* datapath, std::uint16_t slot) {
 }
 
 bool is_uplink_of(const UplinkRecord& uplink, const Network& network) {
-  switch (network.mode) {
-    case Mode::Isolated:
-      return false;
-    case Mode::Bridge:
-    case Mode::Direct:
-      return uplink.network == network.name;
-    default:
-      return uplink.network.empty() &&
-             (network.devices.empty() || network.devices.front() == uplink.interface);
-  }
+  if (!has_gateway(network)) return uplink.network == network.name;
+  return is_routed(network) && uplink.network.empty() &&
+         (network.devices.empty() || network.devices.front() == uplink.interface);
 }
 
 // An interface may be both: what guests send is the uplink's to count then, what they get only the parent's.
@@ -84,18 +79,18 @@ void add_parent(std::vector<UplinkStats>& uplinks, const std::string& interface,
 }
 
 // Nobody outside finds the way to a visible network by itself: the routes, by each uplink's own address.
-Result<std::vector<std::string>> routes_to(Context& context, const NetworkDetails& details) {
+Result<std::vector<std::string>> routes_to(System& system, const NetworkDetails& details) {
   const Network& network = details.network;
   std::vector<std::string> routes;
-  if (network.mode != Mode::Route && network.mode != Mode::Open) return routes;
+  if (!has_gateway(network) || !is_visible(network)) return routes;
   std::vector<Prefix> subnets;
   for (const auto& ip : network.ips) subnets.push_back(ip.gateway.network());
   for (const auto& [address, refused] : details.added)
     if (refused.empty()) subnets.push_back(address.network());
   for (const auto& uplink : details.uplinks) {
-    VNET_ASSIGN(auto link, context.netlink.find_link(uplink));
+    VNET_ASSIGN(auto link, system.netlink.find_link(uplink));
     if (!link) continue;
-    VNET_ASSIGN(auto addresses, context.netlink.addresses(link->ifindex));
+    VNET_ASSIGN(auto addresses, system.netlink.addresses(link->ifindex));
     for (const auto& subnet : subnets) {
       auto via = std::ranges::find_if(addresses, [&](const AddressInfo& info) {
         return info.scope == RT_SCOPE_UNIVERSE && info.prefix.address.family == subnet.address.family;
@@ -110,17 +105,21 @@ Result<std::vector<std::string>> routes_to(Context& context, const NetworkDetail
 }  // namespace
 
 Result<std::vector<NetworkSummary>> Host::list() {
-  VNET_ASSIGN(auto definitions, state_->definitions());
-  VNET_ASSIGN(auto active, active_networks(state_->context));
-  VNET_ASSIGN(auto ports, state_->context.records.ports());
-  VNET_ASSIGN(auto missing, missing_guards(state_->context));
+  VNET_ASSIGN(auto definitions, read_definitions(state_->system.dirs));
+  VNET_ASSIGN(auto active, active_networks(state_->system));
+  VNET_ASSIGN(auto ports, state_->system.records.ports());
+  VNET_ASSIGN(auto missing, missing_guards(state_->system));
   std::vector<NetworkSummary> all;
   auto add = [&](const Network& network) -> Result<void> {
     NetworkSummary summary{
         .name = network.name, .uuid = network.uuid, .gateway = network.bridge, .mode = network.mode};
-    VNET_ASSIGN(summary.active, state_->is_active(network.name));
+    auto running = std::ranges::find(active, network.name, [](const auto& one) { return one.record.name; });
+    if (running != active.end()) {
+      VNET_ASSIGN(summary.active, is_running(state_->system, *running));
+    }
     std::error_code error;
-    summary.autostart = std::filesystem::is_symlink(state_->autostart_path(network.name), error);
+    summary.autostart =
+        std::filesystem::is_symlink(state_->system.dirs.autostart() / (network.name + ".xml"), error);
     summary.ports = static_cast<unsigned>(
         std::ranges::count_if(ports, [&](const PortRecord& port) { return port.network == network.name; }));
     for (const auto& guard : missing)
@@ -144,14 +143,14 @@ Result<NetworkDetails> Host::show(const std::string& name) {
   auto summary = std::ranges::find(all, name, &NetworkSummary::name);
   if (summary == all.end()) return not_found(fmt::format("no network with matching name '{}'", name));
   details.summary = *summary;
-  VNET_ASSIGN(auto active, active_network(state_->context, name));
+  VNET_ASSIGN(auto active, active_network(state_->system, name));
   if (active) {
     details.network = active->network;
     details.added = active->record.added;
-    details.dnsmasq_running = state_->context.dnsmasq(name).running();
-    Datapath* datapath = state_->context.datapath ? &*state_->context.datapath : nullptr;
+    details.dnsmasq_running = state_->system.dnsmasq(name).running();
+    Datapath* datapath = state_->system.datapath ? &*state_->system.datapath : nullptr;
     details.sessions = session_count(datapath, active->record.slot);
-    VNET_ASSIGN(auto uplinks, state_->context.records.uplinks());
+    VNET_ASSIGN(auto uplinks, state_->system.records.uplinks());
     bool any_primary = std::ranges::any_of(uplinks, &UplinkRecord::primary);
     for (const auto& uplink : uplinks) {
       if (!is_uplink_of(uplink, active->network) || uplink.primary != any_primary) continue;
@@ -160,10 +159,10 @@ Result<NetworkDetails> Host::show(const std::string& name) {
       auto xdp = describe_xdp(uplink, datapath->uplink_xdp(uplink.interface, uplink.ifindex));
       if (!xdp.empty()) details.xdp[uplink.interface] = xdp;
     }
-    VNET_ASSIGN(details.xdp_ports, describe_targets(state_->context, active->network));
-    if (active->network.mode == Mode::Direct) details.uplinks = active->network.devices;
-    VNET_ASSIGN(details.routes, routes_to(state_->context, details));
-    if (active->network.mode == Mode::Bridge && datapath)
+    VNET_ASSIGN(details.xdp_ports, describe_targets(state_->system, active->network));
+    if (is_direct(active->network)) details.uplinks = active->network.devices;
+    VNET_ASSIGN(details.routes, routes_to(state_->system, details));
+    if (is_bridged(active->network) && datapath)
       if (auto entry = datapath->maps().networks.get(active->record.slot))
         details.shortcut = (entry->flags & VNET_NETWORK_F_SHORTCUT) != 0;
   } else {
@@ -174,32 +173,33 @@ Result<NetworkDetails> Host::show(const std::string& name) {
 }
 
 Result<std::vector<Prefix>> Host::blocked() {
-  return blocked_prefixes(state_->context);
+  VNET_ASSIGN(auto list, BlockList::open(state_->system.dirs.pins()));
+  return list ? list->all() : std::vector<Prefix>{};
 }
 
 Result<std::vector<LeaseEntry>> Host::leases(const std::string& name) {
   VNET_ASSIGN(auto details, show(name));
-  VNET_ASSIGN(auto text, read_file(state_->context.dirs.leases() / (name + ".leases")));
+  VNET_ASSIGN(auto text, read_file(state_->system.dirs.leases() / (name + ".leases")));
   if (!text) return std::vector<LeaseEntry>{};
   return parse_leases(*text, details.network);
 }
 
 Result<std::vector<PortInfo>> Host::ports(const std::optional<std::string>& network) {
   if (network) VNET_TRY(show(*network));
-  VNET_ASSIGN(auto records, state_->context.records.ports());
-  VNET_ASSIGN(auto missing, missing_guards(state_->context));
-  Datapath* datapath = state_->context.datapath ? &*state_->context.datapath : nullptr;
+  VNET_ASSIGN(auto records, state_->system.records.ports());
+  VNET_ASSIGN(auto missing, missing_guards(state_->system));
+  Datapath* datapath = state_->system.datapath ? &*state_->system.datapath : nullptr;
   std::vector<PortInfo> all;
   std::map<std::string, std::vector<LeaseEntry>> leases_of;
   for (const auto& record : records) {
     if (network && record.network != *network) continue;
-    VNET_ASSIGN(auto active, active_network(state_->context, record.network));
+    VNET_ASSIGN(auto active, active_network(state_->system, record.network));
     if (!active) continue;
     PortInfo info = describe(record, active->network);
     learn_mac(info, datapath, record.ifindex);
-    VNET_ASSIGN(auto link, state_->context.netlink.find_link(record.interface));
-    if (info.vlan && active->network.mode == Mode::Bridge) {
-      VNET_ASSIGN(auto bridge, state_->context.netlink.find_link(active->network.bridge));
+    VNET_ASSIGN(auto link, state_->system.netlink.find_link(record.interface));
+    if (info.vlan && is_bridged(active->network)) {
+      VNET_ASSIGN(auto bridge, state_->system.netlink.find_link(active->network.bridge));
       info.vlan_held = bridge && bridge->bridge && bridge->bridge->vlan_filtering;
     }
     info.up = record.plugged && link && link->ifindex == record.ifindex && link->up;
@@ -215,7 +215,7 @@ Result<std::vector<PortInfo>> Host::ports(const std::optional<std::string>& netw
       if (guard.interface == record.interface) info.unguarded.push_back(guard.what);
     all.push_back(std::move(info));
   }
-  VNET_ASSIGN(auto strangers, unattached_members(state_->context));
+  VNET_ASSIGN(auto strangers, unattached_members(state_->system));
   for (const auto& [link, of] : strangers)
     if (!network || of.name == *network) {
       PortInfo info{.interface = link.name, .network = of.name, .type = "network", .source = of.bridge};
@@ -227,31 +227,26 @@ Result<std::vector<PortInfo>> Host::ports(const std::optional<std::string>& netw
   return all;
 }
 
-Result<bool> Host::is_guarded() {
-  VNET_ASSIGN(auto missing, missing_guards(state_->context));
-  return missing.empty();
-}
-
 Result<Stats> Host::stats(const std::optional<std::string>& network, const std::optional<std::string>& port) {
   if (network) VNET_TRY(show(*network));
   Stats stats;
   stats.time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  VNET_ASSIGN(auto ports, state_->context.records.ports());
+  VNET_ASSIGN(auto ports, state_->system.records.ports());
   if (port && std::ranges::none_of(ports, [&](const PortRecord& r) { return r.interface == *port; }))
     return not_found(fmt::format("{} is not attached to any network", *port));
-  if (!state_->context.datapath) return stats;
-  const SharedMaps& maps = state_->context.datapath->maps();
+  if (!state_->system.datapath) return stats;
+  const SharedMaps& maps = state_->system.datapath->maps();
   auto drops = read_drops(maps);
   auto counters = [&](std::uint16_t slot) {
     Counters all = read_traffic(maps, slot);
     all.drops = drops[slot];  // of one walk: asking for each reason of a thousand ports takes long
     return all;
   };
-  VNET_ASSIGN(auto networks, state_->context.records.networks());
+  VNET_ASSIGN(auto networks, state_->system.records.networks());
   for (const auto& record : networks) {
     if (network && record.name != *network) continue;
     NetworkStats of_network{.network = record.name,
-                            .sessions = session_count(&*state_->context.datapath, record.slot),
+                            .sessions = session_count(&*state_->system.datapath, record.slot),
                             .counters = counters(record.slot)};
     std::uint32_t max_per_port = 0;
     if (auto entry = maps.networks.get(record.slot)) {
@@ -262,7 +257,7 @@ Result<Stats> Host::stats(const std::optional<std::string>& network, const std::
       if (r.network != record.name) continue;
       PortStats of_port{.interface = r.interface,
                         .network = r.network,
-                        .sessions = session_count(&*state_->context.datapath, r.slot),
+                        .sessions = session_count(&*state_->system.datapath, r.slot),
                         .counters = counters(r.slot),
                         .max_sessions = max_per_port};
       ++of_network.ports;
@@ -272,9 +267,9 @@ Result<Stats> Host::stats(const std::optional<std::string>& network, const std::
     if (!port) stats.networks.push_back(std::move(of_network));
   }
   if (!network && !port) {
-    VNET_ASSIGN(auto uplinks, state_->context.records.uplinks());
+    VNET_ASSIGN(auto uplinks, state_->system.records.uplinks());
     for (const auto& uplink : uplinks) stats.uplinks.push_back({uplink.interface, counters(uplink.slot)});
-    VNET_ASSIGN(auto parents, state_->context.records.parents());
+    VNET_ASSIGN(auto parents, state_->system.records.parents());
     for (const auto& parent : parents) add_parent(stats.uplinks, parent.interface, counters(parent.slot));
   }
   std::ranges::sort(stats.ports, {}, &PortStats::interface);
@@ -284,14 +279,14 @@ Result<Stats> Host::stats(const std::optional<std::string>& network, const std::
 Result<std::vector<SessionInfo>> Host::flows(const std::optional<std::string>& network) {
   if (network) VNET_TRY(show(*network));
   std::vector<SessionInfo> flows;
-  if (!state_->context.datapath) return flows;
-  VNET_ASSIGN(auto networks, state_->context.records.networks());
+  if (!state_->system.datapath) return flows;
+  VNET_ASSIGN(auto networks, state_->system.records.networks());
   std::map<std::uint16_t, std::string> names;
   for (const auto& record : networks) names[record.slot] = record.name;
-  VNET_ASSIGN(auto ports, state_->context.records.ports());
+  VNET_ASSIGN(auto ports, state_->system.records.ports());
   std::map<std::uint16_t, std::string> interfaces;
   for (const auto& record : ports) interfaces[record.slot] = record.interface;
-  for (auto& flow : read_sessions(state_->context.datapath->maps())) {
+  for (auto& flow : read_sessions(state_->system.datapath->maps())) {
     flow.network = names[flow.network_slot];
     flow.interface = interfaces[flow.port_slot];
     if (!network || flow.network == *network) flows.push_back(std::move(flow));
@@ -301,22 +296,22 @@ Result<std::vector<SessionInfo>> Host::flows(const std::optional<std::string>& n
 
 Result<std::map<std::string, unsigned>> Host::pool_sizes() {
   std::map<std::string, unsigned> sizes;
-  if (!state_->context.datapath) return sizes;
-  VNET_ASSIGN(auto networks, state_->context.records.networks());
+  if (!state_->system.datapath) return sizes;
+  VNET_ASSIGN(auto networks, state_->system.records.networks());
   auto size = [](vnet_port_span span) { return span.first > span.last ? 0U : span.last - span.first + 1U; };
   for (const auto& record : networks)
-    if (auto entry = state_->context.datapath->maps().networks.get(record.slot))
+    if (auto entry = state_->system.datapath->maps().networks.get(record.slot))
       sizes[record.name] = size(entry->ports[0]) + size(entry->ports[1]);
   return sizes;
 }
 
 Result<Findings> Host::doctor() {
-  VNET_ASSIGN(auto facts, gather_facts(state_->context));
+  VNET_ASSIGN(auto facts, gather_facts(state_->system));
   return examine(facts);
 }
 
 Result<Allocations> Host::allocations() {
-  return state_->context.datapath ? read_allocations(state_->context.datapath->maps()) : Allocations{};
+  return state_->system.datapath ? read_allocations(state_->system.datapath->maps()) : Allocations{};
 }
 
 }  // namespace vnet

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "loader/config/network_xml.h"
-#include "loader/plan/port_guard.h"
+#include "loader/plan/port_rules.h"
 #include "maps/reasons.h"
 
 namespace vnet {

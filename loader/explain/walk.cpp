@@ -140,8 +140,8 @@ Result<void> Walk::at_port_ingress(const ActiveNetwork& network, const PortRecor
                                 {.ifindex = static_cast<std::uint32_t>(port.ifindex)}));
   tc_index_ = port.slot;
   if (passed.ends) return {};
-  if (network.network.mode == Mode::Direct) return at_direct_port(port, passed);
-  if (network.network.mode == Mode::Bridge)
+  if (is_direct(network.network)) return at_direct_port(port, passed);
+  if (is_bridged(network.network))
     return passed.redirected ? take_shortcut(port.ifindex) : at_bridge(network, port.ifindex);
   // Out of the uplink for a known session, which has made it a hop; else within the network, or up to the
   // host.
@@ -162,7 +162,7 @@ Result<void> Walk::at_port_ingress(const ActiveNetwork& network, const PortRecor
 }
 
 Result<void> Walk::at_gateway_ingress(const ActiveNetwork& network) {
-  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+  VNET_ASSIGN(auto link, system_->netlink.link(network.network.bridge));
   auto ifindex = static_cast<std::uint32_t>(link.ifindex);
   auto destination = view().destination;
   VNET_ASSIGN(auto passed, pass(VNET_HOOK_GATEWAY_INGRESS, link.name,
@@ -174,7 +174,7 @@ Result<void> Walk::at_gateway_ingress(const ActiveNetwork& network) {
 }
 
 Result<void> Walk::at_gateway_egress(const ActiveNetwork& network, int iif) {
-  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+  VNET_ASSIGN(auto link, system_->netlink.link(network.network.bridge));
   Address to = view().destination->address;
   VNET_ASSIGN(auto mac, mac_of(network, to));
   if (is_group(network.network, to)) mac = group_mac(to);
@@ -187,7 +187,7 @@ Result<void> Walk::at_gateway_egress(const ActiveNetwork& network, int iif) {
 
 // known: the frame has the MAC of its target.
 Result<void> Walk::enter_network(const ActiveNetwork& network, int iif, bool known) {
-  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+  VNET_ASSIGN(auto link, system_->netlink.link(network.network.bridge));
   VNET_ASSIGN(auto passed, pass(VNET_HOOK_GATEWAY_EGRESS, link.name,
                                 {.ifindex = static_cast<std::uint32_t>(link.ifindex),
                                  .ingress_ifindex = static_cast<std::uint32_t>(iif),
@@ -242,7 +242,7 @@ Result<void> Walk::at_uplink_ingress(const UplinkRecord& uplink) {
 }
 
 Result<void> Walk::at_uplink_egress(const UplinkRecord& uplink, int iif, const std::optional<Address>& hop) {
-  VNET_ASSIGN(auto link, context_->netlink.link(uplink.ifindex));
+  VNET_ASSIGN(auto link, system_->netlink.link(uplink.ifindex));
   VNET_TRY(set_next_hop(link, hop));
   VNET_ASSIGN(auto passed, pass(VNET_HOOK_UPLINK_EGRESS, uplink.interface,
                                 {.ifindex = static_cast<std::uint32_t>(uplink.ifindex),

@@ -8,17 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "loader/apply/system.h"
 #include "loader/explain/explain.h"
 #include "loader/explain/frame.h"
 #include "loader/explain/shadow.h"
 #include "loader/firewall/ruleset.h"
-#include "loader/plan/context.h"
 
 namespace vnet {
 
 class Walk {
  public:
-  Walk(Context& context, Shadow& shadow) : context_(&context), shadow_(&shadow) {}
+  Walk(System& system, Shadow& shadow) : system_(&system), shadow_(&shadow) {}
   Result<Explanation> explain(const Question& question);
 
  private:
@@ -121,7 +121,7 @@ class Walk {
   const ParentRecord* parent_at(int ifindex) const;
   std::string link_name(int ifindex);
 
-  Context* context_;
+  System* system_;
   Shadow* shadow_;
   std::vector<ActiveNetwork> networks_;
   std::vector<PortRecord> ports_;

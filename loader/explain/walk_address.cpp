@@ -14,7 +14,7 @@ namespace vnet {
 // The fixed one, else the one that is learned.
 std::optional<Mac> Walk::port_mac(const PortRecord& port) const {
   std::optional<Mac> mac = port.mac;
-  context_->datapath->maps().fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
+  system_->datapath->maps().fdb.for_each([&](const vnet_fdb_key& key, const vnet_fdb_entry& entry) {
     if (mac || entry.ifindex != static_cast<__u32>(port.ifindex)) return;
     mac.emplace();
     std::copy(std::begin(key.mac), std::end(key.mac), mac->bytes.begin());
@@ -23,7 +23,7 @@ std::optional<Mac> Walk::port_mac(const PortRecord& port) const {
 }
 
 Result<std::optional<Mac>> Walk::neighbour_mac(int ifindex, const Address& address) {
-  VNET_ASSIGN(auto neighbours, context_->netlink.neighbours(ifindex));
+  VNET_ASSIGN(auto neighbours, system_->netlink.neighbours(ifindex));
   for (const auto& each : neighbours)
     if (each.address == address) return each.mac;
   return std::nullopt;
@@ -33,15 +33,15 @@ Result<std::optional<Mac>> Walk::neighbour_mac(int ifindex, const Address& addre
 // according to the datapath, then leases.
 Result<std::optional<Mac>> Walk::mac_of(const ActiveNetwork& network, const Address& address) {
   if (!network.network.bridge.empty()) {
-    VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+    VNET_ASSIGN(auto link, system_->netlink.link(network.network.bridge));
     VNET_ASSIGN(auto mac, neighbour_mac(link.ifindex, address));
     if (mac) return mac;
   }
   auto known =
-      context_->datapath->maps().addresses.get({.addr = from_address(address), .slot = network.record.slot});
+      system_->datapath->maps().addresses.get({.addr = from_address(address), .slot = network.record.slot});
   if (known)
     if (const PortRecord* port = port_of(known->port)) return port_mac(*port);
-  VNET_ASSIGN(auto text, read_file(context_->dirs.leases() / (network.record.name + ".leases")));
+  VNET_ASSIGN(auto text, read_file(system_->dirs.leases() / (network.record.name + ".leases")));
   if (text)
     for (const auto& lease : parse_leases(*text, network.network))
       if (lease.ip == address && lease.mac) return *lease.mac;
@@ -67,18 +67,18 @@ Result<std::optional<Mac>> Walk::mac_towards(const ActiveNetwork& network, const
     gateway |= ip.gateway.address == to;
   }
   if (is_group(config, to)) return group_mac(to);
-  if (config.mode != Mode::Bridge && config.mode != Mode::Direct) {
+  if (has_gateway(config)) {
     if (own && !gateway) return mac_of(network, to);
     return config.mac;
   }
   VNET_ASSIGN(auto mac, mac_of(network, to));
-  VNET_ASSIGN(auto link, context_->netlink.link(port.parent.empty() ? config.bridge : port.parent));
+  VNET_ASSIGN(auto link, system_->netlink.link(port.parent.empty() ? config.bridge : port.parent));
   if (mac) return mac;
   VNET_ASSIGN(mac, neighbour_mac(link.ifindex, to));
   if (mac) return mac;
-  VNET_ASSIGN(auto addresses, context_->netlink.addresses(link.ifindex));
+  VNET_ASSIGN(auto addresses, system_->netlink.addresses(link.ifindex));
   bool on_link = std::ranges::any_of(addresses, [&](const auto& each) { return each.prefix.contains(to); });
-  VNET_ASSIGN(auto route, context_->netlink.route_of({{to.family, {}}, to, 0}));
+  VNET_ASSIGN(auto route, system_->netlink.route_of({{to.family, {}}, to, 0}));
   if (!route.error && route.type == RTN_BROADCAST) return group_mac(to);
   if (on_link && !route.error && route.type == RTN_LOCAL) return link.mac;
   if (!on_link) {
@@ -90,7 +90,7 @@ Result<std::optional<Mac>> Walk::mac_towards(const ActiveNetwork& network, const
 
 // Where that interface's default route leads.
 Result<std::optional<Address>> Walk::router_of(int ifindex, Family family) {
-  VNET_ASSIGN(auto routes, context_->netlink.routes());
+  VNET_ASSIGN(auto routes, system_->netlink.routes());
   for (const auto& route : routes)
     if (!route.destination && route.oif == ifindex && route.family == family && route.gateway &&
         route.gateway->family == family)
@@ -105,19 +105,19 @@ Result<Address> Walk::own_address(const Question& question, const ActiveNetwork&
   for (const auto& ip : port.ips)
     if (ip.family == family) return ip;
   std::optional<Address> noted;
-  context_->datapath->maps().addresses.for_each([&](const vnet_address_key& key, const vnet_address& entry) {
+  system_->datapath->maps().addresses.for_each([&](const vnet_address_key& key, const vnet_address& entry) {
     Address address = to_address(key.addr);
     if (key.slot == port.slot && entry.port == port.slot && address.family == family &&
         !address.is_link_local())
       noted = address;
   });
   if (noted) return *noted;
-  VNET_ASSIGN(auto text, read_file(context_->dirs.leases() / (network.record.name + ".leases")));
+  VNET_ASSIGN(auto text, read_file(system_->dirs.leases() / (network.record.name + ".leases")));
   if (text && mac)
     for (const auto& lease : parse_leases(*text, network.network))
       if (lease.mac == mac && lease.ip.family == family) return lease.ip;
-  VNET_ASSIGN(auto link, context_->netlink.link(port.parent.empty() ? network.network.bridge : port.parent));
-  VNET_ASSIGN(auto neighbours, context_->netlink.neighbours(link.ifindex));
+  VNET_ASSIGN(auto link, system_->netlink.link(port.parent.empty() ? network.network.bridge : port.parent));
+  VNET_ASSIGN(auto neighbours, system_->netlink.neighbours(link.ifindex));
   for (const auto& each : neighbours)
     if (mac && each.mac == *mac && each.address.family == family && !each.address.is_link_local())
       return each.address;

@@ -25,14 +25,14 @@ Result<std::optional<Mac>> Walk::mac_at_parent(const ParentRecord& parent, const
   for (const auto& port : ports_) {
     if (port.parent != parent.interface) continue;
     bool its = std::ranges::find(port.ips, address) != port.ips.end() ||
-               context_->datapath->maps().addresses.get({.addr = from_address(address), .slot = port.slot});
+               system_->datapath->maps().addresses.get({.addr = from_address(address), .slot = port.slot});
     if (its) return port_mac(port);
   }
   return neighbour_mac(parent.ifindex, address);
 }
 
 Result<bool> Walk::is_hosts(const Address& address) {
-  VNET_ASSIGN(auto route, context_->netlink.route_of({{address.family, {}}, address, 0}));
+  VNET_ASSIGN(auto route, system_->netlink.route_of({{address.family, {}}, address, 0}));
   return !route.error && route.type == RTN_LOCAL;
 }
 
@@ -43,10 +43,10 @@ Result<void> Walk::from_wire(const Question& question, const ParentRecord& paren
     VNET_ASSIGN(by_host, is_hosts(*question.from));
   }
   if (by_host) return from_parents_host(question, parent);
-  VNET_ASSIGN(auto link, context_->netlink.link(parent.interface));
+  VNET_ASSIGN(auto link, system_->netlink.link(parent.interface));
   VNET_ASSIGN(auto sender, mac_at_parent(parent, *question.from));
   VNET_ASSIGN(auto target, mac_at_parent(parent, question.to));
-  VNET_ASSIGN(auto route, context_->netlink.route_of({{question.to.family, {}}, question.to, 0}));
+  VNET_ASSIGN(auto route, system_->netlink.route_of({{question.to.family, {}}, question.to, 0}));
   if (question.to.is_multicast() || (!route.error && route.type == RTN_BROADCAST))
     target = group_mac(question.to);
   FrameSpec spec = spec_of(question, *question.from);
@@ -60,16 +60,16 @@ Result<void> Walk::from_wire(const Question& question, const ParentRecord& paren
 }
 
 Result<void> Walk::from_parents_host(const Question& question, const ParentRecord& parent) {
-  VNET_ASSIGN(auto link, context_->netlink.link(parent.interface));
+  VNET_ASSIGN(auto link, system_->netlink.link(parent.interface));
   std::optional<Address> from = question.from;
-  VNET_ASSIGN(auto addresses, context_->netlink.addresses(parent.ifindex));
+  VNET_ASSIGN(auto addresses, system_->netlink.addresses(parent.ifindex));
   for (const auto& each : addresses)
     if (!from && each.scope == RT_SCOPE_UNIVERSE && each.prefix.address.family == question.to.family)
       from = each.prefix.address;
   if (!from)
     return invalid(fmt::format("--from: the host has no address of that family at {}: name who sends it",
                                parent.interface));
-  VNET_ASSIGN(auto route, context_->netlink.route_of({{question.to.family, {}}, question.to, 0}));
+  VNET_ASSIGN(auto route, system_->netlink.route_of({{question.to.family, {}}, question.to, 0}));
   FrameSpec spec = spec_of(question, *from);
   spec.source_mac = link.mac;
   bool group = question.to.is_multicast() || (!route.error && route.type == RTN_BROADCAST);
@@ -96,7 +96,7 @@ Result<void> Walk::at_direct_port(const PortRecord& port, const Passed& passed) 
     VNET_TRY(up_from_parent(parent));
     if (told_.fate == Fate::Host) copied_.emplace_back("host");
   }
-  VNET_ASSIGN(auto link, context_->netlink.find_link(parent.ifindex));
+  VNET_ASSIGN(auto link, system_->netlink.find_link(parent.ifindex));
   if (passed.cb[2] == to_wire) {
     end(Fate::Outside, port.parent);
   } else if (link && view().destination_mac == link->mac) {
@@ -135,7 +135,7 @@ Result<void> Walk::at_parent_ingress(const ParentRecord& parent) {
     deliver_at_parent(parent);
     return {};
   }
-  VNET_ASSIGN(auto link, context_->netlink.link(parent.interface));
+  VNET_ASSIGN(auto link, system_->netlink.link(parent.interface));
   if (!packet.destination_mac->is_multicast() && packet.destination_mac != link.mac) {
     last().details.emplace_back("neither a guest's MAC nor the interface's own: nobody takes it");
     end(Fate::Nowhere, parent.interface);

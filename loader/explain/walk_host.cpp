@@ -21,7 +21,7 @@ Result<void> Walk::at_host(int iif) {
   }
   auto ask_route = [&] {
     PacketView packet = view();
-    return context_->netlink.route_of({packet.source->address, packet.destination->address, iif});
+    return system_->netlink.route_of({packet.source->address, packet.destination->address, iif});
   };
   RouteAnswer route;
   // The host's own packets are routed before they are turned, and anew behind that.
@@ -85,7 +85,7 @@ Result<void> Walk::forward(int iif, const RouteAnswer& route) {
   VNET_TRY(given_source(iif, route.oif, hop));
   if (const ActiveNetwork* network = network_behind(route.oif)) return at_gateway_egress(*network, iif);
   if (const UplinkRecord* uplink = uplink_at(route.oif)) return at_uplink_egress(*uplink, iif, hop);
-  VNET_ASSIGN(auto link, context_->netlink.link(route.oif));
+  VNET_ASSIGN(auto link, system_->netlink.link(route.oif));
   if (parent_at(route.oif))
     VNET_TRY(set_next_hop(link, hop));
   else

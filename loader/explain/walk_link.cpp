@@ -47,7 +47,7 @@ void Walk::switched(const ActiveNetwork& network) {
 // The host hears group frames, too; its gateway may refuse what the guests get.
 Result<void> Walk::copy_to_host(const ActiveNetwork& network) {
   if (told_.fate != Fate::Flooded || !view().destination_mac->is_multicast()) return {};
-  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
+  VNET_ASSIGN(auto link, system_->netlink.link(network.network.bridge));
   auto ifindex = static_cast<std::uint32_t>(link.ifindex);
   VNET_ASSIGN(auto ran, shadow_->run(link.name, VNET_HOOK_GATEWAY_INGRESS,
                                      {.packet = frame_,
@@ -65,8 +65,8 @@ Result<void> Walk::copy_to_host(const ActiveNetwork& network) {
 Result<void> Walk::at_bridge(const ActiveNetwork& network, int from) {
   Mac mac = view().destination_mac.value_or(Mac{});
   if (network.network.mac == mac) return at_host_of_bridge(network);
-  VNET_ASSIGN(auto link, context_->netlink.link(network.network.bridge));
-  VNET_ASSIGN(auto fdb, context_->netlink.fdb(link.ifindex));
+  VNET_ASSIGN(auto link, system_->netlink.link(network.network.bridge));
+  VNET_ASSIGN(auto fdb, system_->netlink.fdb(link.ifindex));
   auto known =
       std::ranges::find_if(fdb, [&](const FdbEntry& entry) { return entry.mac == mac && !entry.permanent; });
   auto& here = step("bridge", network.network.bridge, "passed");

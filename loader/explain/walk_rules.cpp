@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
+#include "loader/apply/fence.h"
 #include "loader/explain/walk.h"
 #include "loader/model/drop_reason.h"
-#include "loader/plan/fence_rules.h"
 #include "maps/reasons.h"
 
 namespace vnet {
@@ -48,7 +48,7 @@ void Walk::read_rules() {
 
 Result<ProbePacket> Walk::probe(int iif, int oif) {
   PacketView packet = view();
-  VNET_ASSIGN(auto way, context_->netlink.route_of(
+  VNET_ASSIGN(auto way, system_->netlink.route_of(
                             {{packet.destination->address.family, {}}, packet.destination->address, 0}));
   return ProbePacket{.in = iif ? link_name(iif) : "",
                      .out = oif ? link_name(oif) : "",
@@ -123,7 +123,7 @@ Result<bool> Walk::stopped_by_fence(int iif, int oif) {
   if (!network) return false;
   std::vector<Network> all;
   for (const auto& each : networks_) all.push_back(each.network);
-  VNET_ASSIGN(auto rules, fence_rules(*context_, all));
+  VNET_ASSIGN(auto rules, fence_rules(*system_, all));
   if (lets_pass(rules, iif, oif)) return false;
   step(hook_word(VNET_HOOK_FORWARD), link_name(iif));
   dropped({network->record.slot, VNET_DROP_NO_WAY_OUT}, false);
@@ -132,7 +132,7 @@ Result<bool> Walk::stopped_by_fence(int iif, int oif) {
 
 // Of the interface: the one that the next hop is a neighbour of, or else its first.
 Result<std::optional<Address>> Walk::address_at(int ifindex, const std::optional<Address>& towards) {
-  VNET_ASSIGN(auto known, context_->netlink.addresses(ifindex));
+  VNET_ASSIGN(auto known, system_->netlink.addresses(ifindex));
   Family family = view().destination->address.family;
   std::optional<Address> first;
   for (const AddressInfo& each : known) {

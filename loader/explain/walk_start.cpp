@@ -63,19 +63,19 @@ const ParentRecord* Walk::parent_at(int ifindex) const {
   return found == parents_.end() ? nullptr : &*found;
 }
 std::string Walk::link_name(int ifindex) {
-  auto link = context_->netlink.find_link(ifindex);
+  auto link = system_->netlink.find_link(ifindex);
   return link && *link ? (*link)->name : fmt::format("interface {}", ifindex);
 }
 
 Result<void> Walk::read_facts() {
-  VNET_ASSIGN(networks_, active_networks(*context_));
-  VNET_ASSIGN(ports_, context_->records.ports());
-  VNET_ASSIGN(uplinks_, context_->records.uplinks());
-  VNET_ASSIGN(parents_, context_->records.parents());
+  VNET_ASSIGN(networks_, active_networks(*system_));
+  VNET_ASSIGN(ports_, system_->records.ports());
+  VNET_ASSIGN(uplinks_, system_->records.uplinks());
+  VNET_ASSIGN(parents_, system_->records.parents());
   // The bridge's own MAC, where the definition leaves it to the kernel.
   for (auto& [record, network] : networks_) {
     if (network.bridge.empty()) continue;
-    VNET_ASSIGN(auto bridge, context_->netlink.find_link(network.bridge));
+    VNET_ASSIGN(auto bridge, system_->netlink.find_link(network.bridge));
     if (bridge) network.mac = bridge->mac;
   }
   return {};
@@ -94,7 +94,7 @@ Result<Explanation> Walk::explain(const Question& question) {
   auto parent = std::ranges::find(parents_, question.interface, &ParentRecord::interface);
   auto uplink = std::ranges::find(uplinks_, question.interface, &UplinkRecord::interface);
   auto gateway = std::ranges::find_if(networks_, [&](const ActiveNetwork& each) {
-    return each.network.mode != Mode::Bridge && each.network.bridge == question.interface;
+    return !is_bridged(each.network) && each.network.bridge == question.interface;
   });
   if (port != ports_.end())
     VNET_TRY(from_guest(question, *port));
@@ -144,7 +144,7 @@ Result<void> Walk::from_guest(const Question& question, const PortRecord& port) 
   VNET_ASSIGN(auto target, mac_towards(*network, port, question.to));
   spec.destination_mac = target.value_or(Mac{});
   VNET_TRY(send(spec, question));
-  VNET_ASSIGN(auto link, context_->netlink.find_link(port.ifindex));
+  VNET_ASSIGN(auto link, system_->netlink.find_link(port.ifindex));
   if (!link || !link->up) {
     step(hook_word(VNET_HOOK_PORT_INGRESS), port.interface, "lost");
     last().details.emplace_back("the interface is down: nothing is received");
@@ -184,7 +184,7 @@ Result<void> Walk::from_member(const Question& question, const UplinkRecord& mem
 Result<void> Walk::from_outside(const Question& question, const UplinkRecord& uplink) {
   if (!question.from)
     return invalid(fmt::format("--from: name who sends it, {} being an uplink", uplink.interface));
-  VNET_ASSIGN(auto link, context_->netlink.link(uplink.ifindex));
+  VNET_ASSIGN(auto link, system_->netlink.link(uplink.ifindex));
   FrameSpec spec = spec_of(question, *question.from);
   spec.ethernet = link.ethernet;
   spec.source_mac = Mac{{2, 0, 0, 0, 0, 1}};

@@ -78,6 +78,10 @@ struct RouteInfo {
   bool operator==(const RouteInfo&) const = default;
 };
 
+// enum netdev_xdp_act of the kernel, which Debian 12's headers do not have.
+inline constexpr std::uint64_t xdp_act_basic = 1;     // programs, natively
+inline constexpr std::uint64_t xdp_act_ndo_xmit = 4;  // takes frames that XDP redirects to it, now
+
 // What the kernel takes as an interface name: 1 to 15 bytes, no slash, no space, not "." or "..".
 bool valid_interface_name(const std::string& name);
 

@@ -5,33 +5,27 @@
 
 namespace vnet {
 
-const char* mode_name(Mode mode) {
-  switch (mode) {
-    case Mode::Nat:
-      return "nat";
-    case Mode::Route:
-      return "route";
-    case Mode::Open:
-      return "open";
-    case Mode::Isolated:
-      return "isolated";
-    case Mode::Bridge:
-      return "bridge";
-    case Mode::Direct:
-      return "direct";
-  }
-  return "unknown";
+bool needs_dnsmasq(const Network& network) {
+  auto serves = [](const IpConfig& ip) {
+    return !ip.ranges.empty() || !ip.hosts.empty() || !ip.tftp_root.empty();
+  };
+  return !network.ips.empty() && (network.dns.enable || std::ranges::any_of(network.ips, serves));
+}
+
+const PortGroup* portgroup_of(const Network& network, const std::string& name) {
+  auto group = std::ranges::find_if(network.portgroups, [&](const PortGroup& one) {
+    return name.empty() ? one.is_default : one.name == name;
+  });
+  return group == network.portgroups.end() ? nullptr : &*group;
 }
 
 bool takes_any_mac(const Network& network, const std::string& portgroup) {
-  auto group = std::ranges::find_if(network.portgroups, [&](const PortGroup& one) {
-    return portgroup.empty() ? one.is_default : one.name == portgroup;
-  });
+  const PortGroup* group = portgroup_of(network, portgroup);
   auto guard_of = [&](const std::string& name) -> std::optional<bool> {
     auto guard = network.settings.any_mac.find(name);
     return guard == network.settings.any_mac.end() ? std::nullopt : std::optional(guard->second);
   };
-  if (group != network.portgroups.end()) {
+  if (group) {
     if (auto guard = guard_of(group->name)) return *guard;
     if (group->trust_guest_rx_filters) return *group->trust_guest_rx_filters;
   }

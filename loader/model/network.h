@@ -10,13 +10,11 @@
 #include <vector>
 
 #include "loader/model/address.h"
+#include "loader/model/mode.h"
 
 namespace vnet {
 
-enum class Mode { Nat, Route, Open, Isolated, Bridge, Direct };
 enum class DirectMode { Bridge, Private, Vepa, Passthrough };  // <forward mode=...> without a Linux bridge
-
-const char* mode_name(Mode mode);  // nat route open isolated bridge direct
 
 struct PortRange {
   std::uint16_t start = 0, end = 0;  // closed interval, host byte order
@@ -205,10 +203,31 @@ struct Network {
   }
 };
 
-// Its bridge is ours, with the host's addresses on it.
+// What its mode says of a network (loader/model/mode.h).
 inline bool has_gateway(const Network& network) {
-  return network.mode != Mode::Bridge && network.mode != Mode::Direct;
+  return mode_spec(network.mode).has_gateway;
 }
+inline bool is_routed(const Network& network) {
+  return mode_spec(network.mode).is_routed;
+}
+inline bool masquerades(const Network& network) {
+  return mode_spec(network.mode).masquerades;
+}
+inline bool is_visible(const Network& network) {
+  return mode_spec(network.mode).is_visible;
+}
+inline bool is_bridged(const Network& network) {
+  return mode_spec(network.mode).on_bridge;
+}
+inline bool is_direct(const Network& network) {
+  return mode_spec(network.mode).on_parents;
+}
+
+// Whether there is anything for dnsmasq to do: DHCP, DNS, TFTP.
+bool needs_dnsmasq(const Network& network);
+
+// The group of that name; "": the default one. nullptr: there is none.
+const PortGroup* portgroup_of(const Network& network, const std::string& name);
 
 // Whether the guests of a portgroup ("": none is named) may send from any MAC: as <vnet:guard> says, else
 // libvirt's trustGuestRxFilters; the group's word before the network's.

@@ -17,24 +17,27 @@ using netlink::to_af;
 
 namespace {
 
-std::optional<AddressInfo> parse_address(nlmsghdr* header, int ifindex, Family family) {
+using AddressOf = std::pair<int, AddressInfo>;  // the interface's
+
+std::optional<AddressOf> parse_address(nlmsghdr* header, int ifindex, Family family) {
   if (header->nlmsg_type != RTM_NEWADDR) return std::nullopt;
   auto* message = static_cast<const ifaddrmsg*>(nlmsg_data(header));
-  if (static_cast<int>(message->ifa_index) != ifindex || message->ifa_family != to_af(family))
-    return std::nullopt;
+  auto index = static_cast<int>(message->ifa_index);
+  if ((ifindex && index != ifindex) || message->ifa_family != to_af(family)) return std::nullopt;
   Attributes<IFA_MAX> attributes(header, sizeof(*message));
   // On a point-to-point interface IFA_ADDRESS is the other end's.
   auto own = attributes.address(IFA_LOCAL);
   if (!own) own = attributes.address(IFA_ADDRESS);
   if (!own) return std::nullopt;
   std::uint32_t flags = attributes[IFA_FLAGS] ? attributes.u32(IFA_FLAGS) : message->ifa_flags;
-  return AddressInfo{
-      .prefix = {*own, message->ifa_prefixlen},
-      .permanent = (flags & IFA_F_PERMANENT) != 0,
-      .tentative = (flags & IFA_F_TENTATIVE) != 0,
-      .dad_failed = (flags & IFA_F_DADFAILED) != 0,
-      .scope = message->ifa_scope,
-  };
+  return AddressOf{index,
+                   {
+                       .prefix = {*own, message->ifa_prefixlen},
+                       .permanent = (flags & IFA_F_PERMANENT) != 0,
+                       .tentative = (flags & IFA_F_TENTATIVE) != 0,
+                       .dad_failed = (flags & IFA_F_DADFAILED) != 0,
+                       .scope = message->ifa_scope,
+                   }};
 }
 
 ifaddrmsg address_header(int ifindex, const Prefix& prefix, unsigned flags) {
@@ -137,18 +140,36 @@ RouteInfo as_stored(RouteInfo route) {
 
 }  // namespace
 
-Result<std::vector<AddressInfo>> Netlink::addresses(int ifindex) {
-  std::vector<AddressInfo> found;
+namespace {
+
+// ifindex 0: of all interfaces.
+Result<std::vector<AddressOf>> list_addresses(nl_sock* socket, int ifindex) {
+  std::vector<AddressOf> found;
   for (Family family : {Family::V4, Family::V6}) {
     Message message(RTM_GETADDR, NLM_F_DUMP,
                     ifaddrmsg{.ifa_family = static_cast<std::uint8_t>(to_af(family)),
                               .ifa_index = static_cast<std::uint32_t>(ifindex)});
-    Answer answer = netlink::collect(socket_.get(), message, found, [&](nlmsghdr* header) {
-      return parse_address(header, ifindex, family);
-    });
+    Answer answer = netlink::collect(
+        socket, message, found, [&](nlmsghdr* header) { return parse_address(header, ifindex, family); });
     if (answer.error == ENODEV) return not_found("no interface with index " + std::to_string(ifindex));
     VNET_TRY(answer.result("listing the addresses of interface " + std::to_string(ifindex)));
   }
+  return found;
+}
+
+}  // namespace
+
+Result<std::vector<AddressInfo>> Netlink::addresses(int ifindex) {
+  VNET_ASSIGN(auto all, list_addresses(socket_.get(), ifindex));
+  std::vector<AddressInfo> found;
+  for (const auto& [index, info] : all) found.push_back(info);
+  return found;
+}
+
+Result<std::map<int, std::vector<AddressInfo>>> Netlink::addresses() {
+  VNET_ASSIGN(auto all, list_addresses(socket_.get(), 0));
+  std::map<int, std::vector<AddressInfo>> found;
+  for (const auto& [index, info] : all) found[index].push_back(info);
   return found;
 }
 

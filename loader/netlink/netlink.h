@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,6 +88,7 @@ class Netlink {
                               const std::vector<PortVlan>& vlans);  // these and no others; idempotent
 
   Result<std::vector<AddressInfo>> addresses(int ifindex);  // both families; NotFound without the interface
+  Result<std::map<int, std::vector<AddressInfo>>> addresses();  // of all interfaces, by ifindex
   // IPv4 gets its broadcast address where the prefix has one. Idempotent.
   Result<void> add_address(int ifindex, const Prefix& prefix, AddressOptions options = {});
   Result<void> delete_address(int ifindex, const Prefix& prefix);  // idempotent

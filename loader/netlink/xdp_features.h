@@ -6,11 +6,9 @@
 #include <map>
 #include <optional>
 
-namespace vnet {
+#include "loader/model/link.h"
 
-// enum netdev_xdp_act of the kernel, which Debian 12's headers do not have.
-inline constexpr std::uint64_t xdp_act_basic = 1;     // programs, natively
-inline constexpr std::uint64_t xdp_act_ndo_xmit = 4;  // takes frames that XDP redirects to it, now
+namespace vnet {
 
 // Without a value: a kernel that does not tell, or no such interface.
 std::optional<std::uint64_t> xdp_features(int ifindex);

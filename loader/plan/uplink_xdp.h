@@ -2,12 +2,10 @@
 // What the networks behind an uplink want of XDP there, together. Internal to the planners.
 #pragma once
 
-#include <string>
 #include <vector>
 
-#include "loader/bpf/xdp.h"
-#include "loader/netlink/netlink.h"
-#include "loader/state/records.h"
+#include "loader/model/link.h"
+#include "loader/model/records.h"
 
 namespace vnet {
 
@@ -20,8 +18,5 @@ UplinkXdp wanted_xdp(const LinkInfo& uplink, const std::vector<LinkInfo>& links,
 
 // Or a bond of cards.
 bool is_card(const LinkInfo& link);
-
-// "filter", and how it is done or why it is not: what `show` says of an uplink. "" when nothing is wanted.
-std::string describe_xdp(const UplinkRecord& record, const XdpState& state);
 
 }  // namespace vnet

@@ -4,12 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
-#include "loader/plan/context.h"
+#include "loader/model/link.h"
+#include "loader/model/records.h"
 
 namespace vnet {
 
@@ -17,16 +16,5 @@ namespace vnet {
 // kernel tells.
 std::optional<std::string> why_no_target(const Network& network, const PortRecord& port, const LinkInfo& link,
                                          std::optional<std::uint64_t> features);
-
-// The entry as it should be, for a port that has been attached or changed.
-Result<void> write_target(Datapath& datapath, const Network& network, const PortRecord& port,
-                          const LinkInfo& link);
-
-// By port of a running network that wants it: "" or why XDP does not deliver there.
-Result<std::map<std::string, std::string>> describe_targets(Context& context, const Network& network);
-
-// For what has changed without a command: the guest's end of a veth takes such frames only while it has GRO
-// on, or an XDP program.
-Result<Plan> plan_targets(Context& context, const std::vector<ActiveNetwork>& active);
 
 }  // namespace vnet

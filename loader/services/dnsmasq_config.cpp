@@ -32,13 +32,6 @@ const IpConfig* dhcp_of(const Network& network, Family family) {
   return found == network.ips.end() ? nullptr : &*found;
 }
 
-bool needs_dnsmasq(const Network& network) {
-  if (network.ips.empty()) return false;
-  return network.dns.enable || std::ranges::any_of(network.ips, [](const IpConfig& ip) {
-           return has_dhcp(ip) || !ip.tftp_root.empty();
-         });
-}
-
 // "122.168.192.in-addr.arpa" for 192.168.122.0/24. The parser saw to it that the length ends at a label.
 std::string reverse_zone(const Prefix& subnet) {
   std::string zone;
@@ -164,7 +157,7 @@ std::string conf(const Network& network, const DnsmasqPaths& paths, const std::s
   // Bound to this bridge and never to a wildcard address: a resolver that answers the world is an amplifier.
   fmt::format_to(out, "except-interface=lo\nbind-dynamic\ninterface={}\n", bridge);
   // Nobody routes for an isolated network, so that no router is announced and nothing is asked upstream.
-  if (network.mode == Mode::Isolated) fmt::format_to(out, "dhcp-option=3\nno-resolv\nra-param=*,0,0\n");
+  if (!is_routed(network)) fmt::format_to(out, "dhcp-option=3\nno-resolv\nra-param=*,0,0\n");
   for (const auto& txt : network.dns.txts) fmt::format_to(out, "txt-record={},{}\n", txt.name, txt.value);
   for (const auto& srv : network.dns.srvs) write_srv(out, srv);
   write_tftp(out, network);

@@ -30,10 +30,46 @@ void read(const json& j, NetworkRecord& r) {
     if (auto address = Prefix::parse(one.at(0).get<std::string>())) r.added.push_back({*address, one.at(1)});
 }
 
-std::optional<Inbound> inbound_of(const std::string& name) {
-  for (auto inbound : {Inbound::Accept, Inbound::Established, Inbound::Drop})
-    if (name == inbound_name(inbound)) return inbound;
-  return std::nullopt;
+// A port's settings, by their types.
+template <typename T>
+json to_json(const T& plain) {
+  return plain;
+}
+template <typename T>
+void from_json(const json& j, T& plain) {
+  plain = j.get<T>();
+}
+
+json to_json(const std::optional<Mac>& mac) {
+  return mac ? mac->text() : "";
+}
+void from_json(const json& j, std::optional<Mac>& mac) {
+  mac = Mac::parse(j.get<std::string>());
+}
+
+json to_json(const std::vector<Address>& addresses) {
+  json j = json::array();
+  for (const auto& address : addresses) j.push_back(address.text());
+  return j;
+}
+void from_json(const json& j, std::vector<Address>& addresses) {
+  for (const auto& text : j)
+    if (auto address = Address::parse(text.get<std::string>())) addresses.push_back(*address);
+}
+
+json to_json(const std::optional<bool>& flag) {
+  return flag ? json(*flag) : json();
+}
+void from_json(const json& j, std::optional<bool>& flag) {
+  if (!j.is_null()) flag = j.get<bool>();
+}
+
+json to_json(const std::optional<Inbound>& inbound) {
+  return inbound ? json(inbound_name(*inbound)) : json();
+}
+void from_json(const json& j, std::optional<Inbound>& inbound) {
+  for (auto each : {Inbound::Accept, Inbound::Established, Inbound::Drop})
+    if (j.is_string() && j.get<std::string>() == inbound_name(each)) inbound = each;
 }
 
 json to_json(const std::optional<BandwidthPair>& pair) {
@@ -43,12 +79,11 @@ json to_json(const std::optional<BandwidthPair>& pair) {
     if (*rate) j[way] = {(*rate)->average, (*rate)->peak, (*rate)->burst};
   return j;
 }
-std::optional<BandwidthPair> bandwidth_of(const json& j) {
-  if (j.is_null()) return std::nullopt;
-  BandwidthPair pair;
-  for (auto [way, rate] : {std::pair{"inbound", &pair.inbound}, {"outbound", &pair.outbound}})
-    if (j.contains(way)) *rate = Bandwidth{j[way].at(0), j[way].at(1), j[way].at(2)};
-  return pair;
+void from_json(const json& j, std::optional<BandwidthPair>& pair) {
+  if (j.is_null()) return;
+  pair.emplace();
+  for (auto [way, rate] : {std::pair{"inbound", &pair->inbound}, {"outbound", &pair->outbound}})
+    if (j.contains(way)) *rate = Bandwidth{j.at(way).at(0), j.at(way).at(1), j.at(way).at(2)};
 }
 
 json to_json(const std::optional<Vlan>& vlan) {
@@ -57,45 +92,17 @@ json to_json(const std::optional<Vlan>& vlan) {
   for (const auto& tag : vlan->tags) tags.push_back({tag.id, tag.native, tag.native_tagged});
   return {{"trunk", vlan->trunk}, {"tags", tags}};
 }
-std::optional<Vlan> vlan_of(const json& j) {
-  if (j.is_null()) return std::nullopt;
-  Vlan vlan{.trunk = j.at("trunk")};
+void from_json(const json& j, std::optional<Vlan>& vlan) {
+  if (j.is_null()) return;
+  vlan = Vlan{.trunk = j.at("trunk")};
   for (const auto& tag : j.at("tags"))
-    vlan.tags.push_back({.id = tag.at(0), .native = tag.at(1), .native_tagged = tag.at(2)});
-  return vlan;
-}
-
-json to_json(const std::optional<bool>& flag) {
-  return flag ? json(*flag) : json();
-}
-std::optional<bool> flag_of(const json& j) {
-  return j.is_null() ? std::nullopt : std::optional(j.get<bool>());
+    vlan->tags.push_back({.id = tag.at(0), .native = tag.at(1), .native_tagged = tag.at(2)});
 }
 
 void write(json& j, const PortRecord& r) {
-  std::vector<std::string> ips;
-  for (const auto& ip : r.ips) ips.push_back(ip.text());
-  j = {{"interface", r.interface},
-       {"network", r.network},
-       {"ifindex", r.ifindex},
-       {"slot", r.slot},
-       {"enslaved", r.enslaved_by_us},
-       {"mac", r.mac ? r.mac->text() : ""},
-       {"any_mac", to_json(r.any_mac)},
-       {"ips", ips},
-       {"ip_only", r.ip_only},
-       {"model", r.model},
-       {"portgroup", r.portgroup},
-       {"bandwidth", to_json(r.bandwidth)},
-       {"vlan", to_json(r.vlan)},
-       {"plugged", r.plugged},
-       {"filters", r.filters},
-       {"allow", r.allow},
-       {"inbound", r.inbound ? json(inbound_name(*r.inbound)) : json()},
-       {"isolated", to_json(r.isolated)},
-       {"settled", r.settled},
-       {"leaving", r.leaving},
-       {"parent", r.parent}};
+  j = {{"interface", r.interface},     {"network", r.network}, {"ifindex", r.ifindex}, {"slot", r.slot},
+       {"enslaved", r.enslaved_by_us}, {"settled", r.settled}, {"leaving", r.leaving}, {"parent", r.parent}};
+  for_each_port_field([&](const auto& field) { j[field.key] = to_json(r.*field.setting); });
 }
 void read(const json& j, PortRecord& r) {
   r.interface = j.at("interface");
@@ -103,24 +110,14 @@ void read(const json& j, PortRecord& r) {
   r.ifindex = j.at("ifindex");
   r.slot = j.at("slot");
   r.enslaved_by_us = j.at("enslaved");
-  r.mac = Mac::parse(j.at("mac").get<std::string>());
-  // Before it was written down a MAC was always fixed; it stays so.
-  r.any_mac = flag_of(j.value("any_mac", r.mac ? json(false) : json()));
-  for (const auto& text : j.at("ips"))
-    if (auto ip = Address::parse(text.get<std::string>())) r.ips.push_back(*ip);
-  r.ip_only = j.value("ip_only", false);
-  r.model = j.at("model");
-  r.portgroup = j.at("portgroup");
-  r.bandwidth = bandwidth_of(j.value("bandwidth", json()));
-  r.vlan = vlan_of(j.value("vlan", json()));
-  r.plugged = j.at("plugged");
-  r.filters = j.at("filters");
-  r.allow = j.at("allow");
-  if (const auto& text = j.at("inbound"); !text.is_null()) r.inbound = inbound_of(text.get<std::string>());
-  r.isolated = flag_of(j.at("isolated"));
   r.settled = j.at("settled");
   r.leaving = j.value("leaving", false);
   r.parent = j.at("parent");
+  for_each_port_field([&](const auto& field) {
+    if (j.contains(field.key)) from_json(j.at(field.key), r.*field.setting);
+  });
+  // Before it was written down a MAC was always fixed; it stays so.
+  if (!j.contains("any_mac") && r.mac) r.any_mac = false;
 }
 
 void write(json& j, const UplinkRecord& r) {

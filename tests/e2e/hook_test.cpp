@@ -60,6 +60,25 @@ TEST_F(Hook, AnEarlierGuestsOptionsAreForgotten) {
   EXPECT_TRUE(port().is_null());
 }
 
+// Without a hook, too: what the network's XML says of a group.
+TEST_F(Hook, APortgroupsOutboundBandwidthHolds) {
+  start_lab(
+      "<portgroup name='slow'><bandwidth><outbound average='500' burst='100'/></bandwidth></portgroup>");
+  add("g1", 11);
+  vnet({"attach", "g1", "--network", "lab", "--portgroup", "slow"});
+  wait_until_forwarding("g1");
+  EXPECT_EQ(500, port()["bandwidth"]["outbound"]["average"].get<int>());
+  Background sink = outside().background({"socat", "-u", "TCP4-LISTEN:9000,reuseaddr", "OPEN:/dev/null"});
+  EXPECT_TRUE(wait_until([&] { return !outside().sh("ss -Hltn sport = :9000").out.empty(); }));
+  EXPECT_TRUE(guest("g1").sh("head -c 700000 /dev/zero | socat -u - TCP4:203.0.113.1:9000").ok());
+  EXPECT_GT(drops_at("g1", "bandwidth"), 0U);
+  // Another group says nothing of it.
+  vnet({"set", "g1", "--portgroup", "other"});
+  EXPECT_TRUE(port()["bandwidth"].is_null());
+  EXPECT_THAT(host().sh("find " + (ground().state_dir() / "bpf").string() + " -name 'g1*police*'").out,
+              IsEmpty());
+}
+
 // What libvirt's own policer, behind the datapath's redirects, would not see.
 TEST_F(Hook, ACardsOutboundBandwidthHolds) {
   for (const char* how : {"auto", "clsact"}) {

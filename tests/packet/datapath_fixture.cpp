@@ -14,10 +14,10 @@
 #include <tuple>
 #include <utility>
 
+#include "loader/apply/entries.h"
 #include "loader/bpf/block_list.h"
 #include "loader/bpf/program_run.h"
 #include "loader/model/drop_reason.h"
-#include "loader/plan/entries.h"
 #include "tests/support/shell.h"
 
 namespace vnet::test {

@@ -2,7 +2,7 @@
 // The gateway's device: what guests may reach through the host, and who may reach them.
 #include <netinet/in.h>
 
-#include "loader/plan/entries.h"
+#include "loader/apply/entries.h"
 #include "tests/packet/datapath_fixture.h"
 
 namespace vnet::test {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "loader/plan/modes.h"
+#include "loader/plan/modes/bond_check.h"
 
 namespace vnet {
 namespace {

@@ -27,7 +27,11 @@ class RecordsTest : public testing::Test {
 
 TEST_F(RecordsTest, WhetherAPortTakesAnyMac) {
   for (std::optional<bool> any : {std::optional<bool>{}, std::optional(true), std::optional(false)}) {
-    PortRecord record{.interface = "vnet0", .network = "lab", .mac = Mac{{2, 0, 0, 0, 0, 1}}, .any_mac = any};
+    PortRecord record;
+    record.interface = "vnet0";
+    record.network = "lab";
+    record.mac = Mac{{2, 0, 0, 0, 0, 1}};
+    record.any_mac = any;
     ASSERT_TRUE(records_.save(record));
     EXPECT_EQ(any, any_mac_of("vnet0"));
   }
@@ -37,7 +41,9 @@ TEST_F(RecordsTest, WhetherAPortTakesAnyMac) {
 TEST_F(RecordsTest, WithoutAWordOfItAMacStaysFixed) {
   auto path = dirs_.runtime() / "ports" / "vnet0.json";
   for (bool has_mac : {true, false}) {
-    PortRecord record{.interface = "vnet0", .network = "lab"};
+    PortRecord record;
+    record.interface = "vnet0";
+    record.network = "lab";
     if (has_mac) record.mac = Mac{{2, 0, 0, 0, 0, 1}};
     ASSERT_TRUE(records_.save(record));
     auto json = nlohmann::json::parse(**read_file(path));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "loader/apply/uplink_xdp.h"
 #include "loader/plan/uplink_xdp.h"
 
 namespace vnet {

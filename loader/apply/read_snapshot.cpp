@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/apply/read_snapshot.h"
+
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+
+#include "loader/apply/fence.h"
+#include "loader/apply/guards.h"
+#include "loader/apply/subnets.h"
+#include "loader/base/files.h"
+#include "loader/bpf/block_list.h"
+#include "loader/bpf/map_address.h"
+#include "loader/config/network_xml.h"
+#include "loader/netlink/bridge_filters.h"
+#include "loader/netlink/xdp_features.h"
+#include "loader/os/sysctl.h"
+
+namespace vnet {
+namespace {
+
+Result<void> read_records(System& system, Snapshot& snapshot) {
+  snapshot.definitions_folder = system.dirs.definitions();
+  snapshot.autostart_folder = system.dirs.autostart();
+  VNET_ASSIGN(snapshot.definitions, read_definitions(system.dirs));
+  for (const auto& network : snapshot.definitions) {
+    std::error_code error;
+    if (std::filesystem::is_symlink(system.dirs.autostart() / (network.name + ".xml"), error))
+      snapshot.autostart.insert(network.name);
+  }
+  VNET_ASSIGN(snapshot.active, active_networks(system));
+  VNET_ASSIGN(snapshot.ports, system.records.ports());
+  VNET_ASSIGN(snapshot.uplinks, system.records.uplinks());
+  VNET_ASSIGN(snapshot.parents, system.records.parents());
+  VNET_ASSIGN(snapshot.changed_sysctls, system.records.sysctls());
+  VNET_ASSIGN(auto list, BlockList::open(system.dirs.pins()));
+  if (list)
+    for (const auto& prefix : list->all()) snapshot.blocked.insert(prefix);
+  return {};
+}
+
+Result<void> read_sysctl_into(Snapshot& snapshot, const std::string& name, const SysctlKey& key) {
+  VNET_ASSIGN(auto value, read_sysctl(key));
+  if (value) snapshot.sysctls[name] = *value;
+  return {};
+}
+
+Result<void> read_kernel(System& system, Snapshot& snapshot) {
+  VNET_ASSIGN(snapshot.links, system.netlink.links());
+  VNET_ASSIGN(snapshot.addresses, system.netlink.addresses());
+  VNET_ASSIGN(snapshot.routes, system.netlink.routes());
+  VNET_ASSIGN(snapshot.default_links, system.netlink.default_route_links());
+  for (const char* name : {"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"})
+    VNET_TRY(read_sysctl_into(snapshot, name, name));
+  for (const auto& route : snapshot.routes) {
+    const LinkInfo* link = route.protocol == RTPROT_RA ? snapshot.link(route.oif) : nullptr;
+    if (link)
+      VNET_TRY(read_sysctl_into(snapshot, accept_ra_of(link->name),
+                                {"net", "ipv6", "conf", link->name, "accept_ra"}));
+  }
+  auto any = [&](auto which) {
+    return std::ranges::any_of(snapshot.active, which, &ActiveNetwork::network) ||
+           std::ranges::any_of(snapshot.definitions, which);
+  };
+  if (any(is_bridged)) {
+    VNET_ASSIGN(auto filters, bridge_filters());
+    snapshot.bridges_are_filtered = !filters.empty();
+  }
+  if (any([](const Network& network) { return network.settings.xdp == XdpMode::Forward; }))
+    snapshot.xdp_features = xdp_features();
+  return {};
+}
+
+void read_maps(SharedMaps& maps, Snapshot& snapshot) {
+  for (const auto& active : snapshot.active)
+    if (auto entry = maps.networks.get(active.record.slot))
+      snapshot.entries[active.record.slot] = {.bridge = static_cast<int>(entry->gateway_ifindex),
+                                              .flags = entry->flags,
+                                              .entered = entry->max_sessions != 0};
+  maps.devices.for_each([&](const __u32& key, const vnet_device& device) {
+    auto ifindex = static_cast<int>(key);
+    if (maps.ways.get(key)) snapshot.devices[ifindex] = static_cast<vnet_device_role>(device.role);
+    if (device.role != VNET_DEVICE_UPLINK) return;
+    for (const auto& addr : {device.addr4, device.addr6})
+      if (addr.word_be[0] || addr.word_be[3]) snapshot.uplink_addresses[ifindex].push_back(to_address(addr));
+  });
+  for (__u32 ifindex : maps.targets.keys()) snapshot.xdp_targets.insert(static_cast<int>(ifindex));
+  maps.subnets.for_each([&](const vnet_subnet_key& key, const vnet_subnet& subnet) {
+    snapshot.subnets.emplace_back(to_prefix(key), subnet.network);
+  });
+}
+
+// Or the reason why not; the program may have been taken away.
+bool has_its_xdp(const Datapath& datapath, const UplinkRecord& record) {
+  return record.xdp.mode == XdpMode::Off || !record.xdp_why.empty() ||
+         datapath.uplink_xdp(record.interface, record.ifindex).how != XdpHow::Not;
+}
+
+Result<void> read_datapath(System& system, Snapshot& snapshot) {
+  std::vector<Network> networks;
+  for (const auto& active : snapshot.active) networks.push_back(active.network);
+  VNET_ASSIGN(snapshot.fence, fence_stands(system, networks));
+  if (!networks.empty()) snapshot.fence_is_table = fence_is_table();
+  for (const auto& active : snapshot.active)
+    if (system.dnsmasq(active.network.name).running()) snapshot.services.insert(active.network.name);
+  if (!system.datapath) return {};
+  snapshot.datapath = true;
+  read_maps(system.datapath->maps(), snapshot);
+  for (const auto& active : snapshot.active)
+    if (const LinkInfo* bridge = snapshot.link(active.network.bridge);
+        bridge && has_gateway(active.network) && is_gateway_guarded(system, active, bridge->ifindex))
+      snapshot.guarded_networks.insert(active.network.name);
+  for (const auto& port : snapshot.ports)
+    if (const ActiveNetwork* active = snapshot.network(port.network);
+        active && is_guarded(system, port, active->network))
+      snapshot.guarded_ports.insert(port.interface);
+  for (const auto& uplink : snapshot.uplinks) {
+    if (is_uplink_guarded(system, uplink)) snapshot.guarded_uplinks.insert(uplink.interface);
+    if (has_its_xdp(*system.datapath, uplink)) snapshot.uplinks_with_xdp.insert(uplink.interface);
+  }
+  for (const auto& parent : snapshot.parents)
+    if (is_parent_guarded(system, parent)) snapshot.guarded_parents.insert(parent.interface);
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<Network>> read_definitions(const StateDir& dirs) {
+  std::vector<Network> all;
+  VNET_ASSIGN(auto files, list_files(dirs.definitions(), ".xml"));
+  for (const auto& file : files) {
+    VNET_ASSIGN(auto text, read_file(dirs.definitions() / file));
+    if (!text) continue;
+    VNET_ASSIGN(auto network, parse_network(*text, (dirs.definitions() / file).string()));
+    all.push_back(std::move(network));
+  }
+  std::ranges::sort(all, {}, &Network::name);
+  return all;
+}
+
+Result<Snapshot> read_snapshot(System& system) {
+  Snapshot snapshot;
+  VNET_TRY(read_records(system, snapshot));
+  VNET_TRY(read_kernel(system, snapshot));
+  VNET_TRY(read_datapath(system, snapshot));
+  return snapshot;
+}
+
+}  // namespace vnet

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/apply/system.h"
+
+#include <algorithm>
+
+#include "loader/apply/port_guard.h"
+#include "loader/config/network_xml.h"
+
+namespace vnet {
+
+Result<Datapath*> System::need_datapath() {
+  if (!datapath) {
+    VNET_TRY(dirs.ensure());
+    VNET_TRY(dirs.ensure_bpffs());
+    VNET_ASSIGN(datapath, Datapath::open_or_create(dirs.pins()));
+  }
+  return &*datapath;
+}
+
+Dnsmasq System::dnsmasq(const std::string& network) const {
+  auto folder = dirs.runtime() / "dnsmasq";
+  return {folder / (network + ".conf"), dirs.leases() / (network + ".leases"), folder / (network + ".pid")};
+}
+
+Result<std::optional<ActiveNetwork>> active_network(System& system, const std::string& name) {
+  VNET_ASSIGN(auto record, system.records.network(name));
+  if (!record) return std::nullopt;
+  VNET_ASSIGN(auto network, parse_network(record->xml, "the running definition of " + name));
+  return ActiveNetwork{std::move(*record), std::move(network)};
+}
+
+Result<std::vector<ActiveNetwork>> active_networks(System& system) {
+  VNET_ASSIGN(auto records, system.records.networks());
+  std::vector<ActiveNetwork> all;
+  for (auto& record : records) {
+    VNET_ASSIGN(auto network, parse_network(record.xml, "the running definition of " + record.name));
+    all.push_back({std::move(record), std::move(network)});
+  }
+  std::ranges::sort(all, {}, [](const ActiveNetwork& a) { return a.network.name; });
+  return all;
+}
+
+Result<bool> is_running(System& system, const ActiveNetwork& active) {
+  if (!active.record.complete) return false;
+  if (is_direct(active.network)) {
+    auto entry = system.datapath ? system.datapath->maps().networks.get(active.record.slot) : std::nullopt;
+    return entry && entry->max_sessions;
+  }
+  VNET_ASSIGN(auto bridge, system.netlink.find_link(active.network.bridge));
+  return bridge.has_value();
+}
+
+Result<void> forget_sessions(SharedMaps& maps, std::uint16_t slot) {
+  std::vector<std::pair<vnet_flow, vnet_session>> gone;
+  maps.sessions.for_each([&](const vnet_flow& key, const vnet_session& session) {
+    if (session.network == slot || session.port == slot) gone.emplace_back(key, session);
+  });
+  auto give_back = [&](std::uint16_t of, const vnet_session& session) -> Result<void> {
+    auto usage = maps.usage.get(of);
+    if (!usage) return {};
+    auto& count = session.flags & VNET_SESSION_F_INBOUND ? usage->inbound : usage->sessions;
+    if (!count) return {};
+    --count;
+    return maps.usage.set(of, *usage);
+  };
+  for (const auto& [key, session] : gone) {
+    vnet_flow answer{};
+    answer.src = key.dst;
+    answer.dst = session.nat;
+    answer.sport_be = key.dport_be;
+    answer.dport_be = session.nat_port_be;
+    answer.proto = key.proto;
+    VNET_TRY(maps.sessions.erase(key));
+    VNET_TRY(maps.reverse.erase(answer));
+    VNET_TRY(give_back(session.network, session));
+    if (session.port) VNET_TRY(give_back(session.port, session));
+  }
+  return {};
+}
+
+Result<void> clear_slot(SharedMaps& maps, std::uint16_t slot) {
+  VNET_TRY(maps.traffic.clear(slot));
+  VNET_TRY(maps.usage.set(slot, vnet_usage{}));
+  for (const auto& key : maps.drops.keys())
+    if (key.slot == slot) VNET_TRY(maps.drops.erase(key));
+  return {};
+}
+
+Result<void> forget_network(SharedMaps& maps, std::uint16_t slot) {
+  for (const auto& key : maps.fdb.keys())
+    if (key.network == slot) VNET_TRY(maps.fdb.erase(key));
+  VNET_TRY(forget_sessions(maps, slot));
+  VNET_TRY(forget_addresses(maps, slot));
+  VNET_TRY(clear_slot(maps, slot));
+  return maps.networks.set(slot, vnet_network{});
+}
+
+}  // namespace vnet

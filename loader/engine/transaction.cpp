@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/engine/transaction.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "loader/apply/executor.h"
+#include "loader/apply/read_snapshot.h"
+#include "loader/config/network_xml.h"
+#include "loader/engine/host_state.h"
+#include "loader/plan/resources.h"
+
+namespace vnet {
+namespace {
+
+// The definition as it will be stored: with libvirt's defaults written in, or what a redefinition keeps.
+Result<Network> complete_definition(Network network, const std::vector<Network>& others) {
+  std::vector<std::string> taken;
+  for (const auto& other : others) {
+    if (other.name == network.name) {
+      if (!network.uuid.empty() && network.uuid != other.uuid)
+        return invalid(fmt::format("network '{}' already exists with uuid {}", network.name, other.uuid));
+      network.uuid = other.uuid;
+      if (network.bridge.empty()) network.bridge = other.bridge;
+      if (!network.mac) network.mac = other.mac;
+      continue;
+    }
+    if (!network.uuid.empty() && network.uuid == other.uuid)
+      return invalid(fmt::format("network '{}' is already defined with uuid {}", other.name, other.uuid));
+    taken.push_back(other.bridge);
+    if (!network.bridge.empty() && network.bridge == other.bridge && !is_bridged(network))
+      return invalid(
+          fmt::format("bridge name '{}' already in use by network '{}'", network.bridge, other.name));
+  }
+  return complete(std::move(network), taken);
+}
+
+// What is chosen for a definition is chosen here, so that plans depend on nothing but the snapshot.
+Result<Intent> complete_intent(Intent intent, const Snapshot& snapshot) {
+  if (auto* define = std::get_if<Define>(&intent)) {
+    VNET_ASSIGN(define->network, complete_definition(std::move(define->network), snapshot.definitions));
+  } else if (auto* up = std::get_if<Up>(&intent)) {
+    Network network = up->network.value_or(default_network());
+    // The user's own `default` is not overwritten by the built-in one.
+    const Network* known = up->network ? nullptr : snapshot.definition(network.name);
+    if (known) network = *known;
+    VNET_ASSIGN(up->network, complete_definition(std::move(network), snapshot.definitions));
+  }
+  return intent;
+}
+
+Result<Plan> plan_on(const Snapshot& snapshot, const Intent& intent) {
+  VNET_ASSIGN(auto completed, complete_intent(intent, snapshot));
+  return make_plan(snapshot, completed);
+}
+
+}  // namespace
+
+Result<Plan> Host::plan(const Intent& intent) {
+  VNET_ASSIGN(auto snapshot, read_snapshot(state_->system));
+  return plan_on(snapshot, intent);
+}
+
+Result<Transaction> Host::begin(const std::string& verb) {
+  System& system = state_->system;
+  VNET_TRY(system.dirs.ensure());
+  VNET_ASSIGN(auto lock, system.dirs.lock(verb));
+  system.records.sweep();
+  // What another command has made or removed while we waited.
+  VNET_ASSIGN(system.datapath, Datapath::open(system.dirs.pins()));
+  return Transaction(*this, std::move(lock));
+}
+
+Result<Plan> Transaction::run(const Intent& intent) {
+  System& system = host_->state_->system;
+  VNET_ASSIGN(auto snapshot, read_snapshot(system));
+  VNET_ASSIGN(auto plan, plan_on(snapshot, intent));
+  VNET_TRY(carry_out(system, plan.steps));
+  return plan;
+}
+
+Result<std::vector<Followed>> Transaction::follow(std::set<std::string>& start) {
+  System& system = host_->state_->system;
+  VNET_ASSIGN(auto snapshot, read_snapshot(system));
+  std::erase_if(start, [&](const std::string& name) { return snapshot.is_running(name); });
+  VNET_ASSIGN(auto plan, make_plan(snapshot, Follow{start}));
+  std::vector<Followed> all;
+  for (auto& refusal : plan.refusals)
+    all.push_back({.about = refusal.about, .done = {}, .result = std::unexpected(std::move(refusal.error))});
+  for (auto& outcome : carry_out_apart(system, plan.steps)) {
+    Followed followed{.about = outcome.about, .done = outcome.texts, .result = std::move(outcome.result)};
+    auto done = plan.done.find(outcome.about);
+    if (done != plan.done.end()) followed.done = {done->second};
+    all.push_back(std::move(followed));
+  }
+  return all;
+}
+
+}  // namespace vnet

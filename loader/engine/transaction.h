@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The lock, and everything that may be done with it: snapshot, plan, execution. Nothing of the host is
+// changed without one.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "loader/base/error.h"
+#include "loader/os/lock.h"
+#include "loader/plan/intent.h"
+#include "loader/plan/plan.h"
+
+namespace vnet {
+
+class Host;
+
+// What `run` has done of one thing, or could not do.
+struct Followed {
+  std::string about;  // "port vnet0"
+  std::vector<std::string> done;
+  Result<void> result;
+};
+
+class Transaction {
+ public:
+  // Plans and carries out; what was done. When a step fails, all are undone.
+  Result<Plan> run(const Intent& intent);
+
+  // Once around for `run`: what has changed without a command. Of the networks that shall be started those
+  // that run are taken off. Empty: nothing was left to do.
+  Result<std::vector<Followed>> follow(std::set<std::string>& start);
+
+ private:
+  friend class Host;
+  Transaction(Host& host, Lock lock) : host_(&host), lock_(std::move(lock)) {}
+
+  Host* host_;
+  Lock lock_;
+};
+
+}  // namespace vnet

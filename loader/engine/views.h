@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is told of networks and ports.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loader/model/added_address.h"
+#include "loader/model/network.h"
+
+namespace vnet {
+
+struct NetworkSummary {
+  std::string name, uuid, gateway;
+  Mode mode = Mode::Nat;
+  bool active = false, autostart = false;
+  unsigned ports = 0;
+  std::vector<std::string> unguarded;  // "virbr0 gateway-ingress": programs of ours that somebody took away
+};
+
+struct NetworkDetails {
+  NetworkSummary summary;
+  Network network;  // the active one where active, else the definition
+  std::vector<std::string> uplinks;
+  std::vector<AddedAddress> added;
+  bool dnsmasq_running = false;
+  std::uint32_t sessions = 0;
+  std::vector<std::string> routes;  // routed and open: "PREFIX via ADDRESS", what the next routers must know
+  std::optional<bool> shortcut;     // bridged: whether known frames go past the bridge
+  std::map<std::string, std::string> xdp;  // by uplink, where a network wants it: how it is done, or why not
+  std::map<std::string, std::string> xdp_ports;  // XDP forward, by port: "" or why tc delivers everything
+};
+
+struct PortInfo {
+  std::string interface, network, type, source, model;  // type: network, bridge, direct
+  std::optional<Mac> mac;                               // the fixed one, else the one learned
+  bool any_mac = false;                                 // none is fixed: `mac` is one of its guest's
+  std::vector<Address> ips;
+  bool ip_only = false;
+  bool up = true;  // plugged in, and the interface is there and up
+  std::vector<std::string> filters, allow;
+  Inbound inbound = Inbound::Accept;
+  bool isolated = false;
+  std::optional<BandwidthPair> bandwidth;
+  std::optional<Vlan> vlan;
+  bool vlan_held = false;              // by the bridge, which must be VLAN-aware
+  bool attached = true;                // false: it is in the network's bridge, and gets no traffic
+  std::vector<std::string> unguarded;  // hooks without our program
+};
+
+}  // namespace vnet

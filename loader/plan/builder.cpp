@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/plan/builder.h"
+
+#include <fmt/format.h>
+
+namespace vnet {
+
+SlotPool::SlotPool(const Snapshot& snapshot) {
+  for (const auto& active : snapshot.active) taken_.insert(active.record.slot);
+  for (const auto& port : snapshot.ports) taken_.insert(port.slot);
+  for (const auto& uplink : snapshot.uplinks) taken_.insert(uplink.slot);
+  for (const auto& parent : snapshot.parents) taken_.insert(parent.slot);
+}
+
+Result<std::uint16_t> SlotPool::take() {
+  for (std::uint16_t slot = 1; slot < VNET_SLOTS; ++slot)
+    if (taken_.insert(slot).second) return slot;
+  return failed(fmt::format("no room for more than {} ports, networks and uplinks together", VNET_SLOTS - 1));
+}
+
+Builder::Builder(const Snapshot& from) : snapshot(from), slots(from), wanted{.resources = observe(from)} {
+  for (const auto& active : from.active) wanted.networks[active.network.name] = active.network;
+}
+
+}  // namespace vnet

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What each intent makes of the host.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "loader/config/network_xml.h"
+#include "loader/plan/block_rules.h"
+#include "loader/plan/builder.h"
+
+namespace vnet {
+namespace {
+
+std::unexpected<Error> no_network(const std::string& name) {
+  return not_found(fmt::format("no network with matching name '{}'", name));
+}
+
+// Every command that touches a network mends what has died or changed since the last one.
+void mend(Builder& builder, const std::set<std::string>& except_ports = {}) {
+  mend_networks(builder);
+  want_uplinks(builder);
+  want_fence(builder);
+  mend_ports(builder, except_ports);
+}
+
+Result<void> want(Builder& builder, const Define& intent) {
+  const Network& network = intent.network;
+  builder.wanted.resources.definitions[network.name].xml = format_network(network);
+  builder.wanted.done[""] = intent.file_name.empty()
+                                ? fmt::format("Network {} defined", network.name)
+                                : fmt::format("Network {} defined from {}", network.name, intent.file_name);
+  return {};
+}
+
+Result<void> want(Builder& builder, const Undefine& intent) {
+  if (!builder.wanted.resources.definitions.erase(intent.name)) return no_network(intent.name);
+  builder.wanted.done[""] = fmt::format("Network {} has been undefined", intent.name);
+  return {};
+}
+
+Result<void> want(Builder& builder, const Autostart& intent) {
+  auto definition = builder.wanted.resources.definitions.find(intent.name);
+  if (definition == builder.wanted.resources.definitions.end()) return no_network(intent.name);
+  definition->second.autostart = intent.enable;
+  builder.wanted.done[""] =
+      fmt::format("Network {} {}marked as autostarted", intent.name, intent.enable ? "" : "un");
+  return {};
+}
+
+Result<void> want(Builder& builder, const Start& intent) {
+  const Network* network = builder.snapshot.definition(intent.name);
+  if (!network) return no_network(intent.name);
+  if (builder.snapshot.is_running(intent.name))
+    return failed(fmt::format("network {} is already active", intent.name));
+  VNET_TRY(want_network(builder, *network));
+  mend(builder);
+  builder.wanted.done[""] = fmt::format("Network {} started", intent.name);
+  return {};
+}
+
+Result<void> want(Builder& builder, const Up& intent) {
+  const Network& network = *intent.network;
+  const Network* before = builder.snapshot.definition(network.name);
+  if (!before || format_network(*before) != format_network(network))
+    builder.wanted.resources.definitions[network.name].xml = format_network(network);
+  std::string done = fmt::format("Network {} started", network.name);
+  if (builder.snapshot.is_running(network.name)) {
+    if (format_network(builder.snapshot.network(network.name)->network) != format_network(network))
+      return failed(
+          fmt::format("network {} is active with another definition; stop it first (vnet-bpf stop {})",
+                      network.name, network.name));
+    done = fmt::format("Network {} is already up", network.name);
+  } else {
+    VNET_TRY(want_network(builder, network));
+  }
+  mend(builder);
+  builder.wanted.done[""] = done;
+  return {};
+}
+
+Result<void> want(Builder& builder, const Stop& intent) {
+  if (!builder.snapshot.network(intent.name)) {
+    if (!builder.snapshot.definition(intent.name)) return no_network(intent.name);
+    return failed(fmt::format("network '{}' is not active", intent.name));
+  }
+  want_no_network(builder, intent.name);
+  want_uplinks(builder);
+  want_fence(builder);
+  builder.wanted.done[""] = fmt::format("Network {} destroyed", intent.name);
+  return {};
+}
+
+Result<void> want(Builder& builder, const Attach& intent) {
+  std::set<std::string> named;
+  for (const auto& request : intent.requests) named.insert(request.interface);
+  mend(builder, named);
+  for (const auto& request : intent.requests) {
+    VNET_TRY(want_port(builder, request));
+    builder.wanted.done[""] = builder.wanted.done["port " + request.interface];
+  }
+  if (intent.requests.size() > 1)
+    builder.wanted.done[""] = fmt::format("{} interfaces attached to network {}", intent.requests.size(),
+                                          intent.requests[0].network);
+  return {};
+}
+
+Result<void> want(Builder& builder, const AttachMembers& intent) {
+  VNET_ASSIGN(auto active, need_complete(builder, intent.request.network));
+  VNET_ASSIGN(auto names, guests_in_bridge(builder.snapshot, active.network));
+  Attach attach;
+  for (const auto& name : names) {
+    attach.requests.push_back(intent.request);
+    attach.requests.back().interface = name;
+  }
+  VNET_TRY(want(builder, attach));
+  if (names.empty())
+    builder.wanted.done[""] =
+        fmt::format("Network {}: no guest's interface is in {}", active.network.name, active.network.bridge);
+  return {};
+}
+
+Result<void> want(Builder& builder, const SetPort& intent) {
+  mend(builder);
+  VNET_TRY(want_change(builder, intent.request));
+  builder.wanted.done[""] = fmt::format("Interface {} changed", intent.request.interface);
+  return {};
+}
+
+Result<void> want(Builder& builder, const Detach& intent) {
+  const PortRecord* record = builder.snapshot.port(intent.interface);
+  if (!record) return not_found(fmt::format("{} is not attached to any network", intent.interface));
+  mend(builder, {intent.interface});
+  want_no_port(builder, intent.interface);
+  builder.wanted.done[""] = builder.wanted.done["port " + intent.interface];
+  return {};
+}
+
+Result<void> want_blocked(Builder& builder, const std::vector<Prefix>& prefixes, bool block) {
+  auto& blocked = builder.wanted.resources.blocked;
+  std::set<Prefix> named;
+  for (const auto& prefix : prefixes) {
+    if (block) VNET_TRY(check_blockable(prefix));
+    named.insert(prefix.network());
+  }
+  std::size_t changed = 0;
+  for (const auto& prefix : named) changed += block ? blocked.insert(prefix).second : blocked.erase(prefix);
+  std::string& done = builder.wanted.done[""];
+  done = fmt::format("{} {}", changed, block ? "blocked" : "unblocked");
+  if (changed < named.size())
+    done += fmt::format(", {} {}", named.size() - changed, block ? "already were" : "were not");
+  return {};
+}
+
+Result<void> want(Builder& builder, const Block& intent) {
+  return want_blocked(builder, intent.prefixes, true);
+}
+Result<void> want(Builder& builder, const Unblock& intent) {
+  return want_blocked(builder, intent.prefixes, false);
+}
+
+Result<void> want(Builder& builder, const PlugIn& intent) {
+  return want_port(builder, intent.request);
+}
+
+Result<void> want(Builder& builder, const ForgetGone& intent) {
+  for (const auto& port : builder.snapshot.ports) {
+    if (intent.interface && port.interface != *intent.interface) continue;
+    const LinkInfo* link = builder.snapshot.link(port.interface);
+    if (!link || link->ifindex != port.ifindex) want_no_port(builder, port.interface);
+  }
+  return {};
+}
+
+Result<void> want(Builder& builder, const Follow& intent) {
+  for (const auto& name : intent.start) {
+    const Network* network = builder.snapshot.definition(name);
+    auto wanted = network ? want_network(builder, *network) : Result<void>(no_network(name));
+    if (!wanted) builder.refuse("network " + name, std::move(wanted).error());
+  }
+  follow_networks(builder);
+  mend_networks(builder);
+  want_uplinks(builder);
+  want_fence(builder);
+  follow_ports(builder);
+  return {};
+}
+
+}  // namespace
+
+Result<Wanted> desired(const Snapshot& snapshot, const Intent& intent) {
+  Builder builder(snapshot);
+  VNET_TRY(std::visit([&](const auto& one) { return want(builder, one); }, intent));
+  return std::move(builder.wanted);
+}
+
+Result<Plan> make_plan(const Snapshot& snapshot, const Intent& intent) {
+  VNET_ASSIGN(auto wanted, desired(snapshot, intent));
+  return Plan{.steps = diff(snapshot, observe(snapshot), wanted),
+              .refusals = std::move(wanted.refusals),
+              .done = std::move(wanted.done),
+              .notes = std::move(wanted.notes)};
+}
+
+}  // namespace vnet

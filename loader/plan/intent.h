@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What somebody wants: a command, a hypervisor's hook, or `run`, which wants the host followed.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "loader/model/network.h"
+#include "loader/model/port_config.h"
+
+namespace vnet {
+
+struct Define {
+  Network network;        // as parsed: what libvirt fills in is not there yet
+  std::string file_name;  // for messages; may be ""
+};
+struct Undefine {
+  std::string name;
+};
+struct Start {
+  std::string name;
+};
+struct Up {                        // define and start; idempotent
+  std::optional<Network> network;  // nullopt: the user's own `default`, or the built-in one
+  std::string file_name;
+};
+struct Stop {
+  std::string name;
+};
+struct Autostart {
+  std::string name;
+  bool enable = true;
+};
+struct Attach {  // all to one network, or none
+  std::vector<PortRequest> requests;
+};
+struct AttachMembers {  // the same for every guest's interface in the network's bridge
+  PortRequest request;
+};
+struct SetPort {
+  PortRequest request;
+};
+struct Detach {
+  std::string interface;
+};
+struct Block {
+  std::vector<Prefix> prefixes;
+};
+struct Unblock {
+  std::vector<Prefix> prefixes;
+};
+// A hypervisor's hook: as Attach, of one port, and without a look at the others.
+struct PlugIn {
+  PortRequest request;
+};
+// Ports whose interface does not exist any more; one that has been made anew under its name is another one.
+struct ForgetGone {
+  std::optional<std::string> interface;  // nullopt: all
+};
+// Follow what has changed without a command: interfaces that come and go, bridges that went away.
+struct Follow {
+  std::set<std::string> start;  // networks to be started as well
+};
+
+using Intent = std::variant<Define, Undefine, Start, Up, Stop, Autostart, Attach, AttachMembers, SetPort,
+                            Detach, Block, Unblock, PlugIn, ForgetGone, Follow>;
+
+}  // namespace vnet
