@@ -9,11 +9,6 @@
 
 #include "bpf/lib/packet.h"
 
-VNET_MAP(addresses, BPF_MAP_TYPE_HASH, VNET_ADDRESSES_MAX, struct vnet_address_key, struct vnet_address,
-	 BPF_F_NO_PREALLOC);
-VNET_MAP(claims, BPF_MAP_TYPE_HASH, VNET_ADDRESSES_MAX, struct vnet_claim_key, struct vnet_addr,
-	 BPF_F_NO_PREALLOC);
-
 /* Seconds: then somebody else may have a claimed address. */
 #define CLAIM_IDLE 3600
 /* Ticks: how exactly the last use is noted; a write per packet would be dear. */

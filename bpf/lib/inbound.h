@@ -15,25 +15,6 @@
 #include "bpf/lib/fragment.h"
 #include "bpf/lib/session.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
-	__uint(max_entries, VNET_PORTS_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, u32);
-	__array(
-		values, struct {
-			__uint(type, BPF_MAP_TYPE_LRU_HASH);
-			__uint(max_entries, VNET_STARTED_MAX);
-			__type(key, struct vnet_flow);
-			__type(value, u32);
-		});
-} started SEC(".maps");
-VNET_MAP(isolated, BPF_MAP_TYPE_HASH, VNET_PORTS_MAX, u32, u32, BPF_F_NO_PREALLOC);
-VNET_MAP(allows, BPF_MAP_TYPE_HASH, VNET_ALLOWS_MAX, struct vnet_allow_key, struct vnet_allow,
-	 BPF_F_NO_PREALLOC);
-VNET_MAP(allow_sources, BPF_MAP_TYPE_LPM_TRIE, VNET_ALLOWS_MAX, struct vnet_allow_source, u32,
-	 BPF_F_NO_PREALLOC);
-
 /* Marks a key of the fragment map as "its first was let in", apart from those that the routing notes. */
 #define FRAGMENT_LET_IN 1
 #define STARTED_STEP	8

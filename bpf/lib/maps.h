@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The maps that all programs share; the loader pins them by name and hands them to every object.
- * Sessions are plain hashes: an LRU would evict one half of a pair. NO_PREALLOC, because a table for
- * a million sessions is normally almost empty.
+ * The maps that all programs share (maps/map_list.h); the loader pins them by name and hands them to every
+ * object.
  */
 #ifndef VNET_BPF_MAPS_H
 #define VNET_BPF_MAPS_H
 
 #include "bpf/lib/clock.h"
 #include "maps/abi.h"
+#include "maps/map_list.h"
 #include "maps/reasons.h"
 
 /* The contract's clock with the timer as the verifier must see it. */
@@ -30,64 +30,13 @@ _Static_assert(__builtin_offsetof(struct clock, hand) == __builtin_offsetof(stru
 		__type(value, value_type);                                                                   \
 	} name SEC(".maps")
 
-VNET_MAP(sessions, BPF_MAP_TYPE_HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct vnet_session,
-	 BPF_F_NO_PREALLOC);
-VNET_MAP(reverse, BPF_MAP_TYPE_HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct vnet_flow,
-	 BPF_F_NO_PREALLOC);
-VNET_MAP(fragments, BPF_MAP_TYPE_LRU_HASH, VNET_FRAGMENTS_MAX, struct vnet_fragment_key, struct vnet_fragment,
-	 0);
-VNET_MAP(held, BPF_MAP_TYPE_LRU_HASH, VNET_HELD_MAX, struct vnet_held_key, struct vnet_held, 0);
-VNET_MAP(ports, BPF_MAP_TYPE_HASH, VNET_PORTS_MAX, u32, struct vnet_port, BPF_F_NO_PREALLOC);
-VNET_MAP(fdb, BPF_MAP_TYPE_HASH, VNET_FDB_MAX, struct vnet_fdb_key, struct vnet_fdb_entry, BPF_F_NO_PREALLOC);
-/* Bridged networks: the ways past the bridge, and where each MAC was seen last. */
-VNET_MAP(shortcuts, BPF_MAP_TYPE_LRU_HASH, VNET_SHORTCUTS_MAX, struct vnet_shortcut_key, struct vnet_shortcut,
-	 0);
-VNET_MAP(stations, BPF_MAP_TYPE_LRU_HASH, VNET_SHORTCUTS_MAX, struct vnet_fdb_key, u32, 0);
-VNET_MAP(networks, BPF_MAP_TYPE_ARRAY, VNET_SLOTS, u32, struct vnet_network, 0);
-VNET_MAP(devices, BPF_MAP_TYPE_HASH, VNET_DEVICES_MAX, u32, struct vnet_device, BPF_F_NO_PREALLOC);
-VNET_MAP(subnets, BPF_MAP_TYPE_LPM_TRIE, VNET_SUBNETS_MAX, struct vnet_subnet_key, struct vnet_subnet,
-	 BPF_F_NO_PREALLOC);
-VNET_MAP(forwards, BPF_MAP_TYPE_HASH, 1024, struct vnet_forward_key, struct vnet_forward, BPF_F_NO_PREALLOC);
-VNET_MAP(traffic, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_SLOTS, u32, struct vnet_traffic, 0);
-VNET_MAP(drops, BPF_MAP_TYPE_PERCPU_HASH, 1 << 16, struct vnet_drop_key, u64, BPF_F_NO_PREALLOC);
-VNET_MAP(usage, BPF_MAP_TYPE_ARRAY, VNET_SLOTS, u32, struct vnet_usage, 0);
-VNET_MAP(half_open, BPF_MAP_TYPE_HASH, VNET_HALF_OPEN_MAX, struct vnet_half_open_key, struct vnet_flow,
-	 BPF_F_NO_PREALLOC);
-VNET_MAP(mappings, BPF_MAP_TYPE_LRU_HASH, VNET_MAPPINGS_MAX, struct vnet_mapping_key, struct vnet_mapping, 0);
-/*
- * The flow of the packet that was last handed to the stack on this CPU. Forwarded at once, it comes to the
- * next hook as it was, or changed by the host's NAT; where another has come between, nothing is known of it.
- */
-VNET_MAP(handed_up, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_flow, 0);
-VNET_MAP(probes, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_PROBE_MAX + 1, u32, u64, 0);
-VNET_MAP(settings, BPF_MAP_TYPE_ARRAY, 1, u32, struct vnet_settings, 0);
+#define VNET_SHARED_MAP(handle, name, kind, entries, key, value, flags, copied)                              \
+	VNET_MAP(name, BPF_MAP_TYPE_##kind, entries, key, value, flags);
+#define VNET_BY_HAND(name, value, copied)
+#define VNET_WHEEL_CLOCK struct clock
+VNET_MAPS(VNET_SHARED_MAP, VNET_BY_HAND)
 
-/* Ports that the uplinks' XDP programs may deliver to, by ifindex (bpf/lib/forward.h). The loader knows which
- * can. */
-VNET_MAP(targets, BPF_MAP_TYPE_DEVMAP_HASH, VNET_PORTS_MAX, u32, u32, 0);
-
-/*
- * Where guests' packets may leave, and the gateways: see struct vnet_device. A devmap, because the kernel
- * deletes an entry of it when the device goes or moves to another network namespace; nothing is redirected by
- * it.
- */
-VNET_MAP(ways, BPF_MAP_TYPE_DEVMAP_HASH, VNET_DEVICES_MAX, u32, u32, 0);
-
-/* When to look at which session; the counters are of a tick's entries on this CPU. */
-VNET_MAP(wheel, BPF_MAP_TYPE_HASH, VNET_WHEEL_MAX, struct vnet_bunch_key, struct vnet_bunch,
-	 BPF_F_NO_PREALLOC);
-VNET_MAP(wheel_counts, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_WHEEL_TICKS, u32, u64, 0);
-VNET_MAP(wheel_clock, BPF_MAP_TYPE_ARRAY, 1, u32, struct clock, 0);
-
-VNET_MAP(blocked, BPF_MAP_TYPE_LPM_TRIE, VNET_BLOCKED_MAX, struct vnet_subnet_key, u32, BPF_F_NO_PREALLOC);
-VNET_MAP(newcomers, BPF_MAP_TYPE_LRU_HASH, VNET_NEWCOMERS_MAX, struct vnet_newcomer_key, u64, 0);
-
-VNET_MAP(members, BPF_MAP_TYPE_HASH, VNET_PORTS_MAX, struct vnet_member_key, u32, BPF_F_NO_PREALLOC);
-
-/* Who watches drops (bpf/lib/monitor.h): written by the readers through mmap(), and the rings that they
- * bring. */
-VNET_MAP(monitors, BPF_MAP_TYPE_ARRAY, 1, u32, struct vnet_monitors, BPF_F_MMAPABLE);
-VNET_MAP(monitor_lost, BPF_MAP_TYPE_PERCPU_ARRAY, VNET_MONITORS_MAX, u32, u64, 0);
+/* The rings that the readers of drops bring. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, VNET_MONITORS_MAX);
@@ -98,6 +47,20 @@ struct {
 			__uint(max_entries, VNET_MONITOR_RING);
 		});
 } monitor_rings SEC(".maps");
+/* Flows that the guest of a port has begun, where only their answers are let in. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, VNET_PORTS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_LRU_HASH);
+			__uint(max_entries, VNET_STARTED_MAX);
+			__type(key, struct vnet_flow);
+			__type(value, u32);
+		});
+} started SEC(".maps");
 
 /*
  * Not shared state: room for what a new session is made of. The BPF stack is too small for it, and kernels

@@ -5,15 +5,31 @@
 
 namespace vnet {
 
+namespace {
+
+struct MapRow {
+  const char* name;
+  bool large;
+};
+#define VNET_COPIED_LARGE true
+#define VNET_COPIED_WHOLE false
+#define VNET_ROW(handle, name, type, entries, key, value, flags, copied) MapRow{#name, VNET_COPIED_##copied},
+#define VNET_OUTER_ROW(name, value, copied) MapRow{#name, VNET_COPIED_##copied},
+constexpr MapRow rows[] = {VNET_MAPS(VNET_ROW, VNET_OUTER_ROW)};
+
+}  // namespace
+
 const std::vector<const char*>& SharedMaps::names() {
-  static const std::vector<const char*> all{
-      "sessions",  "reverse",      "fragments",   "ports",    "fdb",           "networks",      "devices",
-      "subnets",   "forwards",     "traffic",     "drops",    "usage",         "probes",        "settings",
-      "wheel",     "wheel_counts", "wheel_clock", "monitors", "monitor_lost",  "monitor_rings", "addresses",
-      "claims",    "isolated",     "started",     "allows",   "allow_sources", "shortcuts",     "stations",
-      "members",   "blocked",      "newcomers",   "targets",  "ways",          "half_open",     "mappings",
-      "handed_up", "held"};
+  static const std::vector<const char*> all = [] {
+    std::vector<const char*> names;
+    for (const auto& row : rows) names.push_back(row.name);
+    return names;
+  }();
   return all;
+}
+
+bool SharedMaps::is_large(std::size_t place) {
+  return rows[place].large;
 }
 
 Result<std::optional<SharedMaps>> SharedMaps::open(const std::filesystem::path& folder) {
@@ -38,43 +54,9 @@ namespace {
 
 // In the order of names().
 void visit_all(auto& maps, auto visit) {
-  visit(maps.sessions);
-  visit(maps.reverse);
-  visit(maps.fragments);
-  visit(maps.ports);
-  visit(maps.fdb);
-  visit(maps.networks);
-  visit(maps.devices);
-  visit(maps.subnets);
-  visit(maps.forwards);
-  visit(maps.traffic);
-  visit(maps.drops);
-  visit(maps.usage);
-  visit(maps.probes);
-  visit(maps.settings);
-  visit(maps.wheel);
-  visit(maps.wheel_counts);
-  visit(maps.wheel_clock);
-  visit(maps.monitors);
-  visit(maps.monitor_lost);
-  visit(maps.monitor_rings);
-  visit(maps.addresses);
-  visit(maps.claims);
-  visit(maps.isolated);
-  visit(maps.started);
-  visit(maps.allows);
-  visit(maps.allow_sources);
-  visit(maps.shortcuts);
-  visit(maps.stations);
-  visit(maps.members);
-  visit(maps.blocked);
-  visit(maps.newcomers);
-  visit(maps.targets);
-  visit(maps.ways);
-  visit(maps.half_open);
-  visit(maps.mappings);
-  visit(maps.handed_up);
-  visit(maps.held);
+#define VNET_VISIT(handle, name, type, entries, key, value, flags, copied) visit(maps.name);
+#define VNET_VISIT_OUTER(name, value, copied) visit(maps.name);
+  VNET_MAPS(VNET_VISIT, VNET_VISIT_OUTER)
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "loader/base/error.h"
 #include "loader/base/fd.h"
 #include "maps/abi.h"
+#include "maps/map_list.h"
 
 namespace vnet {
 
@@ -125,52 +126,26 @@ class PerCpuMap {
   Fd fd_;
 };
 
-// Every map that the programs share, by the name it is pinned under.
+// Every map that the programs share (maps/map_list.h), by the name it is pinned under. A map of maps takes an
+// inner one's file descriptor.
+#define VNET_HANDLE_SHARED Map
+#define VNET_HANDLE_PER_CPU PerCpuMap
+#define VNET_WHEEL_CLOCK vnet_clock
+#define VNET_HANDLE(handle, name, type, entries, key, value, flags, copied) \
+  VNET_HANDLE_##handle<key, value> name;
+#define VNET_OUTER_HANDLE(name, value, copied) Map<__u32, value> name;
 struct SharedMaps {
-  Map<vnet_flow, vnet_session> sessions;
-  Map<vnet_flow, vnet_flow> reverse;
-  Map<vnet_fragment_key, vnet_fragment> fragments;
-  Map<__u32, vnet_port> ports;
-  Map<vnet_fdb_key, vnet_fdb_entry> fdb;
-  Map<__u32, vnet_network> networks;
-  Map<__u32, vnet_device> devices;
-  Map<vnet_subnet_key, vnet_subnet> subnets;
-  Map<vnet_forward_key, vnet_forward> forwards;
-  PerCpuMap<__u32, vnet_traffic> traffic;
-  PerCpuMap<vnet_drop_key, __u64> drops;
-  Map<__u32, vnet_usage> usage;
-  PerCpuMap<__u32, __u64> probes;
-  Map<__u32, vnet_settings> settings;
-  Map<vnet_bunch_key, vnet_bunch> wheel;
-  PerCpuMap<__u32, __u64> wheel_counts;
-  Map<__u32, vnet_clock> wheel_clock;
-  Map<__u32, vnet_monitors> monitors;
-  PerCpuMap<__u32, __u64> monitor_lost;
-  Map<__u32, int> monitor_rings;  // written with a ring buffer's descriptor
-  Map<vnet_address_key, vnet_address> addresses;
-  Map<vnet_claim_key, vnet_addr> claims;
-  Map<__u32, __u32> isolated;  // slots of isolated ports: their network's
-  Map<__u32, __u32> started;   // a map of maps: set() takes an inner one's fd
-  Map<vnet_allow_key, vnet_allow> allows;
-  Map<vnet_allow_source, __u32> allow_sources;
-  Map<vnet_shortcut_key, vnet_shortcut> shortcuts;
-  Map<vnet_fdb_key, __u32> stations;
-  Map<vnet_member_key, __u32> members;
-  Map<vnet_subnet_key, __u32> blocked;
-  Map<vnet_newcomer_key, __u64> newcomers;
-  Map<__u32, __u32> targets;  // an ifindex, twice; the kernel takes those of this network namespace only
-  Map<__u32, __u32> ways;     // the same
-  Map<vnet_half_open_key, vnet_flow> half_open;
-  Map<vnet_mapping_key, vnet_mapping> mappings;
-  PerCpuMap<__u32, vnet_flow> handed_up;
-  Map<vnet_held_key, vnet_held> held;
+  VNET_MAPS(VNET_HANDLE, VNET_OUTER_HANDLE)
 
   static const std::vector<const char*>& names();
+  static bool is_large(std::size_t place);      // of names(): can have very many entries
   std::vector<int> fds() const;                 // in the order of names()
   static SharedMaps take(std::vector<Fd> fds);  // in the order of names()
   // nullopt: nothing is pinned there (no network has been started since boot). An ABI that is not ours is
   // an error.
   static Result<std::optional<SharedMaps>> open(const std::filesystem::path& folder);
 };
+#undef VNET_HANDLE
+#undef VNET_OUTER_HANDLE
 
 }  // namespace vnet

@@ -81,10 +81,6 @@ bool holds(std::span<const std::byte> bytes, const std::vector<vnet_addr>& addre
   });
 }
 
-// Those that can have very many entries.
-const std::set<std::string_view> large_maps{"sessions",  "reverse", "wheel",
-                                            "fragments", "started", "newcomers"};
-
 }  // namespace
 
 void Shadow::Close::operator()(bpf_object* object) const {
@@ -123,8 +119,7 @@ Result<void> Shadow::copy_state(const std::set<Address>& addresses) {
   };
   auto from = live_->maps().fds(), to = maps_.fds();
   for (std::size_t i = 0; i < from.size(); ++i)
-    VNET_TRY(
-        copy_map(from[i], to[i], large_maps.contains(SharedMaps::names()[i]) ? of_these : WantedEntry()));
+    VNET_TRY(copy_map(from[i], to[i], SharedMaps::is_large(i) ? of_these : WantedEntry()));
   return {};
 }
 

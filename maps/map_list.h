@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every map that programs and loader share, a row each: bpf/lib/maps.h declares them,
+ * loader/bpf/shared_maps.h has a handle for each, by the name it is pinned under; `explain` copies them.
+ *
+ * MAP(handle, name, type, entries, key, value, flags, copied). SHARED or PER_CPU; LARGE: of very many entries
+ * only those that a question is about are copied, WHOLE: all.
+ * OUTER(name, value, copied): a map of maps, keyed by u32, which BPF declares by hand; the loader writes file
+ * descriptors.
+ *
+ * Sessions are plain hashes: an LRU would evict one half of a pair. NO_PREALLOC, because a table for a
+ * million sessions is normally almost empty. `sessions` is the first: while its pin is missing the others are
+ * no whole set. `ways` and `targets` are devmaps because the kernel deletes an entry when its device goes or
+ * moves to another network namespace; nothing is redirected by `ways`. `handed_up` is the flow of the packet
+ * that was last handed to the stack on this CPU: forwarded at once, it comes to the next hook as it was, or
+ * changed by the host's NAT; where another has come between, nothing is known of it.
+ */
+#ifndef VNET_MAP_LIST_H
+#define VNET_MAP_LIST_H
+
+/* clang-format off */
+#define VNET_MAPS(MAP, OUTER) \
+  MAP(SHARED, sessions, HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct vnet_session, BPF_F_NO_PREALLOC, LARGE) \
+  MAP(SHARED, reverse, HASH, VNET_SESSIONS_MAX, struct vnet_flow, struct vnet_flow, BPF_F_NO_PREALLOC, LARGE) \
+  MAP(SHARED, fragments, LRU_HASH, VNET_FRAGMENTS_MAX, struct vnet_fragment_key, struct vnet_fragment, 0, LARGE) \
+  MAP(SHARED, ports, HASH, VNET_PORTS_MAX, __u32, struct vnet_port, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, fdb, HASH, VNET_FDB_MAX, struct vnet_fdb_key, struct vnet_fdb_entry, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, networks, ARRAY, VNET_SLOTS, __u32, struct vnet_network, 0, WHOLE) \
+  MAP(SHARED, devices, HASH, VNET_DEVICES_MAX, __u32, struct vnet_device, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, subnets, LPM_TRIE, VNET_SUBNETS_MAX, struct vnet_subnet_key, struct vnet_subnet, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, forwards, HASH, 1024, struct vnet_forward_key, struct vnet_forward, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(PER_CPU, traffic, PERCPU_ARRAY, VNET_SLOTS, __u32, struct vnet_traffic, 0, WHOLE) \
+  MAP(PER_CPU, drops, PERCPU_HASH, 1 << 16, struct vnet_drop_key, __u64, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, usage, ARRAY, VNET_SLOTS, __u32, struct vnet_usage, 0, WHOLE) \
+  MAP(PER_CPU, probes, PERCPU_ARRAY, VNET_PROBE_MAX + 1, __u32, __u64, 0, WHOLE) \
+  MAP(SHARED, settings, ARRAY, 1, __u32, struct vnet_settings, 0, WHOLE) \
+  MAP(SHARED, wheel, HASH, VNET_WHEEL_MAX, struct vnet_bunch_key, struct vnet_bunch, BPF_F_NO_PREALLOC, LARGE) \
+  MAP(PER_CPU, wheel_counts, PERCPU_ARRAY, VNET_WHEEL_TICKS, __u32, __u64, 0, WHOLE) \
+  MAP(SHARED, wheel_clock, ARRAY, 1, __u32, VNET_WHEEL_CLOCK, 0, WHOLE) \
+  MAP(SHARED, monitors, ARRAY, 1, __u32, struct vnet_monitors, BPF_F_MMAPABLE, WHOLE) \
+  MAP(PER_CPU, monitor_lost, PERCPU_ARRAY, VNET_MONITORS_MAX, __u32, __u64, 0, WHOLE) \
+  OUTER(monitor_rings, int, WHOLE) \
+  MAP(SHARED, addresses, HASH, VNET_ADDRESSES_MAX, struct vnet_address_key, struct vnet_address, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, claims, HASH, VNET_ADDRESSES_MAX, struct vnet_claim_key, struct vnet_addr, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, isolated, HASH, VNET_PORTS_MAX, __u32, __u32, BPF_F_NO_PREALLOC, WHOLE) \
+  OUTER(started, __u32, LARGE) \
+  MAP(SHARED, allows, HASH, VNET_ALLOWS_MAX, struct vnet_allow_key, struct vnet_allow, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, allow_sources, LPM_TRIE, VNET_ALLOWS_MAX, struct vnet_allow_source, __u32, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, shortcuts, LRU_HASH, VNET_SHORTCUTS_MAX, struct vnet_shortcut_key, struct vnet_shortcut, 0, WHOLE) \
+  MAP(SHARED, stations, LRU_HASH, VNET_SHORTCUTS_MAX, struct vnet_fdb_key, __u32, 0, WHOLE) \
+  MAP(SHARED, members, HASH, VNET_PORTS_MAX, struct vnet_member_key, __u32, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, blocked, LPM_TRIE, VNET_BLOCKED_MAX, struct vnet_subnet_key, __u32, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, newcomers, LRU_HASH, VNET_NEWCOMERS_MAX, struct vnet_newcomer_key, __u64, 0, LARGE) \
+  MAP(SHARED, targets, DEVMAP_HASH, VNET_PORTS_MAX, __u32, __u32, 0, WHOLE) \
+  MAP(SHARED, ways, DEVMAP_HASH, VNET_DEVICES_MAX, __u32, __u32, 0, WHOLE) \
+  MAP(SHARED, half_open, HASH, VNET_HALF_OPEN_MAX, struct vnet_half_open_key, struct vnet_flow, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, mappings, LRU_HASH, VNET_MAPPINGS_MAX, struct vnet_mapping_key, struct vnet_mapping, 0, WHOLE) \
+  MAP(PER_CPU, handed_up, PERCPU_ARRAY, 1, __u32, struct vnet_flow, 0, WHOLE) \
+  MAP(SHARED, held, LRU_HASH, VNET_HELD_MAX, struct vnet_held_key, struct vnet_held, 0, WHOLE)
+/* clang-format on */
+
+#endif
