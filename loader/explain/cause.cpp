@@ -46,6 +46,10 @@ constexpr Quote quotes[] = {
     {VNET_DROP_ISOLATED, "forward", "it has no <forward>: isolated", "another mode lets its guests out"},
     {VNET_DROP_PRIVATE, "forward", "it has no <forward>", "its guests reach the outside only"},
     {VNET_DROP_NEW_FLOWS, "vnet:xdp", "it has no <vnet:xdp newFlows>", "raise newFlows"},
+    {VNET_DROP_BPDU, "vnet:link-protocols", "it has no <vnet:link-protocols>",
+     "forward names those that its guests may exchange"},
+    {VNET_DROP_NO_WAY_OUT, "forward", "it has no <forward>",
+     "see `ip route get` on the host, and <forward dev>"},
     {VNET_DROP_HOST_CLOSED, "vnet:host", "the default <vnet:host access> holds",
      "access='all' opens the host"},
 };
@@ -92,9 +96,62 @@ bool takes_any_mac(const CauseFacts& facts) {
   return network && vnet::takes_any_mac(*facts.port, *network);
 }
 
+// Whether a setting is behind it, or the packet itself and the host. Without a default, so that the compiler
+// asks for a new reason's.
+constexpr bool has_setting(vnet_reason reason) {
+  switch (reason) {
+    case VNET_DROP_LINK_DOWN:
+    case VNET_DROP_SPOOFED_MAC:
+    case VNET_DROP_SPOOFED_SOURCE:
+    case VNET_DROP_BPDU:
+    case VNET_DROP_NOT_VISIBLE:
+    case VNET_DROP_OTHER_NETWORK:
+    case VNET_DROP_NO_UPLINK:
+    case VNET_DROP_NO_ADDRESS:
+    case VNET_DROP_PORTS_EXHAUSTED:
+    case VNET_DROP_SESSION_LIMIT:
+    case VNET_DROP_PORT_QUOTA:
+    case VNET_DROP_ISOLATED:
+    case VNET_DROP_HOST_CLOSED:
+    case VNET_DROP_SPOOFED_ARP:
+    case VNET_DROP_SPOOFED_ND:
+    case VNET_DROP_VLAN_TAGGED:
+    case VNET_DROP_ETHERTYPE:
+    case VNET_DROP_IP_MULTICAST:
+    case VNET_DROP_DHCP_SERVER:
+    case VNET_DROP_ROUTER:
+    case VNET_DROP_HIDDEN:
+    case VNET_DROP_INBOUND:
+    case VNET_DROP_ISOLATED_PORT:
+    case VNET_DROP_PRIVATE:
+    case VNET_DROP_BLOCKED:
+    case VNET_DROP_NEW_FLOWS:
+    case VNET_DROP_NO_WAY_OUT:
+      return true;
+    case VNET_DROP_NONE:
+    case VNET_DROP_UNATTACHED:
+    case VNET_DROP_MALFORMED:
+    case VNET_DROP_NO_SESSION:
+    case VNET_DROP_NOT_ROUTABLE:
+    case VNET_DROP_FRAGMENT_UNKNOWN:
+    case VNET_DROP_WRITE_FAILED:
+    case VNET_DROP_REFLECTED:
+    case VNET_DROP_TOO_BIG:
+    case VNET_DROP_NO_PARENT:
+    case VNET_DROP_BANDWIDTH:  // of the policer, which explain does not run
+    case VNET_DROP_NO_BRIDGE:
+    case VNET_DROP_HOST_FIREWALL:
+    case VNET_DROP_HOST_STACK:
+    case VNET_DROP_MAX:
+      return false;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string cause_of(unsigned reason, const CauseFacts& facts) {
+  if (!has_setting(static_cast<vnet_reason>(reason))) return "";
   if (reason == VNET_DROP_SPOOFED_MAC && takes_any_mac(facts)) return "";  // it is somebody else's
   if (facts.port)
     if (std::string options = port_options(reason, *facts.port); !options.empty())
