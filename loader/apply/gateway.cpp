@@ -151,7 +151,7 @@ RouteInfo to_route(const StaticRoute& route, int gateway) {
 
 // The programs switch, so that the bridge need not: as long as its ports are in no VLAN it carries nothing
 // between interfaces that are in it and not attached. A kernel without BRIDGE_VLAN_FILTERING has no such
-// bridge; there two of those reach each other, and nobody else.
+// bridge; there two of those reach each other, and no one else.
 Result<void> make_gateway(System& system, const Network& network) {
   BridgeOptions options{.stp = network.stp, .forward_delay_seconds = network.delay_seconds};
   options.vlan_filtering = true;

@@ -60,7 +60,7 @@ std::set<Mac> macs_of(SharedMaps& maps, const PortRecord& record, const Network&
   return all;
 }
 
-// What the guest had before anybody looked; what is somebody's already stays so.
+// What the guest had before its port was guarded; an address that another port holds stays its.
 Result<void> seed(SharedMaps& maps, const PortRecord& record, const ActiveNetwork& active,
                   const Address& address, vnet_address value) {
   value.port = record.slot;
@@ -158,7 +158,7 @@ Result<void> add_addresses(System& system, const PortRecord& record, const Activ
     auto held = maps.addresses.get(address_key(address, active.record.slot));
     if (!held || held->source != VNET_ADDRESS_FIXED)
       VNET_TRY(maps.addresses.set(address_key(address, active.record.slot), fixed));
-    // Whoever has claimed it meanwhile, or got it by DHCP, has it no longer.
+    // A port that has claimed it meanwhile, or got it by DHCP, has it no longer.
     if (held && held->source != VNET_ADDRESS_FIXED && held->port != record.slot)
       VNET_TRY(maps.addresses.erase(address_key(address, held->port)));
     VNET_TRY(maps.addresses.set(address_key(address, record.slot), fixed));

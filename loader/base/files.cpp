@@ -119,7 +119,7 @@ Result<void> make_folder(const fs::path& path, mode_t mode) {
   }
   if (path.has_parent_path() && path.parent_path() != path) VNET_TRY(make_folder(path.parent_path(), 0755));
   if (::mkdir(path.c_str(), mode) < 0) {
-    if (errno == EEXIST) return {};  // somebody else was quicker
+    if (errno == EEXIST) return {};  // another process was quicker
     return system_error("creating " + path.string());
   }
   if (::chmod(path.c_str(), mode) < 0) return system_error("creating " + path.string());

@@ -23,7 +23,7 @@ Result<void> remove_file(const std::filesystem::path& path);                    
 Result<std::vector<std::string>> list_files(const std::filesystem::path& folder,
                                             std::string_view suffix = "");
 // The folder and those above it, 0755 unless told otherwise for the last; existing ones stay as they are.
-// What write_file() leaves when it is killed: hidden files. Only where nobody else is writing.
+// What write_file() leaves when it is killed: hidden files. Only where no other process writes.
 void remove_unfinished_files(const std::filesystem::path& folder);
 Result<void> make_folder(const std::filesystem::path& path, mode_t mode = 0755);
 

@@ -34,7 +34,7 @@ std::string describe(const AttachPoint& point) {
                      point.hook == Hook::Ingress ? "ingress" : "egress");
 }
 
-// The tests run both ways on one kernel; nobody else needs this.
+// The tests run both ways on one kernel; nothing else needs this.
 bool tcx_wanted() {
   const char* how = std::getenv("VNET_BPF_ATTACH");
   return !how || std::strcmp(how, "clsact") != 0;

@@ -61,7 +61,7 @@ Result<void> BlockList::switch_on(const SharedMaps& maps, bool on) {
 void BlockList::remove_other_pins(const std::filesystem::path& pins) {
   namespace fs = std::filesystem;
   std::error_code ignored;
-  // First, so that nobody takes what is left of them for a whole set (SharedMaps::open).
+  // First, so that no command takes what is left of them for a whole set (SharedMaps::open).
   fs::remove(pins / "maps" / SharedMaps::names().front(), ignored);
   auto list = open(pins);
   if (!list || !*list || (*list)->empty()) {

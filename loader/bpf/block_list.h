@@ -15,8 +15,7 @@ namespace vnet {
 
 class BlockList {
  public:
-  static Result<std::optional<BlockList>> open(
-      const std::filesystem::path& pins);  // nullopt: nobody made one
+  static Result<std::optional<BlockList>> open(const std::filesystem::path& pins);  // nullopt: none was made
   static Result<BlockList> open_or_create(const std::filesystem::path& pins);
 
   std::vector<Prefix> all() const;  // in order

@@ -91,7 +91,7 @@ Result<void> create_maps(const fs::path& pins) {
   if (bpf_map_update_elem(bpf_map__fd(skeleton->maps.settings), &zero, &settings, BPF_ANY))
     return system_error("writing the settings map");
   VNET_TRY(make_folders(pins / "maps"));
-  // `sessions` is first in names(): while it is missing nobody takes the others for a whole set.
+  // `sessions` is first in names(): while it is missing no command takes the others for a whole set.
   const auto& names = SharedMaps::names();
   for (auto name = names.rbegin(); name != names.rend(); ++name) {
     bpf_map* map = bpf_object__find_map_by_name(skeleton->obj, *name);

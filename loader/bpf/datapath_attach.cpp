@@ -109,7 +109,7 @@ AttachPoint Datapath::police_point(const std::string& interface, int ifindex) co
           .replaces_ingress = true};
 }
 
-// Each limited port has a program of its own, which carries the rate; whoever attaches it keeps it.
+// Each limited port has a program of its own, which carries the rate; once attached, the link keeps it.
 Result<void> Datapath::limit_port(const std::string& interface, int ifindex, std::uint16_t slot,
                                   const std::optional<Bandwidth>& outbound) {
   if (!outbound || !outbound->average) return detach_program(police_point(interface, ifindex));

@@ -99,7 +99,7 @@ std::optional<Linked> linked_at(const fs::path& pins, const Place& place) {
 }
 
 // A link that was detached by force keeps its program, and its information says nothing of it. But its
-// priority is free then, here: whoever can have it knows that there was nobody.
+// priority is free then, here: if it can be had, none was there.
 bool is_attached(const Linked& linked, const Place& place) {
   return !make_link(linked.program.get(), place.family, linked.priority) && errno == EBUSY;
 }

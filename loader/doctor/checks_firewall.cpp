@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The host's own rules. Guests' new connections pass them: that is the promise of hostFirewall='honor'. So
-// what they refuse is no fault, but often nobody's intention: Docker sets the FORWARD policy to drop.
+// what they refuse is no fault, but often not intended: Docker sets the FORWARD policy to drop.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -78,7 +78,8 @@ void add_parent(std::vector<UplinkStats>& uplinks, const std::string& interface,
   both->counters += counters;
 }
 
-// Nobody outside finds the way to a visible network by itself: the routes, by each uplink's own address.
+// Hosts outside do not find the way to a visible network by themselves: the routes, by each uplink's own
+// address.
 Result<std::vector<std::string>> routes_to(System& system, const NetworkDetails& details) {
   const Network& network = details.network;
   std::vector<std::string> routes;

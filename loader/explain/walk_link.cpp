@@ -100,7 +100,7 @@ Result<void> Walk::at_port_egress(const PortRecord& port) {
   return {};
 }
 
-// Bridged mode: up to whoever owns the bridge.
+// Bridged mode: up to the owner of the bridge.
 Result<void> Walk::at_host_of_bridge(const ActiveNetwork& network) {
   step("host", network.network.bridge, "delivered");
   last().details.emplace_back("to the bridge's own MAC: the host takes it, or routes it on as its rules say");

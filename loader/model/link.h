@@ -61,7 +61,7 @@ struct AddressInfo {
   Prefix prefix;            // the interface's own address, host bits kept
   bool permanent = false;   // not from DHCP or a router advertisement
   bool tentative = false;   // IPv6: duplicate address detection is still running
-  bool dad_failed = false;  // IPv6: somebody else has it
+  bool dad_failed = false;  // IPv6: another host has it
   std::uint8_t scope = 0;   // RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, ...
 };
 

@@ -131,7 +131,7 @@ Result<int> Netlink::create_bridge(const std::string& name, const Mac& mac, std:
   Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, link_header(0));
   message.put_string(IFLA_IFNAME, name);
   message.put_mac(IFLA_ADDRESS, mac);
-  // A bridge's MTU follows its ports until somebody changes it. Giving it at creation does not count, nor
+  // A bridge's MTU follows its ports until it is changed. Giving it at creation does not count, nor
   // does setting what it has already: so it starts one off and is set below.
   if (mtu) message.put_u32(IFLA_MTU, *mtu > 1280 ? *mtu - 1 : *mtu + 1);
   message.nest(IFLA_LINKINFO, [&] {

@@ -44,7 +44,7 @@ struct FdbEntry {
   Mac mac;
   int port = 0;            // ifindex; the bridge's own for its local entries
   unsigned vlan = 0;       // 0: untagged
-  bool is_static = false;  // does not age: added by somebody
+  bool is_static = false;  // does not age: added, not learned
   bool permanent = false;  // local: delivered to the host's stack
 };
 

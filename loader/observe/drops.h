@@ -46,7 +46,7 @@ class DropWatch {
   // To be called at least every two seconds. Waits no longer than that, nor beyond a signal. Fails when there
   // is nothing to watch any more.
   Result<void> wait(std::chrono::milliseconds limit, const std::function<void(const Drop&)>& visit);
-  // Why what the host's own stack drops is not seen; nullopt: it is, or nobody asked for it.
+  // Why what the host's own stack drops is not seen; nullopt: it is, or it was not asked for.
   const std::optional<Error>& blind() const;
   std::uint64_t not_shown() const;  // since the start; that passed the filter, but not the rate
 

@@ -40,7 +40,7 @@ Result<Losses> Losses::start(Datapath& datapath, const KernelReasons& reasons, s
   VNET_ASSIGN(auto loaded, datapath.load_losses(program));
   losses.counting_ = std::move(loaded.counting);
   losses.maps_ = number_of(datapath.maps());
-  // A lock that ends with its process: whoever has it counts.
+  // A lock that ends with its process: its holder counts.
   losses.turn_ = Fd(::open((datapath.pins() / "maps").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!losses.turn_) return system_error("opening " + (datapath.pins() / "maps").string());
   losses.count();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The reader's side of bpf/lib/monitor.h: claims a place among the readers, brings a ring buffer, and gives both
-// back. A reader that is killed, or stopped for long, loses its place by itself within seconds.
+// The reader's side of bpf/lib/monitor.h: claims a place among the readers, brings a ring buffer, and gives
+// both back. A reader that is killed, or stopped for long, loses its place by itself within seconds.
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -37,7 +37,7 @@ class Monitor {
   // least every two seconds, and ten times a second where the rate shall be reached. Fails when another
   // reader has taken the place of one that was stopped for long.
   Result<void> poll(std::chrono::milliseconds limit, const Visit& visit);
-  // The claim on the place, for longer; poll does it. False when it has run out and is somebody else's.
+  // The claim on the place, for longer; poll does it. False when it has run out and is another reader's.
   bool renew();
   __u32 place() const { return place_; }
   // How many that pass the filter have not been shown, since the start.

@@ -51,7 +51,7 @@ struct Rates {
   std::vector<DropRate> drops;  // the most frequent first
 };
 
-// `seconds` between the readings, by a clock that nobody sets. What `before` does not know stands still.
+// `seconds` between the readings, by a monotonic clock. What `before` does not know stands still.
 Rates compute_rates(const Stats& before, const Stats& now, double seconds);
 Rate compute_rate(const Counters& before, const Counters& now, double seconds);
 

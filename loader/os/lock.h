@@ -13,7 +13,7 @@ namespace vnet {
 
 class Lock {
  public:
-  // Waits up to `wait`. `verb` is written into the file beside our pid, for whoever waits: Failed says
+  // Waits up to `wait`. `verb` is written into the file beside our pid, for those that wait: Failed says
   // "another vnet-bpf is at work: pid 4711 (start); gave up after 10 s".
   static Result<Lock> acquire(const std::filesystem::path& file, std::string_view verb,
                               std::chrono::milliseconds wait);

@@ -37,8 +37,8 @@ bool process_alive(pid_t pid, std::string_view expected);
 // The same for one whole argument.
 bool process_has_argument(pid_t pid, std::string_view argument);
 
-// SIGTERM, then after `timeout` SIGKILL, and waits for the end. A pid that is gone or is somebody else by now
-// is a success, and gets no signal.
+// SIGTERM, then after `timeout` SIGKILL, and waits for the end. A pid that is gone or is another process by
+// now is a success, and gets no signal.
 Result<void> terminate(pid_t pid, std::string_view expected,
                        std::chrono::milliseconds timeout = std::chrono::seconds(5));
 // A killed process loses its arguments before the kernel has closed its sockets, which takes long when other
@@ -46,7 +46,7 @@ Result<void> terminate(pid_t pid, std::string_view expected,
 // alone.
 Result<void> wait_if_dying(pid_t pid, std::string_view program,
                            std::chrono::milliseconds timeout = std::chrono::seconds(30));
-// false: not running (or somebody else); nothing was sent.
+// false: not running (or another process); nothing was sent.
 Result<bool> send_signal(pid_t pid, std::string_view expected, int signal);
 
 }  // namespace vnet

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What somebody wants: a command, a hypervisor's hook, or `run`, which wants the host followed.
+// What is asked for: by a command, a hypervisor's hook, or `run`, which follows the host.
 #pragma once
 
 #include <optional>

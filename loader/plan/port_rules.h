@@ -25,7 +25,7 @@ std::optional<Mac> fixed_mac(const PortRecord& record, const Network& network);
 bool has_fixed(const PortRecord& record, Family family);  // --ip names addresses of the family
 bool has_autoconf(const Network& network);                // guests give themselves IPv6 addresses (SLAAC)
 // Beside --ip neither leases nor claims count. Where guests give themselves addresses, only with --ip-only:
-// the guest would prefer the one that it has made up, and reach nobody.
+// the guest would prefer the one that it has made up, and reach no host.
 bool is_only_fixed(const PortRecord& record, const Network& network, Family family);
 // What --ip-only costs this guest; "": nothing.
 std::string ip_only_note(const PortRecord& record, const Network& network);

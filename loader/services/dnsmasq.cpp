@@ -22,7 +22,7 @@ std::string conf_argument(const std::filesystem::path& conf) {
   return "--conf-file=" + conf.string();
 }
 
-// Whoever has that pid by now; 0 without one.
+// The process that has that pid by now; 0 without one.
 pid_t noted_pid(const std::filesystem::path& pid_file) {
   auto content = read_file(pid_file);
   if (!content || !*content) return 0;
@@ -37,7 +37,7 @@ std::string last_line(std::string text) {
   return text.substr(text.rfind('\n') + 1);  // npos + 1 is 0
 }
 
-// It means neither files nor this process: nobody finds out from the words alone.
+// It means neither files nor this process, which the words do not say.
 bool is_out_of_inotify(const std::string& words) {
   return words.contains("inotify") && words.contains(std::strerror(EMFILE));
 }

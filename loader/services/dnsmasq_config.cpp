@@ -156,7 +156,7 @@ std::string conf(const Network& network, const DnsmasqPaths& paths, const std::s
   if (!paths.lease_file.empty()) fmt::format_to(out, "dhcp-leasefile={}\n", quoted(paths.lease_file));
   // Bound to this bridge and never to a wildcard address: a resolver that answers the world is an amplifier.
   fmt::format_to(out, "except-interface=lo\nbind-dynamic\ninterface={}\n", bridge);
-  // Nobody routes for an isolated network, so that no router is announced and nothing is asked upstream.
+  // An isolated network has no router, so that no router is announced and nothing is asked upstream.
   if (!is_routed(network)) fmt::format_to(out, "dhcp-option=3\nno-resolv\nra-param=*,0,0\n");
   for (const auto& txt : network.dns.txts) fmt::format_to(out, "txt-record={},{}\n", txt.name, txt.value);
   for (const auto& srv : network.dns.srvs) write_srv(out, srv);
