@@ -77,6 +77,9 @@ Result<Plan> Transaction::run(const Intent& intent) {
   VNET_ASSIGN(auto snapshot, read_snapshot(system));
   VNET_ASSIGN(auto plan, plan_on(snapshot, intent));
   VNET_TRY(carry_out(system, plan.steps));
+  // What it would have mended on the way, and could not.
+  for (const auto& refusal : plan.refusals)
+    plan.notes.push_back(fmt::format("{}: {}", refusal.about, refusal.error.message));
   return plan;
 }
 
