@@ -2,6 +2,7 @@
 #include "cli/terminal.h"
 
 #include <langinfo.h>
+#define NCURSES_NOMACROS  // timeout(), clear() and others are functions, too
 #include <ncurses.h>
 #include <unistd.h>
 

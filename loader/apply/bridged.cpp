@@ -6,7 +6,7 @@
 namespace vnet {
 namespace {
 
-Result<void> detach(System& system, const UplinkRecord& record) {
+Result<void> detach_member(System& system, const UplinkRecord& record) {
   if (system.datapath) {
     VNET_TRY(system.datapath->maps().devices.erase(static_cast<__u32>(record.ifindex)));
     VNET_TRY(system.datapath->detach(record.interface, record.ifindex));
@@ -59,11 +59,11 @@ Result<void> apply(System& system, const AttachMember& change) {
   return datapath->maps().devices.set(static_cast<__u32>(record.ifindex), device);
 }
 Result<void> undo(System& system, const AttachMember& change) {
-  return detach(system, change.record);
+  return detach_member(system, change.record);
 }
 
 Result<void> apply(System& system, const DetachMember& change) {
-  return detach(system, change.record);
+  return detach_member(system, change.record);
 }
 
 Result<void> apply(System& system, const SetBridgedFlags& change) {

@@ -17,7 +17,7 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-Result<bpf_map_info> info_of(int map) {
+Result<bpf_map_info> map_info(int map) {
   bpf_map_info info{};
   __u32 size = sizeof(info);
   if (bpf_obj_get_info_by_fd(map, &info, &size)) return system_error("asking about a map");
@@ -102,7 +102,7 @@ Result<void> copy_inner(const Bytes& id_bytes, const Bytes& key, int to, const W
   std::memcpy(&id, id_bytes.data(), sizeof(id));
   Fd inner(bpf_map_get_fd_by_id(id));
   if (!inner) return {};  // it has gone meanwhile
-  VNET_ASSIGN(auto info, info_of(inner.get()));
+  VNET_ASSIGN(auto info, map_info(inner.get()));
   auto entries = read_entries(inner.get(), info, wanted);
   DECLARE_LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = info.map_flags);
   auto room = static_cast<__u32>(entries.size() + 128);
@@ -118,7 +118,7 @@ Result<void> copy_inner(const Bytes& id_bytes, const Bytes& key, int to, const W
 }  // namespace
 
 Result<void> copy_map(int from, int to, const WantedEntry& wanted) {
-  VNET_ASSIGN(auto info, info_of(from));
+  VNET_ASSIGN(auto info, map_info(from));
   switch (info.type) {
     case BPF_MAP_TYPE_ARRAY:
       return copy_array(from, to, info);

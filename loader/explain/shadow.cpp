@@ -36,7 +36,7 @@ const EmbeddedObject embedded_objects[] = {
     {xdp_bpf__elf_bytes, std::nullopt},
 };
 
-Result<bpf_prog_info> info_of(int program) {
+Result<bpf_prog_info> program_info(int program) {
   bpf_prog_info info{};
   __u32 size = sizeof(info);
   if (bpf_obj_get_info_by_fd(program, &info, &size)) return system_error("asking about a loaded program");
@@ -45,7 +45,7 @@ Result<bpf_prog_info> info_of(int program) {
 
 // The constants that a loaded program has.
 Result<std::vector<char>> rodata_of(int program) {
-  VNET_ASSIGN(auto counted, info_of(program));
+  VNET_ASSIGN(auto counted, program_info(program));
   std::vector<__u32> ids(counted.nr_map_ids);
   bpf_prog_info info{};
   info.nr_map_ids = counted.nr_map_ids;
@@ -154,13 +154,13 @@ Result<Shadow::Loaded> Shadow::load_from(const EmbeddedObject& embedded, const c
 // Two objects may have a program of one name. The tag, the kernel's digest of the instructions, tells which
 // it is.
 Result<Shadow::Loaded> Shadow::load(int live_program) {
-  VNET_ASSIGN(auto live, info_of(live_program));
+  VNET_ASSIGN(auto live, program_info(live_program));
   VNET_ASSIGN(auto constants, rodata_of(live_program));
   Loaded similar;
   for (const auto& object : embedded_objects) {
     VNET_ASSIGN(auto loaded, load_from(object, live.name, constants));
     if (!loaded.object) continue;
-    VNET_ASSIGN(auto copied, info_of(loaded.fd));
+    VNET_ASSIGN(auto copied, program_info(loaded.fd));
     if (std::memcmp(copied.tag, live.tag, sizeof(live.tag)) == 0) return loaded;
     similar = std::move(loaded);
   }
@@ -184,7 +184,7 @@ Result<std::optional<ShadowRun>> Shadow::run_xdp(const std::string& interface, R
 
 Result<std::optional<ShadowRun>> Shadow::run_copy(const Fd& attached, const RunInput& input) {
   if (!attached) return std::nullopt;
-  VNET_ASSIGN(auto live, info_of(attached.get()));
+  VNET_ASSIGN(auto live, program_info(attached.get()));
   if (!programs_.contains(live.id)) {
     VNET_ASSIGN(auto loaded, load(attached.get()));
     programs_.emplace(live.id, std::move(loaded));

@@ -31,10 +31,6 @@ const char* type_word(const RouteAnswer& route) {
   }
 }
 
-std::string with_port(const Address& address, std::optional<std::uint16_t> port) {
-  return Endpoint{address, port.value_or(0)}.text(port.value_or(0) != 0);
-}
-
 }  // namespace
 
 void Walk::read_rules() {
@@ -112,8 +108,9 @@ Result<bool> Walk::turned_by_rules(int iif, int oif) {
   }
   set_end(frame_, ethernet_, End::Destination, *to->address, to->port);
   turned_ = true;
-  last().details.push_back(fmt::format("DNAT to {} ({})", with_port(*to->address, view().destination->port),
-                                       place_of_rule(to->by)));
+  auto port = view().destination->port;
+  last().details.push_back(
+      fmt::format("DNAT to {} ({})", Endpoint{*to->address, port}.text(port != 0), place_of_rule(to->by)));
   return false;
 }
 

@@ -14,17 +14,17 @@ namespace {
 using testing::HasSubstr;
 
 // A mode, and whether the switch outside sends frames back.
-struct Case {
+struct DirectCase {
   const char* mode;
   bool hairpin;
   bool guests, host;  // reach each other
 };
-constexpr Case cases[] = {
+constexpr DirectCase cases[] = {
     {"bridge", false, true, true}, {"bridge", true, true, true},     {"vepa", false, false, false},
     {"vepa", true, true, true},    {"private", false, false, false}, {"private", true, false, false},
 };
 
-class DirectModes : public DirectTest, public testing::WithParamInterface<Case> {
+class DirectModes : public DirectTest, public testing::WithParamInterface<DirectCase> {
  protected:
   void SetUp() override {
     DirectTest::SetUp();
@@ -52,7 +52,7 @@ class DirectModes : public DirectTest, public testing::WithParamInterface<Case> 
 };
 
 TEST_P(DirectModes, WhoReachesWhom) {
-  const Case& expected = GetParam();
+  const DirectCase& expected = GetParam();
   EXPECT_EQ(expected.guests, reaches_both(guest("g1"), 12)) << "guest - guest";
   EXPECT_EQ(expected.host, reaches_both(guest("g1"), 2)) << "guest - host";
   EXPECT_EQ(expected.host, reaches_both(host(), 12)) << "host - guest";
@@ -66,7 +66,7 @@ TEST_P(DirectModes, WhoReachesWhom) {
 
 // Broadcast and multicast reach everybody whom unicast reaches, and once.
 TEST_P(DirectModes, GroupFramesArriveOnce) {
-  const Case& expected = GetParam();
+  const DirectCase& expected = GetParam();
   const std::string out = "outside";
   for (const char* group : {"203.0.113.255", "239.1.2.3"}) {
     for (const std::string from : {"g1", "host", "outside"}) {

@@ -8,24 +8,20 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <system_error>
 #include <vector>
 
 #include "tests/hostile/token.h"
+#include "tests/support/errors.h"
 #include "tests/support/inside.h"
 
 namespace vnet::hostile {
 namespace {
 
-void check(long result, const std::string& what) {
-  if (result < 0) throw std::system_error(errno, std::generic_category(), what);
-}
-
 Fd open_socket(int family) {
   Fd fd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   int yes = 1;
-  check(fd.get(), "opening the responder's socket");
-  check(::setsockopt(fd.get(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes), "SO_BROADCAST");
+  test::check(fd.get(), "opening the responder's socket");
+  test::check(::setsockopt(fd.get(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes), "SO_BROADCAST");
   if (family == AF_INET6) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
   return fd;
 }
@@ -38,16 +34,16 @@ Responder::Responder(const test::Namespace& host) {
     v6_ = open_socket(AF_INET6);
     sockaddr_in any4{.sin_family = AF_INET, .sin_port = htons(echo_port)};
     sockaddr_in6 any6{.sin6_family = AF_INET6, .sin6_port = htons(echo_port)};
-    check(::bind(v4_.get(), reinterpret_cast<sockaddr*>(&any4), sizeof any4), "binding the responder");
-    check(::bind(v6_.get(), reinterpret_cast<sockaddr*>(&any6), sizeof any6), "binding the responder");
+    test::check(::bind(v4_.get(), reinterpret_cast<sockaddr*>(&any4), sizeof any4), "binding the responder");
+    test::check(::bind(v6_.get(), reinterpret_cast<sockaddr*>(&any6), sizeof any6), "binding the responder");
     for (const Network& network : networks) {
       unsigned index = ::if_nametoindex((std::string("br") + network.name).c_str());
       ip_mreqn join4{.imr_ifindex = static_cast<int>(index)};
       ipv6_mreq join6{.ipv6mr_interface = index};
       inet_pton(AF_INET, echo_group4, &join4.imr_multiaddr);
       inet_pton(AF_INET6, echo_group6, &join6.ipv6mr_multiaddr);
-      check(::setsockopt(v4_.get(), IPPROTO_IP, IP_ADD_MEMBERSHIP, &join4, sizeof join4), "joining");
-      check(::setsockopt(v6_.get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, &join6, sizeof join6), "joining");
+      test::check(::setsockopt(v4_.get(), IPPROTO_IP, IP_ADD_MEMBERSHIP, &join4, sizeof join4), "joining");
+      test::check(::setsockopt(v6_.get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, &join6, sizeof join6), "joining");
     }
   });
   server_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });

@@ -6,28 +6,21 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <system_error>
 
+#include "tests/support/errors.h"
 #include "tests/support/inside.h"
 
 namespace vnet::hostile {
-namespace {
-
-void check(long result, const std::string& what) {
-  if (result < 0) throw std::system_error(errno, std::generic_category(), what);
-}
-
-}  // namespace
 
 VethSender::VethSender(const test::Namespace& where, const std::string& interface) {
   test::run_inside(where, [&] {
     fd_ = Fd(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));  // protocol 0: hears nothing
-    check(fd_.get(), "opening a packet socket");
+    test::check(fd_.get(), "opening a packet socket");
     sockaddr_ll address{};
     address.sll_family = AF_PACKET;
     address.sll_ifindex = static_cast<int>(::if_nametoindex(interface.c_str()));
-    check(::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address),
-          "binding to " + interface);
+    test::check(::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address),
+                "binding to " + interface);
   });
 }
 

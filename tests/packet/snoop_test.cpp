@@ -8,7 +8,7 @@
 namespace vnet::test {
 namespace {
 
-Bytes mac_bytes(const std::string& text) {
+Bytes hardware_address(const std::string& text) {
   Bytes out;
   for (std::size_t i = 0; i < text.size(); i += 3)
     out.push_back(static_cast<std::uint8_t>(std::stoul(text.substr(i, 2), nullptr, 16)));
@@ -34,7 +34,7 @@ Payload dhcp4(int type, const std::string& client, const std::string& yours, std
   out.resize(16);
   put(out, raw(yours));
   out.resize(28);
-  put(out, mac_bytes(client));
+  put(out, hardware_address(client));
   out.resize(236);
   put(out,
       {0x63, 0x82, 0x53, 0x63, 53, 1, static_cast<std::uint8_t>(type), 54, 4, 192, 168, 122, 1, 0, 0, 51, 4});

@@ -68,7 +68,7 @@ PseudoTerminal::~PseudoTerminal() {
 }
 
 void PseudoTerminal::type(const std::string& keys) const {
-  if (write(master_.get(), keys.data(), keys.size()) != static_cast<ssize_t>(keys.size()))
+  if (::write(master_.get(), keys.data(), keys.size()) != static_cast<ssize_t>(keys.size()))
     throw std::system_error(errno, std::generic_category(), "typing");
 }
 

@@ -12,16 +12,12 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
-#include <system_error>
 
+#include "tests/support/errors.h"
 #include "tests/support/inside.h"
 
 namespace vnet::test {
 namespace {
-
-void check(long result, const std::string& what) {
-  if (result < 0) throw std::system_error(errno, std::generic_category(), what);
-}
 
 void set(const Fd& fd, int option, int value, const char* what) {
   check(::setsockopt(fd.get(), SOL_PACKET, option, &value, sizeof value), what);

@@ -11,20 +11,16 @@
 #include <list>
 #include <ostream>
 #include <stdexcept>
-#include <system_error>
 #include <vector>
 
 #include "loader/bpf/map_address.h"
+#include "tests/support/errors.h"
 #include "tests/support/inside.h"
 
 namespace vnet::test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-void check(long result, const std::string& what) {
-  if (result < 0) throw std::system_error(errno, std::generic_category(), what);
-}
 
 // All sockets are of IPv6, and reach IPv4 by mapped addresses.
 sockaddr_in6 to_address(const Endpoint& endpoint) {

@@ -12,8 +12,8 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
-#include <system_error>
 
+#include "tests/support/errors.h"
 #include "tests/support/inside.h"
 
 namespace vnet::test {
@@ -21,10 +21,6 @@ namespace {
 
 // Younger than the headers of the oldest system that this builds on (Linux 6.2).
 constexpr unsigned tun_f_uso4 = 0x20, tun_f_uso6 = 0x40;
-
-void check(long result, const std::string& what) {
-  if (result < 0) throw std::system_error(errno, std::generic_category(), what);
-}
 
 }  // namespace
 

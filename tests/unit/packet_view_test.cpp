@@ -8,10 +8,8 @@
 #include "tests/support/oracle.h"
 #include "tests/support/packet.h"
 
-namespace vnet {
+namespace vnet::test {
 namespace {
-
-using namespace test;
 
 std::string text(const Packet& packet) {
   return view_packet(packet.bytes(), true).text();
@@ -95,4 +93,4 @@ TEST(ExplainFrame, GroupMacs) {
 }
 
 }  // namespace
-}  // namespace vnet
+}  // namespace vnet::test

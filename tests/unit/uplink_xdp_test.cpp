@@ -9,11 +9,11 @@
 namespace vnet {
 namespace {
 
-LinkInfo link(int ifindex, const std::string& kind) {
+LinkInfo link_at(int ifindex, const std::string& kind) {
   return {.ifindex = ifindex, .name = "eth0", .kind = kind, .ethernet = true};
 }
 
-Network wishing(XdpMode mode, bool generic = false, unsigned new_flows = 0) {
+Network wishing_xdp(XdpMode mode, bool generic = false, unsigned new_flows = 0) {
   Network network;
   network.settings.xdp = mode;
   network.settings.xdp_generic = generic;
@@ -23,7 +23,7 @@ Network wishing(XdpMode mode, bool generic = false, unsigned new_flows = 0) {
 
 TEST(UplinkXdp, AutoMeansFilterAtACardAlone) {
   auto mode = [](const std::string& kind) {
-    return wanted_xdp(link(2, kind), {}, {wishing(XdpMode::Auto)}).mode;
+    return wanted_xdp(link_at(2, kind), {}, {wishing_xdp(XdpMode::Auto)}).mode;
   };
   for (const char* card : {"", "bond", "team"}) EXPECT_EQ(XdpMode::Filter, mode(card)) << card;
   for (const char* other : {"veth", "tun", "bridge", "vlan", "wireguard", "macvlan"})
@@ -31,26 +31,30 @@ TEST(UplinkXdp, AutoMeansFilterAtACardAlone) {
 }
 
 TEST(UplinkXdp, AutoKeepsAwayFromACardWithVlans) {
-  LinkInfo vlan = link(3, "vlan");
+  LinkInfo vlan = link_at(3, "vlan");
   vlan.link = 2;
-  EXPECT_EQ(XdpMode::Off, wanted_xdp(link(2, ""), {link(2, ""), vlan}, {wishing(XdpMode::Auto)}).mode);
-  EXPECT_EQ(XdpMode::Filter, wanted_xdp(link(2, ""), {link(2, ""), vlan}, {wishing(XdpMode::Filter)}).mode);
+  EXPECT_EQ(XdpMode::Off,
+            wanted_xdp(link_at(2, ""), {link_at(2, ""), vlan}, {wishing_xdp(XdpMode::Auto)}).mode);
+  EXPECT_EQ(XdpMode::Filter,
+            wanted_xdp(link_at(2, ""), {link_at(2, ""), vlan}, {wishing_xdp(XdpMode::Filter)}).mode);
   vlan.link = 7;
-  EXPECT_EQ(XdpMode::Filter, wanted_xdp(link(2, ""), {link(2, ""), vlan}, {wishing(XdpMode::Auto)}).mode);
+  EXPECT_EQ(XdpMode::Filter,
+            wanted_xdp(link_at(2, ""), {link_at(2, ""), vlan}, {wishing_xdp(XdpMode::Auto)}).mode);
 }
 
 TEST(UplinkXdp, WithoutALinkHeaderThereIsNone) {
-  LinkInfo tunnel = link(2, "wireguard");
+  LinkInfo tunnel = link_at(2, "wireguard");
   tunnel.ethernet = false;
-  EXPECT_EQ(XdpMode::Off, wanted_xdp(tunnel, {}, {wishing(XdpMode::Filter)}).mode);
+  EXPECT_EQ(XdpMode::Off, wanted_xdp(tunnel, {}, {wishing_xdp(XdpMode::Filter)}).mode);
 }
 
 TEST(UplinkXdp, TheStrongestWishHolds) {
-  auto veth = link(2, "veth");
-  EXPECT_EQ(XdpMode::Filter, wanted_xdp(veth, {}, {wishing(XdpMode::Off), wishing(XdpMode::Filter)}).mode);
-  EXPECT_EQ(XdpMode::Off, wanted_xdp(veth, {}, {wishing(XdpMode::Off), wishing(XdpMode::Auto)}).mode);
+  auto veth = link_at(2, "veth");
+  EXPECT_EQ(XdpMode::Filter,
+            wanted_xdp(veth, {}, {wishing_xdp(XdpMode::Off), wishing_xdp(XdpMode::Filter)}).mode);
+  EXPECT_EQ(XdpMode::Off, wanted_xdp(veth, {}, {wishing_xdp(XdpMode::Off), wishing_xdp(XdpMode::Auto)}).mode);
   EXPECT_EQ(XdpMode::Off, wanted_xdp(veth, {}, {}).mode);
-  auto both = wanted_xdp(veth, {}, {wishing(XdpMode::Filter), wishing(XdpMode::Filter, true, 9)});
+  auto both = wanted_xdp(veth, {}, {wishing_xdp(XdpMode::Filter), wishing_xdp(XdpMode::Filter, true, 9)});
   EXPECT_TRUE(both.generic);
   EXPECT_TRUE(both.limits_new_flows);
 }
@@ -58,7 +62,7 @@ TEST(UplinkXdp, TheStrongestWishHolds) {
 // Only where checksums are whole, or can be seen to be.
 TEST(UplinkXdp, ForwardsFromCardsAndVethsOnly) {
   auto wanted = [](const std::string& kind) {
-    return wanted_xdp(link(2, kind), {}, {wishing(XdpMode::Filter), wishing(XdpMode::Forward)});
+    return wanted_xdp(link_at(2, kind), {}, {wishing_xdp(XdpMode::Filter), wishing_xdp(XdpMode::Forward)});
   };
   EXPECT_EQ(XdpMode::Forward, wanted("").mode);
   EXPECT_FALSE(wanted("").distrusts_checksums) << "a network card's are whole";
@@ -71,15 +75,15 @@ TEST(UplinkXdp, ForwardsFromCardsAndVethsOnly) {
     EXPECT_EQ(XdpMode::Filter, wanted(kind).mode) << kind;
     EXPECT_THAT(wanted(kind).no_forward, testing::HasSubstr(kind));
   }
-  LinkInfo vlan = link(3, "vlan");
+  LinkInfo vlan = link_at(3, "vlan");
   vlan.link = 2;
-  auto tagged = wanted_xdp(link(2, ""), {link(2, ""), vlan}, {wishing(XdpMode::Forward)});
+  auto tagged = wanted_xdp(link_at(2, ""), {link_at(2, ""), vlan}, {wishing_xdp(XdpMode::Forward)});
   EXPECT_EQ(XdpMode::Filter, tagged.mode);
   EXPECT_THAT(tagged.no_forward, testing::HasSubstr("tag"));
 }
 
 TEST(UplinkXdp, ALimitHoldsWithoutXdp) {
-  auto wanted = wanted_xdp(link(2, "veth"), {}, {wishing(XdpMode::Off, true, 9)});
+  auto wanted = wanted_xdp(link_at(2, "veth"), {}, {wishing_xdp(XdpMode::Off, true, 9)});
   EXPECT_EQ((UplinkXdp{.mode = XdpMode::Off, .generic = false, .limits_new_flows = true}), wanted);
 }
 
