@@ -39,7 +39,7 @@ std::string free_bridge(const std::string& pattern, const std::vector<std::strin
 Network complete(Network network, const std::vector<std::string>& taken_bridges) {
   if (network.uuid.empty()) network.uuid = random_uuid();
   // The administrator's bridge, or none: nothing of the host side is ours to choose.
-  if (network.mode == Mode::Bridge || network.mode == Mode::Direct) return network;
+  if (!mode_spec(network.mode).has_gateway) return network;
   if (network.bridge.empty()) network.bridge = "virbr%d";
   if (network.bridge.contains("%d")) network.bridge = free_bridge(network.bridge, taken_bridges);
   if (!network.mac) network.mac = Mac::random();

@@ -29,7 +29,7 @@ std::string family(const Address& address) {
 }
 
 const char* forward_mode(const Network& network) {
-  if (network.mode != Mode::Direct) return mode_name(network.mode);
+  if (!mode_spec(network.mode).on_parents) return mode_name(network.mode);
   switch (network.direct_mode) {
     case DirectMode::Bridge:
       return "bridge";
@@ -63,7 +63,7 @@ void write_forward(XmlWriter& xml, const Network& network) {
 }
 
 void write_bridge(XmlWriter& xml, const Network& network) {
-  const bool ours = network.mode != Mode::Bridge && network.mode != Mode::Direct;
+  const bool ours = mode_spec(network.mode).has_gateway;
   if (!ours && network.bridge.empty()) return;
   xml.empty("bridge", {{"name", network.bridge},
                        {"zone", network.zone},

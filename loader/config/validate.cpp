@@ -11,13 +11,10 @@
 namespace vnet {
 namespace {
 
-bool has_gateway_of_ours(const Network& network) {
-  return network.mode != Mode::Bridge && network.mode != Mode::Direct;
-}
-
 std::string forward_text(const Network& network) {
-  if (network.mode == Mode::Isolated) return "a network without <forward>";
-  if (network.mode != Mode::Direct) return fmt::format("<forward mode='{}'>", mode_name(network.mode));
+  const ModeSpec& spec = mode_spec(network.mode);
+  if (spec.has_gateway && !spec.is_routed) return "a network without <forward>";
+  if (!spec.on_parents) return fmt::format("<forward mode='{}'>", mode_name(network.mode));
   switch (network.direct_mode) {
     case DirectMode::Bridge:
       return "<forward mode='bridge'>";
@@ -45,49 +42,78 @@ Result<void> refuse_virtualport(const XmlNode& root) {
   return {};
 }
 
-// A bridge that is the administrator's own, or no bridge: the host side is not ours to configure.
-Result<void> validate_foreign(const Network& network, const XmlNode& root) {
-  if (has_gateway_of_ours(network)) return {};
+// What a mode has to be capable of for an element, a child of it, or an attribute to mean anything. Where it
+// is not, the host side is not ours to configure: the bridge is the administrator's own, or there is none.
+struct ElementRule {
+  const char* element;
+  const char* child;
+  const char* attribute;
+  bool ModeSpec::*needs;
+};
+constexpr ElementRule element_rules[] = {
+    {"bridge", nullptr, "stp", &ModeSpec::has_gateway},
+    {"bridge", nullptr, "delay", &ModeSpec::has_gateway},
+    {"bridge", nullptr, "zone", &ModeSpec::has_gateway},
+    {"mtu", nullptr, nullptr, &ModeSpec::has_gateway},
+    {"mac", nullptr, nullptr, &ModeSpec::has_gateway},
+    {"domain", nullptr, nullptr, &ModeSpec::has_gateway},
+    {"ip", nullptr, nullptr, &ModeSpec::has_gateway},
+    {"route", nullptr, nullptr, &ModeSpec::has_gateway},
+    {"dns", "txt", nullptr, &ModeSpec::has_gateway},
+    {"dns", "host", nullptr, &ModeSpec::has_gateway},
+    {"dns", "srv", nullptr, &ModeSpec::has_gateway},
+    {"bandwidth", nullptr, nullptr, &ModeSpec::has_bandwidth},
+    {"vlan", nullptr, nullptr, &ModeSpec::has_vlan},
+    {"portgroup", "vlan", nullptr, &ModeSpec::has_vlan},
+};
+
+Result<void> validate_elements(const Network& network, const XmlNode& root) {
   const auto why = "not allowed with " + forward_text(network);
-  if (const auto bridge = root.child("bridge")) {
-    if (!network.bridge.empty() && network.mode == Mode::Direct)
-      return bridge->wrong_value("name", network.bridge, why);
-    if (!network.bridge.empty() && !(network.devices.empty() && network.physical_function.empty()))
-      return bridge->wrong_value("name", network.bridge, "a bridge name and an uplink exclude each other");
-    for (const char* attribute : {"stp", "delay", "zone"}) {
-      VNET_ASSIGN(const auto value, bridge->attribute(attribute));
-      if (value) return bridge->wrong_value(attribute, *value, why);
+  for (const auto& rule : element_rules) {
+    if (mode_spec(network.mode).*rule.needs) continue;
+    for (const auto& node : root.children(rule.element)) {
+      if (rule.attribute) {
+        VNET_ASSIGN(const auto value, node.attribute(rule.attribute));
+        if (value) return node.wrong_value(rule.attribute, *value, why);
+      } else if (!rule.child) {
+        return node.error(why);
+      } else if (const auto child = node.child(rule.child)) {
+        return child->error(why);
+      }
     }
-    VNET_ASSIGN(const auto manager, bridge->attribute("macTableManager"));
-    if (manager && network.bridge.empty())
-      return bridge->wrong_value("macTableManager", *manager, "needs a bridge name");
   }
-  for (const char* name : {"mtu", "mac", "domain", "ip", "route"})
-    if (const auto node = root.child(name)) return node->error(why);
-  if (const auto dns = root.child("dns"))
-    for (const char* name : {"txt", "host", "srv"})
-      if (const auto node = dns->child(name)) return dns->error(fmt::format("<{}> is {}", name, why));
-  if (network.bandwidth && network.mode == Mode::Direct) return root.child("bandwidth")->error(why);
+  return {};
+}
+
+Result<void> validate_bridge(const Network& network, const XmlNode& root) {
+  const auto bridge = root.child("bridge");
+  if (!bridge || mode_spec(network.mode).has_gateway) return {};
+  if (!network.bridge.empty() && mode_spec(network.mode).on_parents)
+    return bridge->wrong_value("name", network.bridge, "not allowed with " + forward_text(network));
+  if (!network.bridge.empty() && !(network.devices.empty() && network.physical_function.empty()))
+    return bridge->wrong_value("name", network.bridge, "a bridge name and an uplink exclude each other");
+  VNET_ASSIGN(const auto manager, bridge->attribute("macTableManager"));
+  if (manager && network.bridge.empty())
+    return bridge->wrong_value("macTableManager", *manager, "needs a bridge name");
   return {};
 }
 
 Result<void> validate_forward(const Network& network, const XmlNode& root) {
+  const ModeSpec& spec = mode_spec(network.mode);
   const auto forward = root.child("forward");
   if (!forward) return {};
-  if (network.mode == Mode::Open && !network.devices.empty())
-    return forward->wrong_value("dev", network.devices.front(), "not allowed with <forward mode='open'>");
-  if ((network.mode == Mode::Nat || network.mode == Mode::Route) && network.devices.size() > 1)
+  if (spec.max_uplinks == 0 && !network.devices.empty())
+    return forward->wrong_value("dev", network.devices.front(), "not allowed with " + forward_text(network));
+  if (network.devices.size() > spec.max_uplinks)
     return forward->error(fmt::format("only one interface is allowed with {}", forward_text(network)));
-  if ((network.mode == Mode::Nat || network.mode == Mode::Route) && network.ips.empty())
+  if (spec.needs_ip && network.ips.empty())
     return forward->error(fmt::format("{} needs an <ip>", forward_text(network)));
   return {};
 }
 
-Result<void> validate_vlan(const Network& network, const XmlNode& root) {
-  const bool allowed = network.mode == Mode::Bridge ||
-                       (network.mode == Mode::Direct && (network.direct_mode == DirectMode::Bridge ||
-                                                         network.direct_mode == DirectMode::Passthrough));
-  if (allowed) return {};
+// A macvtap in these modes sees tagged frames of its own alone.
+Result<void> validate_direct_vlan(const Network& network, const XmlNode& root) {
+  if (network.direct_mode != DirectMode::Private && network.direct_mode != DirectMode::Vepa) return {};
   auto places = root.children("portgroup");
   places.push_back(root);
   for (const auto& place : places)
@@ -168,9 +194,10 @@ Result<void> validate_settings(const Network& network, const XmlNode& root) {
 
 Result<void> validate(const Network& network, const XmlNode& root) {
   VNET_TRY(refuse_virtualport(root));
-  VNET_TRY(validate_foreign(network, root));
+  VNET_TRY(validate_elements(network, root));
+  VNET_TRY(validate_bridge(network, root));
   VNET_TRY(validate_forward(network, root));
-  VNET_TRY(validate_vlan(network, root));
+  if (mode_spec(network.mode).on_parents) VNET_TRY(validate_direct_vlan(network, root));
   VNET_TRY(validate_portgroups(network, root));
   VNET_TRY(validate_ips(network, root));
   VNET_TRY(validate_routes(network, root));

@@ -3,19 +3,21 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 
 namespace vnet {
 
 const ModeSpec& mode_spec(Mode mode) {
+  constexpr unsigned any = UINT_MAX;
   static constexpr std::array specs{
       // clang-format off
-      //                                   gateway routed masq.  visible any    bridge parents
-      ModeSpec{Mode::Nat,      "nat",      true,   true,  true,  false,  false, false, false},
-      ModeSpec{Mode::Route,    "route",    true,   true,  false, true,   false, false, false},
-      ModeSpec{Mode::Open,     "open",     true,   true,  false, true,   true,  false, false},
-      ModeSpec{Mode::Isolated, "isolated", true,   false, false, false,  false, false, false},
-      ModeSpec{Mode::Bridge,   "bridge",   false,  false, false, true,   true,  true,  false},
-      ModeSpec{Mode::Direct,   "direct",   false,  false, false, true,   true,  false, true},
+      //                                   gateway routed masq.  visible any    bridge parents vlan   bandw. ip     uplinks
+      ModeSpec{Mode::Nat,      "nat",      true,   true,  true,  false,  false, false, false,  false, true,  true,  1},
+      ModeSpec{Mode::Route,    "route",    true,   true,  false, true,   false, false, false,  false, true,  true,  1},
+      ModeSpec{Mode::Open,     "open",     true,   true,  false, true,   true,  false, false,  false, true,  false, 0},
+      ModeSpec{Mode::Isolated, "isolated", true,   false, false, false,  false, false, false,  false, true,  false, 0},
+      ModeSpec{Mode::Bridge,   "bridge",   false,  false, false, true,   true,  true,  false,  true,  true,  false, any},
+      ModeSpec{Mode::Direct,   "direct",   false,  false, false, true,   true,  false, true,   true,  false, false, any},
       // clang-format on
   };
   return *std::ranges::find(specs, mode, &ModeSpec::mode);

@@ -17,6 +17,11 @@ struct ModeSpec {
   bool any_uplink;   // no policy of ours for what leaves
   bool on_bridge;    // on a bridge that the host has already
   bool on_parents;   // on physical interfaces, without a bridge
+  // What its XML may and must have, as libvirt has it (loader/config/validate.cpp).
+  bool has_vlan;
+  bool has_bandwidth;
+  bool needs_ip;
+  unsigned max_uplinks;  // in <forward>
 };
 
 const ModeSpec& mode_spec(Mode mode);
