@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/action.h"
 
-#include <iostream>
-
 #include "cli/text.h"
 
 namespace vnet::cli {
@@ -21,7 +19,7 @@ Result<void> change(const Common& common, const Intent& intent) {
   VNET_ASSIGN(auto transaction, host.begin(common.verb));
   VNET_ASSIGN(auto plan, transaction.run(intent));
   if (const auto& done = plan.done[""]; !done.empty()) print(printable(done) + "\n");
-  for (const auto& note : plan.notes) std::cerr << "vnet-bpf: note: " << printable(note) << "\n";
+  for (const auto& note : plan.notes) print_note(note);
   return {};
 }
 

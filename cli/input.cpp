@@ -4,7 +4,9 @@
 #include <iostream>
 #include <iterator>
 
+#include "cli/text.h"
 #include "loader/base/files.h"
+#include "loader/engine/host.h"
 
 namespace vnet::cli {
 
@@ -18,6 +20,13 @@ Result<Input> read_input(const std::string& file) {
   if (!text) return invalid(text.error().message);
   if (!*text) return invalid(file + ": no such file");
   return Input{std::move(**text), file};
+}
+
+Result<Network> read_definition(const Input& xml) {
+  std::vector<std::string> ignored;
+  VNET_ASSIGN(auto network, read_network(xml.text, xml.name, &ignored));
+  for (const auto& note : ignored) print_note(note);
+  return network;
 }
 
 }  // namespace vnet::cli

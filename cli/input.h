@@ -5,6 +5,7 @@
 #include <string>
 
 #include "loader/base/error.h"
+#include "loader/model/network.h"
 
 namespace vnet::cli {
 
@@ -15,5 +16,7 @@ struct Input {
 
 std::string read_stdin();
 Result<Input> read_input(const std::string& file);  // "-": standard input
+// A network's XML. What is not known in it is said in notes.
+Result<Network> read_definition(const Input& xml);
 
 }  // namespace vnet::cli

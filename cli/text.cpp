@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iostream>
 
 namespace vnet::cli {
 namespace {
@@ -18,6 +19,10 @@ std::size_t width(const std::string& text) {  // code points
 
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void print_note(const std::string& text) {
+  std::cerr << "vnet-bpf: note: " << printable(text) << "\n";
 }
 
 std::string printable(std::string_view text) {

@@ -11,7 +11,8 @@
 
 namespace vnet::cli {
 
-void print(const std::string& text);  // on standard output
+void print(const std::string& text);       // on standard output
+void print_note(const std::string& text);  // "vnet-bpf: note: ..." on standard error
 
 // Control characters as \xNN, so that a name cannot drive the terminal.
 std::string printable(std::string_view text);

@@ -27,7 +27,7 @@ Result<void> DefineOptions::load() {
 }
 
 Result<Intent> define(const DefineOptions& options) {
-  VNET_ASSIGN(auto network, read_network(options.xml.text, options.xml.name));
+  VNET_ASSIGN(auto network, read_definition(options.xml));
   return Define{std::move(network), options.xml.name};
 }
 
@@ -43,7 +43,7 @@ Result<void> UpOptions::load() {
 
 Result<Intent> up(const UpOptions& options) {
   if (!options.xml) return Up{};
-  VNET_ASSIGN(auto network, read_network(options.xml->text, options.xml->name));
+  VNET_ASSIGN(auto network, read_definition(*options.xml));
   return Up{std::move(network), options.xml->name};
 }
 

@@ -54,6 +54,7 @@ Result<void> parse_identity(const XmlNode& root, Network& network) {
   }
   VNET_ASSIGN(const auto ipv6, root.yes_no("ipv6"));
   network.ipv6_attribute = ipv6.value_or(false);
+  VNET_TRY(root.attribute("connections"));  // how many guests a running one has: libvirt's own note
   VNET_ASSIGN(const auto trust, root.yes_no("trustGuestRxFilters"));
   network.trust_guest_rx_filters = trust.value_or(false);
   return {};
@@ -109,7 +110,8 @@ Result<void> parse_layer3(const XmlNode& root, Network& network) {
 
 }  // namespace
 
-Result<Network> parse_network(std::string_view xml, const std::string& file_name) {
+Result<Network> parse_network(std::string_view xml, const std::string& file_name,
+                              std::vector<std::string>* ignored) {
   VNET_ASSIGN(const auto document, XmlDocument::parse(xml, file_name));
   const auto root = document.root();
   if (root.name() != "network") return root.error("the outermost element must be <network>");
@@ -118,6 +120,7 @@ Result<Network> parse_network(std::string_view xml, const std::string& file_name
   VNET_TRY(parse_link(root, network));
   VNET_TRY(parse_layer3(root, network));
   VNET_TRY(validate(network, root));
+  if (ignored) *ignored = document.ignored();
   return network;
 }
 

@@ -12,8 +12,10 @@
 namespace vnet {
 
 // Reads and validates one <network>. `file_name` is what errors are reported for ("-" for stdin).
-// Elements that are not known are ignored, as libvirt does; what cannot be honoured is refused.
-Result<Network> parse_network(std::string_view xml, const std::string& file_name);
+// Elements and attributes that are not known are ignored, as libvirt does, and listed in `ignored`, one line
+// each; what cannot be honoured is refused.
+Result<Network> parse_network(std::string_view xml, const std::string& file_name,
+                              std::vector<std::string>* ignored = nullptr);
 
 // The normalised XML; parse_network of it gives the same network.
 std::string format_network(const Network& network);

@@ -118,7 +118,29 @@ Result<XmlDocument> XmlDocument::parse(std::string_view xml, const std::string& 
 }
 
 XmlNode XmlDocument::root() const {
-  return {xmlDocGetRootElement(doc_.get()), file_.get()};
+  return {xmlDocGetRootElement(doc_.get()), source_.get()};
+}
+
+std::vector<std::string> XmlDocument::ignored() const {
+  std::vector<std::string> result;
+  root().list_ignored(result);
+  return result;
+}
+
+void XmlNode::list_ignored(std::vector<std::string>& into) const {
+  const XmlAsked& asked = source_->asked[node_];
+  for (auto* attribute = node_->properties; attribute; attribute = attribute->next)
+    if (!attribute->ns && !asked.attributes.contains(chars(attribute->name)))
+      into.push_back(fmt::format("{}:{}: <{} {}=...>: unknown attribute, ignored", source_->file, line(),
+                                 name(), chars(attribute->name)));
+  for (const auto& child : child_elements()) {
+    if (!child.namespace_uri().empty()) continue;
+    if (asked.children.contains(child.name()))
+      child.list_ignored(into);
+    else
+      into.push_back(fmt::format("{}:{}: <{}> in <{}>: unknown element, ignored", source_->file, child.line(),
+                                 child.name(), name()));
+  }
 }
 
 std::string XmlNode::name() const {
@@ -148,11 +170,12 @@ std::string XmlNode::serialized() const {
 std::vector<XmlNode> XmlNode::child_elements() const {
   std::vector<XmlNode> result;
   for (auto* child = node_->children; child; child = child->next)
-    if (child->type == XML_ELEMENT_NODE) result.emplace_back(child, file_);
+    if (child->type == XML_ELEMENT_NODE) result.emplace_back(child, source_);
   return result;
 }
 
 std::vector<XmlNode> XmlNode::children(std::string_view name, std::string_view uri) const {
+  if (uri.empty()) source_->asked[node_].children.emplace(name);
   auto result = child_elements();
   std::erase_if(result,
                 [&](const XmlNode& node) { return node.name() != name || node.namespace_uri() != uri; });
@@ -173,6 +196,7 @@ std::vector<std::string> XmlNode::attribute_names() const {
 }
 
 Result<std::optional<std::string>> XmlNode::attribute(const char* name) const {
+  source_->asked[node_].attributes.emplace(name);
   auto* text = xmlGetNoNsProp(node_, xml_chars(name));
   if (!text) return std::nullopt;
   auto value = take(text);
@@ -226,7 +250,7 @@ Result<std::optional<Mac>> XmlNode::unicast_mac(const char* name) const {
 }
 
 std::unexpected<Error> XmlNode::error_at(std::string message) const {
-  return invalid_at(std::move(message), *file_, line());
+  return invalid_at(std::move(message), source_->file, line());
 }
 std::unexpected<Error> XmlNode::error(const std::string& message) const {
   return error_at(fmt::format("<{}>: {}", name(), message));

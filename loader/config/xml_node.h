@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <expected>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,10 +21,19 @@
 
 namespace vnet {
 
+// What a document's elements have been asked for, which is what the reader knows.
+struct XmlAsked {
+  std::set<std::string, std::less<>> attributes, children;
+};
+struct XmlSource {
+  std::string file;
+  std::map<const xmlNode*, XmlAsked> asked;
+};
+
 // An element of an XmlDocument, which must outlive it.
 class XmlNode {
  public:
-  XmlNode(xmlNode* node, const std::string* file) : node_(node), file_(file) {}
+  XmlNode(xmlNode* node, XmlSource* source) : node_(node), source_(source) {}
 
   std::string name() const;
   std::string namespace_uri() const;  // "" without one
@@ -68,8 +79,11 @@ class XmlNode {
  private:
   std::unexpected<Error> error_at(std::string message) const;
 
+  void list_ignored(std::vector<std::string>& into) const;
+  friend class XmlDocument;
+
   xmlNode* node_;
-  const std::string* file_;
+  XmlSource* source_;
 };
 
 class XmlDocument {
@@ -78,15 +92,19 @@ class XmlDocument {
   static Result<XmlDocument> parse(std::string_view xml, const std::string& file_name);
   XmlNode root() const;
 
+  // The attributes, and the elements without a namespace, that the reader has not asked for: misspelt, or of
+  // a libvirt that is younger than the reader. "FILE:LINE: <element attribute>: ..."
+  std::vector<std::string> ignored() const;
+
  private:
   struct Free {
     void operator()(xmlDoc* doc) const { xmlFreeDoc(doc); }
   };
   XmlDocument(xmlDoc* doc, const std::string& file_name)
-      : doc_(doc), file_(std::make_unique<std::string>(file_name)) {}
+      : doc_(doc), source_(std::make_unique<XmlSource>(file_name)) {}
 
   std::unique_ptr<xmlDoc, Free> doc_;
-  std::unique_ptr<std::string> file_;  // on the heap: nodes point to it
+  std::unique_ptr<XmlSource> source_;  // on the heap: nodes point to it
 };
 
 bool has_control_character(std::string_view text);

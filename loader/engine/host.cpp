@@ -72,8 +72,9 @@ Result<std::string> Host::network_of(const std::string& interface) {
   return "";
 }
 
-Result<Network> read_network(std::string_view xml, const std::string& file_name) {
-  return parse_network(xml, file_name);
+Result<Network> read_network(std::string_view xml, const std::string& file_name,
+                             std::vector<std::string>* ignored) {
+  return parse_network(xml, file_name, ignored);
 }
 
 std::string network_xml(const Network& network) {

@@ -80,7 +80,8 @@ class Host {
 };
 
 // A definition as the user wrote it, and as `virsh net-dumpxml` would write it.
-Result<Network> read_network(std::string_view xml, const std::string& file_name);
+Result<Network> read_network(std::string_view xml, const std::string& file_name,
+                             std::vector<std::string>* ignored);
 std::string network_xml(const Network& network);
 // The cards in a guest's domain XML, as a hypervisor's hook gets it.
 Result<std::vector<GuestInterface>> guest_interfaces(std::string_view domain_xml);

@@ -2,6 +2,7 @@
 // What is read out of a valid definition, and that it survives being written and read again.
 #include "loader/config/network_xml.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace vnet {
@@ -26,7 +27,7 @@ Network body(const std::string& text) {
   return read(wrap(text));
 }
 
-const std::string ip = "<ip address='192.168.5.1' netmask='255.255.255.0'/>";
+const std::string subnet = "<ip address='192.168.5.1' netmask='255.255.255.0'/>";
 
 TEST(NetworkXml, Modes) {
   struct Case {
@@ -37,9 +38,9 @@ TEST(NetworkXml, Modes) {
   };
   using enum DirectMode;
   for (const auto& c :
-       {Case{"", Mode::Isolated, Bridge, ""}, Case{"<forward/>", Mode::Nat, Bridge, ip},
-        Case{"<forward mode='nat'/>", Mode::Nat, Bridge, ip},
-        Case{"<forward mode='route'/>", Mode::Route, Bridge, ip},
+       {Case{"", Mode::Isolated, Bridge, ""}, Case{"<forward/>", Mode::Nat, Bridge, subnet},
+        Case{"<forward mode='nat'/>", Mode::Nat, Bridge, subnet},
+        Case{"<forward mode='route'/>", Mode::Route, Bridge, subnet},
         Case{"<forward mode='open'/>", Mode::Open, Bridge, ""},
         Case{"<forward mode='bridge'/><bridge name='br0'/>", Mode::Bridge, Bridge, ""},
         Case{"<forward mode='bridge'><interface dev='eth0'/></forward>", Mode::Direct, Bridge, ""},
@@ -84,7 +85,7 @@ TEST(NetworkXml, Gateway) {
       "<bridge name='virbr9' stp='off' delay='2' macTableManager='libvirt' zone='dmz'/><mtu size='9000'/>"
       "<mac address='52:54:00:00:00:01'/><domain name='lab.example' localOnly='yes' register='yes'/>"
       "<port isolated='yes'/>" +
-      ip);
+      subnet);
   EXPECT_EQ(network.bridge, "virbr9");
   EXPECT_FALSE(network.stp);
   EXPECT_EQ(network.delay_seconds, 2U);
@@ -101,7 +102,7 @@ TEST(NetworkXml, Nat) {
   const auto network = body(
       "<forward mode='nat' dev='eth0'><interface dev='eth0'/><nat ipv6='yes'><address start='203.0.113.5' "
       "end='203.0.113.9'/><port start='500' end='500'/></nat></forward>" +
-      ip);
+      subnet);
   EXPECT_TRUE(network.nat.ipv6);
   EXPECT_EQ(network.nat.addresses->end.text(), "203.0.113.9");
   EXPECT_EQ(network.nat.ports, (PortRange{500, 500}));
@@ -246,6 +247,25 @@ TEST(Complete, Templates) {
   const auto direct = complete(body("<forward mode='vepa' dev='eth0'/>"), {});
   EXPECT_EQ(direct.bridge, "");
   EXPECT_FALSE(direct.mac);
+}
+
+// A misspelt attribute would silently do nothing.
+TEST(NetworkXml, WhatIsNotKnownIsNamed) {
+  std::vector<std::string> ignored;
+  const auto network = parse_network(R"(<network connections='2'>
+  <name>a</name>
+  <bridge nmae='b0' stp='on'/>
+  <domain name='x'><alias/></domain>
+  <metadata><other:thing xmlns:other='urn:other' size='1'/></metadata>
+  <dns><forwarder addr='192.0.2.1' prot='53'/></dns>
+  <ip address='192.0.2.1' prefix='24'><dhcp><range start='192.0.2.2' end='192.0.2.3' lease='1'/></dhcp></ip>
+</network>)",
+                                     "f", &ignored);
+  ASSERT_TRUE(network);
+  EXPECT_THAT(ignored, testing::ElementsAre("f:3: <bridge nmae=...>: unknown attribute, ignored",
+                                            "f:4: <alias> in <domain>: unknown element, ignored",
+                                            "f:6: <forwarder prot=...>: unknown attribute, ignored",
+                                            "f:7: <range lease=...>: unknown attribute, ignored"));
 }
 
 }  // namespace
