@@ -1,5 +1,5 @@
 # A thin front for CMake: everything here is one or two commands that you can run yourself.
-.PHONY: all deps build-deps build tests demo check bench scale hostile kill-sweep vmtest install lint clean
+.PHONY: all deps build-deps build tests demo check bench scale hostile kill-sweep vmtest install lint sanitize clean
 all: build
 
 deps:        ## install what building, testing and linting need (Debian 12)
@@ -22,7 +22,7 @@ demo:        ## the main job, live, in throw-away namespaces
 	@$(MAKE) --no-print-directory build
 	@scripts/demo
 
-check: deps tests  ## all tests and lint
+check: deps tests  ## all tests, lint and sanitizers
 	@scripts/check
 
 bench: deps tests  ## against a bridge with libvirt's nftables rules, in namespaces; under 10 minutes
@@ -42,6 +42,9 @@ vmtest: deps tests   ## the tests on other kernels in QEMU [KERNEL=6.1|6.12|all|
 
 lint: build  ## clang-format and clang-tidy, as in CI
 	@scripts/lint
+
+sanitize:    ## the unit tests and the fuzzed readers with ASan and UBSan, as in CI
+	@scripts/sanitize
 
 install: build
 	@cmake --install build --strip
