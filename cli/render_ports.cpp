@@ -11,12 +11,6 @@
 namespace vnet::cli {
 namespace {
 
-std::string join_addresses(const std::vector<Address>& addresses) {
-  std::string all;
-  for (const auto& address : addresses) all += (all.empty() ? "" : ",") + address.text();
-  return or_dash(all);
-}
-
 const char* state_word(const PortInfo& port) {
   if (!port.attached) return "unattached";
   if (!port.unguarded.empty()) return "unguarded";
@@ -24,12 +18,12 @@ const char* state_word(const PortInfo& port) {
 }
 
 std::string mac_text(const PortInfo& port) {
-  if (port.any_mac) return "any";
+  if (port.any_mac.value_or(false)) return "any";
   return port.mac ? port.mac->text() : "-";
 }
 
 Json mac_json(const PortInfo& port) {
-  if (port.any_mac) return "any";
+  if (port.any_mac.value_or(false)) return "any";
   return port.mac ? Json(port.mac->text()) : Json();
 }
 
@@ -39,6 +33,18 @@ std::string vlan_text(const PortInfo& port) {
   for (const auto& tag : port.vlan->tags)
     text += fmt::format("{}{}{}", text.empty() ? "" : ",", tag.id, tag.native ? " (native)" : "");
   return text + (port.vlan_held ? "" : " (not applied)");
+}
+
+std::string ips_text(const PortInfo& port) {
+  std::string all;
+  for (const auto& address : port.ips) all += (all.empty() ? "" : ",") + address.text();
+  return or_dash(all);
+}
+
+Json ips_json(const PortInfo& port) {
+  Json all = Json::array();
+  for (const auto& ip : port.ips) all.push_back(ip.text());
+  return all;
 }
 
 Json vlan_json(const PortInfo& port) {
@@ -65,25 +71,71 @@ Json rate_json(const std::optional<Bandwidth>& rate) {
   return {{"average", rate->average}, {"peak", rate->peak}, {"burst", rate->burst}};
 }
 
+Json bandwidth_json(const PortInfo& port) {
+  if (!port.bandwidth) return {};
+  return {{"inbound", rate_json(port.bandwidth->inbound)}, {"outbound", rate_json(port.bandwidth->outbound)}};
+}
+
+// What is shown of a port, in the order of the columns and of the JSON's keys.
+struct PortFact {
+  const char* key;  // nullptr: text alone
+  Json (*json)(const PortInfo&);
+  const char* column = nullptr;  // nullptr: JSON alone
+  std::string (*text)(const PortInfo&) = nullptr;
+  bool (*is_rare)(const PortInfo&) = nullptr;  // the column is there only when this is true of a port
+  bool optional_key = false;                   // the key, when the JSON is not null
+};
+
+constexpr PortFact port_facts[] = {
+    {"interface", [](const PortInfo& port) { return Json(port.interface); }, "Interface",
+     [](const PortInfo& port) { return printable(port.interface); }},
+    {"network", [](const PortInfo& port) { return Json(port.network); }},
+    {"type", [](const PortInfo& port) { return Json(port.type); }, "Type",
+     [](const PortInfo& port) { return port.type; }},
+    {"source", [](const PortInfo& port) { return Json(port.source); }, "Source",
+     [](const PortInfo& port) { return or_dash(port.source); }},
+    {"model", [](const PortInfo& port) { return Json(port.model); }, "Model",
+     [](const PortInfo& port) { return or_dash(port.model); }},
+    {"mac", mac_json, "MAC", mac_text},
+    {"ips", ips_json, "IP", ips_text},
+    {"ip_only", [](const PortInfo& port) { return Json(port.ip_only); }},
+    {"state", [](const PortInfo& port) { return Json(port.up ? "up" : "down"); }, "State",
+     [](const PortInfo& port) { return std::string(state_word(port)); }},
+    {"attached", [](const PortInfo& port) { return port.attached ? Json() : Json(false); }, nullptr, nullptr,
+     nullptr, true},
+    {"unguarded", [](const PortInfo& port) { return port.unguarded.empty() ? Json() : Json(port.unguarded); },
+     nullptr, nullptr, nullptr, true},
+    {nullptr, nullptr, "IP only",
+     [](const PortInfo& port) { return std::string(port.ip_only ? "yes" : "no"); },
+     [](const PortInfo& port) { return port.ip_only; }},
+    {"filters", [](const PortInfo& port) { return Json(port.filters); }},
+    {"inbound",
+     [](const PortInfo& port) { return Json(inbound_name(port.inbound.value_or(Inbound::Accept))); }},
+    {"allow", [](const PortInfo& port) { return Json(port.allow); }},
+    {"isolated", [](const PortInfo& port) { return Json(port.isolated.value_or(false)); }},
+    {"guest", [](const PortInfo& port) { return Json(port.guest); }, "Guest",
+     [](const PortInfo& port) { return or_dash(port.guest); },
+     [](const PortInfo& port) { return !port.guest.empty(); }},
+    {"guest_uuid", [](const PortInfo& port) { return Json(port.guest_uuid); }},
+    {"vlan", vlan_json, "VLAN", vlan_text, [](const PortInfo& port) { return port.vlan.has_value(); }},
+    {"bandwidth", bandwidth_json, "Bandwidth", bandwidth_text,
+     [](const PortInfo& port) { return port.bandwidth.has_value(); }},
+};
+
 }  // namespace
 
-// Columns for properties that few guests have appear only when one has them.
 std::string ports_text(const std::vector<PortInfo>& ports) {
-  std::vector<std::string> head{"Interface", "Type", "Source", "Model", "MAC", "IP", "State"};
-  bool vlans = std::ranges::any_of(ports, [](const PortInfo& port) { return port.vlan.has_value(); });
-  bool rates = std::ranges::any_of(ports, [](const PortInfo& port) { return port.bandwidth.has_value(); });
-  bool only = std::ranges::any_of(ports, &PortInfo::ip_only);
-  if (only) head.emplace_back("IP only");
-  if (vlans) head.emplace_back("VLAN");
-  if (rates) head.emplace_back("Bandwidth");
+  std::vector<const PortFact*> columns;
+  std::vector<std::string> head;
+  for (const auto& fact : port_facts) {
+    if (!fact.column || (fact.is_rare && std::ranges::none_of(ports, fact.is_rare))) continue;
+    columns.push_back(&fact);
+    head.emplace_back(fact.column);
+  }
   Table table(head);
   for (const auto& port : ports) {
-    std::vector<std::string> row{printable(port.interface), port.type,      or_dash(port.source),
-                                 or_dash(port.model),       mac_text(port), join_addresses(port.ips),
-                                 state_word(port)};
-    if (only) row.emplace_back(port.ip_only ? "yes" : "no");
-    if (vlans) row.push_back(vlan_text(port));
-    if (rates) row.push_back(bandwidth_text(port));
+    std::vector<std::string> row;
+    for (const auto* column : columns) row.push_back(column->text(port));
     table.add(row);
   }
   return table.text();
@@ -92,22 +144,12 @@ std::string ports_text(const std::vector<PortInfo>& ports) {
 Json ports_json(const std::vector<PortInfo>& ports) {
   Json all = Json::array();
   for (const auto& port : ports) {
-    Json json{{"interface", port.interface}, {"network", port.network}, {"type", port.type},
-              {"source", port.source},       {"model", port.model},     {"mac", mac_json(port)}};
-    json["ips"] = Json::array();
-    for (const auto& ip : port.ips) json["ips"].push_back(ip.text());
-    json["ip_only"] = port.ip_only;
-    json["state"] = port.up ? "up" : "down";
-    if (!port.attached) json["attached"] = false;
-    if (!port.unguarded.empty()) json["unguarded"] = port.unguarded;
-    json["filters"] = port.filters;
-    json["inbound"] = inbound_name(port.inbound);
-    json["allow"] = port.allow;
-    json["isolated"] = port.isolated;
-    json["vlan"] = vlan_json(port);
-    json["bandwidth"] = port.bandwidth ? Json{{"inbound", rate_json(port.bandwidth->inbound)},
-                                              {"outbound", rate_json(port.bandwidth->outbound)}}
-                                       : Json();
+    Json json;
+    for (const auto& fact : port_facts) {
+      if (!fact.key) continue;
+      Json value = fact.json(port);
+      if (!fact.optional_key || !value.is_null()) json[fact.key] = std::move(value);
+    }
     all.push_back(std::move(json));
   }
   return all;

@@ -79,6 +79,7 @@ std::vector<Option> port_options(PortRequest& to) {
       Option("--no-isolated", "Traffic with every port", flag_into(to.isolated, false))
           .instead_of({"--isolated"}),
       {"--model NAME", "The guest's network card, for display", name_into("--model", to.model)},
+      {"--guest NAME", "The guest's name, for display", name_into("--guest", to.guest)},
       {"--portgroup NAME", "Port group of the network", name_into("--portgroup", to.portgroup)},
   };
 }

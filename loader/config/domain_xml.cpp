@@ -60,6 +60,8 @@ Result<std::vector<GuestInterface>> parse_domain_interfaces(std::string_view xml
   if (!devices) return cards;
   for (const auto& node : devices->children("interface")) {
     VNET_ASSIGN(auto card, parse_card(node));
+    if (const auto name = root.child("name")) card.guest = name->text();
+    if (const auto uuid = root.child("uuid")) card.guest_uuid = trimmed(uuid->text());
     cards.push_back(std::move(card));
   }
   return cards;

@@ -92,6 +92,8 @@ Result<PortRequest> request_of(const GuestInterface& card, const std::string& ne
   request.link_up = card.link_up;
   if (!card.model.empty()) request.model = card.model;
   if (!card.portgroup.empty()) request.portgroup = card.portgroup;
+  if (!card.guest.empty()) request.guest = card.guest;
+  if (!card.guest_uuid.empty()) request.guest_uuid = card.guest_uuid;
   request.bandwidth = card.bandwidth;
   request.vlan = card.vlan;
   if (card.filter.empty()) return request;

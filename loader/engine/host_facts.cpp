@@ -22,24 +22,14 @@ namespace {
 
 // Where a port is, in virsh's words; the same for every mode that has a gateway bridge.
 PortInfo describe(const PortRecord& record, const Network& network) {
-  PortInfo info{.interface = record.interface,
-                .network = record.network,
-                .type = "network",
-                .source = network.bridge,
-                .model = record.model};
-  if (is_bridged(network)) info.type = "bridge";
-  if (is_direct(network)) {
-    info.type = "direct";
-    info.source = record.parent;
-  }
+  PortInfo info{record};
+  info.interface = record.interface;
+  info.network = record.network;
+  info.type = is_bridged(network) ? "bridge" : is_direct(network) ? "direct" : "network";
+  info.source = is_direct(network) ? record.parent : network.bridge;
   info.bandwidth = bandwidth_of(record, network);
   info.vlan = vlan_of(record, network);
-  info.mac = record.mac;
   info.any_mac = takes_any_mac(record, network);
-  info.ips = record.ips;
-  info.ip_only = record.ip_only;
-  info.filters = record.filters;
-  info.allow = record.allow;
   info.inbound = inbound_of(record, network);
   info.isolated = is_isolated(record, network);
   return info;
@@ -219,7 +209,11 @@ Result<std::vector<PortInfo>> Host::ports(const std::optional<std::string>& netw
   VNET_ASSIGN(auto strangers, unattached_members(state_->system));
   for (const auto& [link, of] : strangers)
     if (!network || of.name == *network) {
-      PortInfo info{.interface = link.name, .network = of.name, .type = "network", .source = of.bridge};
+      PortInfo info;
+      info.interface = link.name;
+      info.network = of.name;
+      info.type = "network";
+      info.source = of.bridge;
       info.up = link.up;
       info.attached = false;
       all.push_back(std::move(info));

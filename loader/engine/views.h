@@ -10,6 +10,7 @@
 
 #include "loader/model/added_address.h"
 #include "loader/model/network.h"
+#include "loader/model/port_config.h"
 
 namespace vnet {
 
@@ -34,21 +35,13 @@ struct NetworkDetails {
   std::map<std::string, std::string> xdp_ports;  // XDP forward, by port: "" or why tc delivers everything
 };
 
-struct PortInfo {
-  std::string interface, network, type, source, model;  // type: network, bridge, direct
-  std::optional<Mac> mac;                               // the fixed one, else the one learned
-  bool any_mac = false;                                 // none is fixed: `mac` is one of its guest's
-  std::vector<Address> ips;
-  bool ip_only = false;
-  bool up = true;  // plugged in, and the interface is there and up
-  std::vector<std::string> filters, allow;
-  Inbound inbound = Inbound::Accept;
-  bool isolated = false;
-  std::optional<BandwidthPair> bandwidth;
-  std::optional<Vlan> vlan;
-  bool vlan_held = false;              // by the bridge, which must be VLAN-aware
-  bool attached = true;                // false: it is in the network's bridge, and gets no traffic
-  std::vector<std::string> unguarded;  // hooks without our program
+// A port's settings as they hold, the network's defaults filled in, and what is seen of it.
+struct PortInfo : PortConfig {
+  std::string interface, network, type, source;  // type: network, bridge, direct
+  bool up = true;                                // plugged in, and the interface is there and up
+  bool vlan_held = false;                        // by the bridge, which must be VLAN-aware
+  bool attached = true;                          // false: it is in the network's bridge, and gets no traffic
+  std::vector<std::string> unguarded;            // hooks without our program
 };
 
 }  // namespace vnet

@@ -14,6 +14,7 @@ namespace vnet {
 struct GuestInterface {
   std::string target;  // the host's side: vnet0; empty while there is none
   std::string model, portgroup;
+  std::string guest, guest_uuid;  // the domain's
   std::optional<Mac> mac;
   std::optional<bool> link_up, isolated;
   std::optional<bool> trust_guest_rx_filters;  // it may change its MAC

@@ -19,6 +19,7 @@ struct PortConfig {
   std::vector<Address> ips;
   bool ip_only = false;  // beside them nothing that the guest makes up
   std::string model, portgroup;
+  std::string guest, guest_uuid;  // whose it is, for display
   std::optional<BandwidthPair> bandwidth;
   std::optional<Vlan> vlan;
   bool plugged = true;
@@ -39,8 +40,9 @@ struct PortRequest {
   std::optional<Inbound> inbound;
   std::optional<std::vector<std::string>> allow;
   std::optional<bool> isolated;
-  std::optional<std::string> model, portgroup;
-  std::optional<BandwidthPair> bandwidth;  // these two only by a hypervisor's hook
+  std::optional<std::string> model, portgroup, guest;
+  std::optional<std::string> guest_uuid;  // from here on only by a hypervisor's hook
+  std::optional<BandwidthPair> bandwidth;
   std::optional<Vlan> vlan;
   std::optional<bool> link_up;
 };
@@ -59,6 +61,8 @@ inline constexpr std::tuple port_fields{
     PortField{"ip_only", &PortConfig::ip_only, &PortRequest::ip_only},
     PortField{"model", &PortConfig::model, &PortRequest::model},
     PortField{"portgroup", &PortConfig::portgroup, &PortRequest::portgroup},
+    PortField{"guest", &PortConfig::guest, &PortRequest::guest},
+    PortField{"guest_uuid", &PortConfig::guest_uuid, &PortRequest::guest_uuid},
     PortField{"bandwidth", &PortConfig::bandwidth, &PortRequest::bandwidth},
     PortField{"vlan", &PortConfig::vlan, &PortRequest::vlan},
     PortField{"plugged", &PortConfig::plugged, &PortRequest::link_up},

@@ -25,7 +25,7 @@ class Hook : public PortTest {
   static std::string domain(const std::string& more = "", const std::string& tap = "vnet0",
                             const std::string& mac = "02:00:5e:00:53:01") {
     return fmt::format(
-        "<domain><name>g1</name><devices><interface type='bridge'><mac address='{}'/>"
+        "<domain><name>g1</name><uuid>1b4e28ba-2fa1-11d2-883f-0016d3cca427</uuid><devices><interface type='bridge'><mac address='{}'/>"
         "<target dev='{}'/><model type='virtio'/>{}</interface></devices></domain>",
         mac, tap, more);
   }
@@ -50,6 +50,8 @@ TEST_F(Hook, AnEarlierGuestsOptionsAreForgotten) {
   EXPECT_THAT(output.out, IsEmpty());  // libvirt would take it for XML
   EXPECT_EQ("02:00:5e:00:53:01", port()["mac"].get<std::string>());
   EXPECT_EQ("virtio", port()["model"].get<std::string>());
+  EXPECT_EQ("g1", port()["guest"].get<std::string>());
+  EXPECT_EQ("1b4e28ba-2fa1-11d2-883f-0016d3cca427", port()["guest_uuid"].get<std::string>());
   EXPECT_TRUE(port()["filters"].empty());
   // What an administrator has changed since stays, where the XML does not say otherwise.
   vnet({"set", "vnet0", "--filter", "no-mac-spoofing"});

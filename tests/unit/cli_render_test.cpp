@@ -38,7 +38,11 @@ TEST(CliRender, List) {
 }
 
 TEST(CliRender, Ports) {
-  PortInfo port{.interface = "vnet0", .network = "lab", .type = "network", .source = "virbr1"};
+  PortInfo port;
+  port.interface = "vnet0";
+  port.network = "lab";
+  port.type = "network";
+  port.source = "virbr1";
   EXPECT_EQ(
       " Interface   Type      Source   Model   MAC   IP   State\n"
       "---------------------------------------------------------\n"
@@ -50,7 +54,7 @@ TEST(CliRender, Ports) {
   EXPECT_EQ(
       R"([{"interface":"vnet0","network":"lab","type":"network","source":"virbr1","model":"",)"
       R"("mac":"52:54:00:00:00:01","ips":["192.0.2.1"],"ip_only":false,"state":"up","filters":[],"inbound":"established",)"
-      R"("allow":[],"isolated":false,"vlan":null,"bandwidth":null}])",
+      R"("allow":[],"isolated":false,"guest":"","guest_uuid":"","vlan":null,"bandwidth":null}])",
       ports_json({port}).dump());
   port.any_mac = true;
   EXPECT_EQ("any", ports_json({port}).at(0)["mac"].get<std::string>());
@@ -60,6 +64,9 @@ TEST(CliRender, Ports) {
   port.vlan = Vlan{.trunk = true, .tags = {{.id = 7, .native = true}, {.id = 8}}};
   port.bandwidth = BandwidthPair{.inbound = {}, .outbound = Bandwidth{.average = 500}};
   EXPECT_THAT(ports_text({port}), testing::HasSubstr(" up      7 (native),8 (not applied)   out 500 kB/s\n"));
+  port.guest = "db\x1b[2J";
+  EXPECT_THAT(ports_text({port}), testing::HasSubstr(" up      db\\x1b[2J   7 (native)"));
+  port.guest.clear();
   port.ip_only = true;
   EXPECT_THAT(ports_text({port}), testing::HasSubstr(" 192.0.2.1   up      yes       7 (native)"));
   auto json = ports_json({port}).at(0);

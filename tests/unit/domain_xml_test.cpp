@@ -12,7 +12,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 const std::string domain = R"(<domain type='kvm' id='3'>
-  <name>g1</name>
+  <name>g1</name><uuid>1b4e28ba-2fa1-11d2-883f-0016d3cca427</uuid>
   <devices>
     <disk type='file'><target dev='vda' bus='virtio'/></disk>
     <interface type='bridge' trustGuestRxFilters='yes'>
@@ -34,6 +34,8 @@ TEST(DomainXml, WhatAPortIsToKnow) {
   ASSERT_EQ(2U, cards->size());
   const GuestInterface& first = cards->front();
   EXPECT_EQ("vnet0", first.target);
+  EXPECT_EQ("g1", first.guest);
+  EXPECT_EQ("1b4e28ba-2fa1-11d2-883f-0016d3cca427", first.guest_uuid);
   EXPECT_EQ("virtio", first.model);
   EXPECT_EQ("lb", first.portgroup);
   EXPECT_EQ(true, first.trust_guest_rx_filters);
