@@ -115,6 +115,8 @@ Result<PortRange> parse_nat_ports(const XmlNode& node) {
   return range;
 }
 
+}  // namespace
+
 Result<void> parse_nat(const XmlNode& nat, Nat& result) {
   VNET_ASSIGN(const auto ipv6, nat.yes_no("ipv6"));
   result.ipv6 = ipv6.value_or(false);
@@ -131,8 +133,6 @@ Result<void> parse_nat(const XmlNode& nat, Nat& result) {
   }
   return {};
 }
-
-}  // namespace
 
 Result<void> parse_forward(const XmlNode& forward, bool bridge_named, Network& network) {
   VNET_TRY(set_mode(forward, bridge_named, network));

@@ -75,6 +75,16 @@ std::string printable(std::string value) {
   return value;
 }
 
+bool is_blank(const xmlNode* node) {
+  return node && node->type == XML_TEXT_NODE && xmlIsBlankNode(node);
+}
+
+// A copy declares the prefixes that it uses; here they are declared around it.
+void drop_repeated_namespaces(xmlNode* node) {
+  constexpr int remove_redundant = 1;  // the one option there is, for which no header has a name
+  xmlDOMWrapReconcileNamespaces(nullptr, node, remove_redundant);
+}
+
 }  // namespace
 
 bool has_control_character(std::string_view text) {
@@ -247,6 +257,37 @@ Result<std::optional<Mac>> XmlNode::unicast_mac(const char* name) const {
   if (!result) return wrong_value(name, *value, "not a MAC address; write it as 52:54:00:12:34:56");
   if (result->is_multicast()) return wrong_value(name, *value, "a multicast MAC address; it must be unicast");
   return result;
+}
+
+void XmlNode::add_copy(const XmlNode& other, bool first) const {
+  xmlNode* copy = xmlDocCopyNode(other.node_, node_->doc, 1);
+  xmlNode* indent = is_blank(node_->children) ? xmlCopyNode(node_->children, 1) : nullptr;
+  xmlNode* before = first ? node_->children : is_blank(node_->last) ? node_->last : nullptr;
+  for (xmlNode* one : {indent, copy}) {
+    if (!one) continue;
+    if (before)
+      xmlAddPrevSibling(before, one);
+    else
+      xmlAddChild(node_, one);
+  }
+  drop_repeated_namespaces(copy);
+}
+
+void XmlNode::replace_with_copy(const XmlNode& other) const {
+  xmlNode* copy = xmlDocCopyNode(other.node_, node_->doc, 1);
+  xmlAddNextSibling(node_, copy);
+  drop_repeated_namespaces(copy);
+  xmlUnlinkNode(node_);
+  xmlFreeNode(node_);
+}
+
+void XmlNode::remove() const {
+  if (xmlNode* indent = node_->prev; is_blank(indent)) {
+    xmlUnlinkNode(indent);
+    xmlFreeNode(indent);
+  }
+  xmlUnlinkNode(node_);
+  xmlFreeNode(node_);
 }
 
 std::unexpected<Error> XmlNode::error_at(std::string message) const {

@@ -76,6 +76,11 @@ class XmlNode {
   std::unexpected<Error> wrong_value(const char* attribute, const std::string& value,
                                      const std::string& message) const;
 
+  // For `update`: the document changes.
+  void add_copy(const XmlNode& other, bool first) const;  // among the children, and indented like them
+  void replace_with_copy(const XmlNode& other) const;
+  void remove() const;
+
  private:
   std::unexpected<Error> error_at(std::string message) const;
 

@@ -15,6 +15,7 @@ inline constexpr const char* settings_namespace = "urn:vnet-bpf:network:1";
 
 // Mode, uplinks and <nat>; `bridge_named` tells a host bridge from macvtap for mode='bridge'.
 Result<void> parse_forward(const XmlNode& forward, bool bridge_named, Network& network);
+Result<void> parse_nat(const XmlNode& nat, Nat& result);
 Result<void> parse_bridge(const XmlNode& bridge, Network& network);
 
 Result<IpConfig> parse_ip(const XmlNode& ip);
