@@ -28,11 +28,27 @@ Result<void> apply(System& system, const ReattachGateway& change);
 Result<void> apply(System& system, const UnloadGateway& change);
 Result<void> apply(System& system, const GiveAddresses& change);
 Result<void> apply(System& system, const AddRoute& change);
+Result<void> apply(System& system, const RemoveRoute& change);
+// redefine.cpp
+Result<void> apply(System& system, const ChangeDefinition& change);
+Result<void> apply(System& system, const LoadProgramsAnew& change);
+Result<void> apply(System& system, const WriteNetworkEntry& change);
+Result<void> apply(System& system, const AddPortForward& change);
+Result<void> apply(System& system, const RemovePortForward& change);
+Result<void> apply(System& system, const EnterSubnet& change);
+Result<void> apply(System& system, const LeaveSubnet& change);
+Result<void> apply(System& system, const AddGatewayAddress& change);
+Result<void> apply(System& system, const RemoveGatewayAddress& change);
+Result<void> apply(System& system, const SetSpanningTree& change);
+Result<void> apply(System& system, const SetGatewayMtu& change);
+Result<void> apply(System& system, const EndSessions& change);
 // subnets.cpp
 Result<void> apply(System& system, const FollowAddresses& change);
 // service.cpp
 Result<void> apply(System& system, const StartDnsmasq& change);
 Result<void> apply(System& system, const StopDnsmasq& change);
+Result<void> apply(System& system, const ReloadDnsmasq& change);
+Result<void> apply(System& system, const RestartDnsmasq& change);
 // forwarding.cpp
 Result<void> apply(System& system, const EnableForwarding& change);
 Result<void> apply(System& system, const RestoreSysctl& change);
@@ -62,6 +78,7 @@ Result<void> apply(System& system, const GuardPort& change);
 Result<void> apply(System& system, const SetPortMtu& change);
 Result<void> apply(System& system, const PlugPort& change);
 Result<void> apply(System& system, const ChangePort& change);
+Result<void> apply(System& system, const RefreshPort& change);
 Result<void> apply(System& system, const TakePortDown& change);
 Result<void> apply(System& system, const UnplugPort& change);
 Result<void> apply(System& system, const UnguardPort& change);
@@ -78,6 +95,7 @@ template <typename Other>
 Result<void> undo(System&, const Other&) {
   return {};
 }
+Result<void> undo(System& system, const StoreDefinition& change);
 Result<void> undo(System& system, const BlockPrefix& change);
 Result<void> undo(System& system, const UnblockPrefix& change);
 Result<void> undo(System& system, const ClaimNetwork& change);
@@ -85,6 +103,22 @@ Result<void> undo(System& system, const CreateBridge& change);
 Result<void> undo(System& system, const AttachGateway& change);
 Result<void> undo(System& system, const StartDnsmasq& change);
 Result<void> undo(System& system, const EnableForwarding& change);
+Result<void> undo(System& system, const AddRoute& change);
+Result<void> undo(System& system, const RemoveRoute& change);
+Result<void> undo(System& system, const ChangeDefinition& change);
+Result<void> undo(System& system, const LoadProgramsAnew& change);
+Result<void> undo(System& system, const WriteNetworkEntry& change);
+Result<void> undo(System& system, const AddPortForward& change);
+Result<void> undo(System& system, const RemovePortForward& change);
+Result<void> undo(System& system, const EnterSubnet& change);
+Result<void> undo(System& system, const LeaveSubnet& change);
+Result<void> undo(System& system, const AddGatewayAddress& change);
+Result<void> undo(System& system, const RemoveGatewayAddress& change);
+Result<void> undo(System& system, const SetSpanningTree& change);
+Result<void> undo(System& system, const SetGatewayMtu& change);
+Result<void> undo(System& system, const ReloadDnsmasq& change);
+Result<void> undo(System& system, const RestartDnsmasq& change);
+Result<void> undo(System& system, const RefreshPort& change);
 Result<void> undo(System& system, const LoadBridged& change);
 Result<void> undo(System& system, const AttachMember& change);
 Result<void> undo(System& system, const AttachParent& change);

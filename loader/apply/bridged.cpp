@@ -2,6 +2,7 @@
 // Bridged networks: their programs, and those at the members of the host's bridge that lead outside.
 #include "loader/apply/bridged.h"
 #include "loader/apply/apply.h"
+#include "loader/apply/network_entry.h"
 
 namespace vnet {
 namespace {
@@ -31,9 +32,7 @@ Result<void> apply(System& system, const LoadBridged& change) {
   vnet_network entry{};
   entry.gateway_ifindex = static_cast<__u32>(link.ifindex);
   entry.flags = change.flags;
-  entry.max_sessions = network.settings.max_sessions;
-  entry.max_sessions_per_port = network.settings.max_sessions_per_port;
-  entry.link_protocols = network.settings.link_protocols;
+  VNET_TRY(fill_entry(system, network, entry));
   VNET_TRY(datapath->maps().networks.set(change.slot, entry));
   return datapath->load_network(network.name, {.slot = change.slot,
                                                .gateway_ifindex = link.ifindex,

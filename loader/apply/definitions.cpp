@@ -10,6 +10,10 @@ Result<void> apply(System&, const StoreDefinition& change) {
   return write_file(change.path, change.xml, 0644);
 }
 
+Result<void> undo(System&, const StoreDefinition& change) {
+  return change.before ? write_file(change.path, *change.before, 0644) : remove_file(change.path);
+}
+
 Result<void> apply(System&, const RemoveDefinition& change) {
   VNET_TRY(remove_file(change.autostart));
   return remove_file(change.path);

@@ -5,6 +5,7 @@
 #include "loader/apply/apply.h"
 #include "loader/apply/entries.h"
 #include "loader/apply/guards.h"
+#include "loader/apply/network_entry.h"
 
 namespace vnet {
 namespace {
@@ -108,8 +109,7 @@ Result<void> apply(System& system, const DetachParent& change) {
 Result<void> apply(System& system, const EnterDirect& change) {
   VNET_ASSIGN(Datapath * datapath, system.need_datapath());
   vnet_network entry{};
-  entry.max_sessions = change.network.settings.max_sessions;
-  entry.max_sessions_per_port = change.network.settings.max_sessions_per_port;
+  VNET_TRY(fill_entry(system, change.network, entry));
   return datapath->maps().networks.set(change.slot, entry);
 }
 Result<void> undo(System& system, const EnterDirect& change) {

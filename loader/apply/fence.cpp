@@ -69,9 +69,8 @@ Result<void> apply(System& system, const PutUpFence& change) {
   VNET_ASSIGN(auto rules, fence_rules(system, change.networks));
   return Fence::put_up(*datapath, rules);
 }
-Result<void> undo(System& system, const PutUpFence&) {
-  VNET_ASSIGN(auto left, system.records.networks());
-  return left.size() > 1 ? Result<void>{} : Fence::take_down(system.dirs.pins());  // no other is behind it
+Result<void> undo(System& system, const PutUpFence& change) {
+  return change.is_needed_anyway ? Result<void>{} : Fence::take_down(system.dirs.pins());
 }
 
 Result<void> apply(System& system, const TakeDownFence&) {

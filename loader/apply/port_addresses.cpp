@@ -29,15 +29,6 @@ std::uint32_t tick_now() {
   return static_cast<std::uint32_t>(ns >> VNET_TICK_SHIFT);
 }
 
-std::vector<Address> fixed_addresses(const PortRecord& record, const Network& network) {
-  std::vector<Address> all = record.ips;
-  for (const auto& ip : network.ips)
-    for (const auto& host : ip.hosts)
-      if (host.ip && record.mac && host.mac == record.mac && !has_fixed(record, host.ip->family))
-        all.push_back(*host.ip);
-  return all;
-}
-
 // The link-local address that an interface makes of its MAC (RFC 4291).
 Address link_local(const Mac& mac) {
   const auto& m = mac.bytes;

@@ -56,12 +56,17 @@ std::vector<PortVlan> vlans_of(const Vlan& vlan) {
   return vlans;
 }
 
-Result<void> write_vlans(Netlink& netlink, const PortRecord& record, const Network& network) {
-  auto vlan = vlan_of(record, network);
-  if (!vlan || !is_bridged(network)) return {};
+Result<void> set_vlans(Netlink& netlink, const PortRecord& record, const Network& network,
+                       const std::vector<PortVlan>& vlans) {
+  if (!is_bridged(network)) return {};
   VNET_ASSIGN(auto bridge, netlink.link(network.bridge));
   if (!bridge.bridge || !bridge.bridge->vlan_filtering) return {};
-  return netlink.set_port_vlans(record.ifindex, vlans_of(*vlan));
+  return netlink.set_port_vlans(record.ifindex, vlans);
+}
+
+Result<void> write_vlans(Netlink& netlink, const PortRecord& record, const Network& network) {
+  auto vlan = vlan_of(record, network);
+  return vlan ? set_vlans(netlink, record, network, vlans_of(*vlan)) : Result<void>{};
 }
 
 }  // namespace
@@ -127,6 +132,10 @@ Result<void> write_bridge_entries(Netlink& netlink, const PortRecord& record, co
       netlink.set_port_flags(record.ifindex, {.learning = !mac, .isolated = is_isolated(record, network)}));
   VNET_TRY(write_vlans(netlink, record, network));
   return mac ? netlink.add_fdb(record.ifindex, *mac) : Result<void>{};
+}
+
+Result<void> clear_vlans(Netlink& netlink, const PortRecord& record, const Network& network) {
+  return set_vlans(netlink, record, network, {{.id = 1, .pvid = true, .untagged = true}});
 }
 
 Result<void> keep_counters(SharedMaps& maps, std::uint16_t from, std::uint16_t network) {

@@ -23,6 +23,9 @@ Result<void> erase_entries(System& system, const PortRecord& record);
 // does not cross from one isolated port to another.
 Result<void> write_bridge_entries(Netlink& netlink, const PortRecord& record, const Network& network);
 
+// As in a port that names no VLAN.
+Result<void> clear_vlans(Netlink& netlink, const PortRecord& record, const Network& network);
+
 // The port's counters end in its network's, whose sums would run backwards otherwise.
 Result<void> keep_counters(SharedMaps& maps, std::uint16_t from, std::uint16_t network);
 

@@ -8,6 +8,7 @@
 #include "loader/apply/guards.h"
 #include "loader/apply/port_entries.h"
 #include "loader/apply/port_guard.h"
+#include "loader/apply/sessions.h"
 #include "loader/apply/xdp_target.h"
 #include "loader/os/sysctl.h"
 #include "loader/plan/port_rules.h"
@@ -22,29 +23,47 @@ Result<void> take_out_of_ipv6(const std::string& interface) {
   return disabled && *disabled == "0" ? write_sysctl(key, "1") : Result<void>{};
 }
 
+// A port's settings, and those of its network.
+struct PortSettings {
+  PortRecord record;
+  Network network;
+};
+
 // The one change of a live port: maps, bridge and record follow the new record. Sessions and counters stay.
-Result<void> change_port(System& system, const PortRecord& before, PortRecord after) {
+Result<void> change_port(System& system, const PortSettings& old, const PortSettings& wanted) {
+  const PortRecord& before = old.record;
+  PortRecord after = wanted.record;
   VNET_ASSIGN(Datapath * datapath, system.need_datapath());
   VNET_ASSIGN(auto link, system.netlink.link(after.interface));
-  VNET_ASSIGN(auto active, active_network(system, after.network));
-  if (!active) return not_found("no active network " + after.network);
+  VNET_ASSIGN(auto record, system.records.network(after.network));
+  if (!record) return not_found("no active network " + after.network);
+  ActiveNetwork active{.record = std::move(*record), .network = wanted.network};
   after.settled = false;
   VNET_TRY(system.records.save(after));
-  VNET_TRY(write_rules(system, after, link, *active));
-  VNET_TRY(write_entries(system, after, link, *active));
-  auto no_longer = fixed_mac(before, active->network);
-  if (no_longer && no_longer != fixed_mac(after, active->network)) {
-    VNET_ASSIGN(auto segment, segment_of(system, after, active->record.slot));
+  VNET_TRY(write_rules(system, after, link, active));
+  VNET_TRY(write_entries(system, after, link, active));
+  auto no_longer = fixed_mac(before, old.network);
+  if (no_longer && no_longer != fixed_mac(after, active.network)) {
+    VNET_ASSIGN(auto segment, segment_of(system, after, active.record.slot));
     VNET_TRY(datapath->maps().fdb.erase(fdb_key(segment, *no_longer)));
     if (after.parent.empty()) VNET_TRY(system.netlink.delete_fdb(link.ifindex, *no_longer));
   }
-  VNET_TRY(write_bridge_entries(system.netlink, after, active->network));
+  if (vlan_of(before, old.network) && !vlan_of(after, active.network))
+    VNET_TRY(clear_vlans(system.netlink, after, active.network));
+  VNET_TRY(write_bridge_entries(system.netlink, after, active.network));
   if (after.mac) VNET_TRY(lend_mac(system, after.parent, after.mac));
   // As a cable: the other end of a veth loses its carrier.
   if (before.plugged != after.plugged)
     VNET_TRY(after.plugged ? system.netlink.set_up(link.ifindex) : system.netlink.set_down(link.ifindex));
   after.settled = true;
   return system.records.save(after);
+}
+
+// Within the active definition.
+Result<void> change_port(System& system, const PortRecord& before, const PortRecord& after) {
+  VNET_ASSIGN(auto active, active_network(system, after.network));
+  if (!active) return not_found("no active network " + after.network);
+  return change_port(system, {before, active->network}, {after, active->network});
 }
 
 }  // namespace
@@ -97,6 +116,13 @@ Result<void> apply(System& system, const ChangePort& change) {
 }
 Result<void> undo(System& system, const ChangePort& change) {
   return change_port(system, change.after, change.before);
+}
+
+Result<void> apply(System& system, const RefreshPort& change) {
+  return change_port(system, {change.record, change.previous}, {change.record, change.network});
+}
+Result<void> undo(System& system, const RefreshPort& change) {
+  return change_port(system, {change.record, change.network}, {change.record, change.previous});
 }
 
 // From here on it loses its guard: it must not be up meanwhile, nor afterwards.

@@ -25,29 +25,57 @@ Result<void> check_readable(const std::filesystem::path& folder) {
   return {};
 }
 
-}  // namespace
-
-Result<void> remove_dnsmasq_files(System& system, const std::string& network) {
-  for (const char* suffix : {".conf", ".hostsfile", ".addnhosts", ".pid"})
-    VNET_TRY(remove_file(system.dirs.runtime() / "dnsmasq" / (network + suffix)));
-  return {};
+std::filesystem::path file_of(const System& system, const std::string& network, const char* suffix) {
+  return system.dirs.runtime() / "dnsmasq" / (network + suffix);
 }
 
-Result<void> apply(System& system, const StartDnsmasq& change) {
-  const Network& network = change.network;
+DnsmasqFiles files_of(const System& system, const Network& network) {
+  auto path = [&](const char* suffix) { return file_of(system, network.name, suffix).string(); };
+  return dnsmasq_files(network,
+                       {.pid_file = path(".pid"),
+                        .lease_file = "",
+                        .hostsfile = path(".hostsfile"),
+                        .addnhosts = path(".addnhosts")},
+                       network.bridge);
+}
+
+Result<void> write_files(System& system, const Network& network) {
   auto folder = system.dirs.runtime() / "dnsmasq";
-  DnsmasqPaths paths{.pid_file = (folder / (network.name + ".pid")).string(),
-                     .hostsfile = (folder / (network.name + ".hostsfile")).string(),
-                     .addnhosts = (folder / (network.name + ".addnhosts")).string()};
-  DnsmasqFiles files = dnsmasq_files(network, paths, network.bridge);
+  DnsmasqFiles files = files_of(system, network);
   VNET_TRY(make_folder(folder));
   VNET_TRY(make_folder(system.dirs.leases()));
   if (!files.hostsfile.empty() || !files.addnhosts.empty()) VNET_TRY(check_readable(folder));
   // dnsmasq gives up root and then reads the hosts files again: they are for all to read.
-  VNET_TRY(write_file(paths.hostsfile, files.hostsfile, 0644));
-  VNET_TRY(write_file(paths.addnhosts, files.addnhosts, 0644));
-  VNET_TRY(write_file(folder / (network.name + ".conf"), files.conf, 0600));
-  return system.dnsmasq(network.name).start();
+  VNET_TRY(write_file(file_of(system, network.name, ".hostsfile"), files.hostsfile, 0644));
+  VNET_TRY(write_file(file_of(system, network.name, ".addnhosts"), files.addnhosts, 0644));
+  return write_file(file_of(system, network.name, ".conf"), files.conf, 0600);
+}
+
+// Leases are in a file; a guest that asks in between asks again.
+Result<void> restart(System& system, const Network& network) {
+  auto dnsmasq = system.dnsmasq(network.name);
+  VNET_TRY(write_files(system, network));
+  VNET_TRY(dnsmasq.stop());
+  return dnsmasq.start();
+}
+
+Result<void> reload(System& system, const Network& network) {
+  auto dnsmasq = system.dnsmasq(network.name);
+  VNET_TRY(write_files(system, network));
+  return dnsmasq.running() ? dnsmasq.reload() : dnsmasq.start();
+}
+
+}  // namespace
+
+Result<void> remove_dnsmasq_files(System& system, const std::string& network) {
+  for (const char* suffix : {".conf", ".hostsfile", ".addnhosts", ".pid"})
+    VNET_TRY(remove_file(file_of(system, network, suffix)));
+  return {};
+}
+
+Result<void> apply(System& system, const StartDnsmasq& change) {
+  VNET_TRY(write_files(system, change.network));
+  return system.dnsmasq(change.network.name).start();
 }
 Result<void> undo(System& system, const StartDnsmasq& change) {
   VNET_TRY(system.dnsmasq(change.network.name).stop());
@@ -56,6 +84,24 @@ Result<void> undo(System& system, const StartDnsmasq& change) {
 
 Result<void> apply(System& system, const StopDnsmasq& change) {
   return system.dnsmasq(change.network).stop();
+}
+
+Result<void> apply(System& system, const ReloadDnsmasq& change) {
+  return reload(system, change.network);
+}
+Result<void> undo(System& system, const ReloadDnsmasq& change) {
+  return reload(system, change.previous);
+}
+
+Result<void> apply(System& system, const RestartDnsmasq& change) {
+  VNET_TRY(system.dnsmasq(change.network.name).check(files_of(system, change.network).conf));
+  return restart(system, change.network);
+}
+Result<void> undo(System& system, const RestartDnsmasq& change) {
+  VNET_ASSIGN(auto conf, read_file(file_of(system, change.network.name, ".conf")));
+  bool untouched = conf == files_of(system, change.previous).conf;
+  return untouched && system.dnsmasq(change.network.name).running() ? Result<void>{}
+                                                                    : restart(system, change.previous);
 }
 
 }  // namespace vnet

@@ -18,19 +18,8 @@ vnet_subnet_key subnet_key(const Prefix& prefix) {
   return key;
 }
 
-// The look-up is for the longest prefix: with an entry of its own, that one.
-Result<void> erase_subnet(SharedMaps& maps, const Prefix& prefix, std::uint16_t slot) {
-  auto entry = maps.subnets.get(subnet_key(prefix));
-  return entry && entry->network == slot ? maps.subnets.erase(subnet_key(prefix)) : Result<void>{};
-}
-
 bool has_address(const std::vector<AddedAddress>& added, const Address& address) {
   return std::ranges::any_of(added, [&](const AddedAddress& one) { return one.address.address == address; });
-}
-
-bool has_subnet(const std::vector<AddedAddress>& added, const Prefix& subnet) {
-  return std::ranges::any_of(
-      added, [&](const AddedAddress& one) { return one.refused.empty() && one.address.network() == subnet; });
 }
 
 // As long as it is not finished the record says of each change that it is about to be made.
@@ -48,10 +37,24 @@ Prefix to_prefix(const vnet_subnet_key& key) {
   return {address, address.family == Family::V4 ? key.prefixlen - 96 : key.prefixlen};
 }
 
+bool has_subnet(const std::vector<AddedAddress>& added, const Prefix& subnet) {
+  return std::ranges::any_of(
+      added, [&](const AddedAddress& one) { return one.refused.empty() && one.address.network() == subnet; });
+}
+
+Result<void> write_subnet(SharedMaps& maps, const Prefix& prefix, std::uint16_t slot) {
+  return maps.subnets.set(subnet_key(prefix), {.network = slot});
+}
+
+// The look-up is for the longest prefix: with an entry of its own, that one.
+Result<void> erase_subnet(SharedMaps& maps, const Prefix& prefix, std::uint16_t slot) {
+  auto entry = maps.subnets.get(subnet_key(prefix));
+  return entry && entry->network == slot ? maps.subnets.erase(subnet_key(prefix)) : Result<void>{};
+}
+
 Result<void> write_subnets(SharedMaps& maps, const Network& network, std::uint16_t slot) {
   VNET_TRY(reserve_gateway(maps, network, slot));
-  for (const auto& prefix : prefixes_of(network))
-    VNET_TRY(maps.subnets.set(subnet_key(prefix), {.network = slot}));
+  for (const auto& prefix : prefixes_of(network)) VNET_TRY(write_subnet(maps, prefix, slot));
   return {};
 }
 

@@ -4,10 +4,10 @@
 #include <algorithm>
 
 #include "loader/apply/port_guard.h"
+#include "loader/apply/sessions.h"
 #include "loader/config/network_xml.h"
 
 namespace vnet {
-
 Result<Datapath*> System::need_datapath() {
   if (!datapath) {
     VNET_TRY(dirs.ensure());
@@ -48,34 +48,6 @@ Result<bool> is_running(System& system, const ActiveNetwork& active) {
   }
   VNET_ASSIGN(auto bridge, system.netlink.find_link(active.network.bridge));
   return bridge.has_value();
-}
-
-Result<void> forget_sessions(SharedMaps& maps, std::uint16_t slot) {
-  std::vector<std::pair<vnet_flow, vnet_session>> gone;
-  maps.sessions.for_each([&](const vnet_flow& key, const vnet_session& session) {
-    if (session.network == slot || session.port == slot) gone.emplace_back(key, session);
-  });
-  auto give_back = [&](std::uint16_t of, const vnet_session& session) -> Result<void> {
-    auto usage = maps.usage.get(of);
-    if (!usage) return {};
-    auto& count = session.flags & VNET_SESSION_F_INBOUND ? usage->inbound : usage->sessions;
-    if (!count) return {};
-    --count;
-    return maps.usage.set(of, *usage);
-  };
-  for (const auto& [key, session] : gone) {
-    vnet_flow answer{};
-    answer.src = key.dst;
-    answer.dst = session.nat;
-    answer.sport_be = key.dport_be;
-    answer.dport_be = session.nat_port_be;
-    answer.proto = key.proto;
-    VNET_TRY(maps.sessions.erase(key));
-    VNET_TRY(maps.reverse.erase(answer));
-    VNET_TRY(give_back(session.network, session));
-    if (session.port) VNET_TRY(give_back(session.port, session));
-  }
-  return {};
 }
 
 Result<void> clear_slot(SharedMaps& maps, std::uint16_t slot) {

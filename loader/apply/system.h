@@ -32,8 +32,6 @@ Result<std::vector<ActiveNetwork>> active_networks(System& system);  // by name
 // Complete, and what it stands on is there: a reboot, or `ip link delete`, leaves the record alone.
 Result<bool> is_running(System& system, const ActiveNetwork& active);
 
-// Every session of a slot (a network's or a port's) goes, and its share with it.
-Result<void> forget_sessions(SharedMaps& maps, std::uint16_t slot);
 // A slot begins at zero.
 Result<void> clear_slot(SharedMaps& maps, std::uint16_t slot);
 // An empty map entry for the network, its counters and what it had learned gone.

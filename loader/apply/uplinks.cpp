@@ -61,6 +61,7 @@ Result<void> apply(System& system, const AttachUplink& change) {
   return write_device(datapath->maps(), record.ifindex, device);
 }
 Result<void> undo(System& system, const AttachUplink& change) {
+  if (change.before) return apply(system, AttachUplink{*change.before, change.link, change.addresses});
   VNET_ASSIGN(auto record, system.records.uplink(change.record.interface));
   return record ? detach(system, *record) : Result<void>{};
 }

@@ -9,6 +9,7 @@
 #include "loader/base/files.h"
 #include "loader/config/domain_xml.h"
 #include "loader/config/network_xml.h"
+#include "loader/config/update.h"
 #include "loader/engine/host_state.h"
 
 namespace vnet {
@@ -32,6 +33,12 @@ Result<std::optional<Network>> Host::State::definition(const std::string& name) 
   if (!text) return std::nullopt;
   VNET_ASSIGN(auto network, parse_network(*text, path.string()));
   return network;
+}
+
+Result<Network> Host::definition(const std::string& name) {
+  VNET_ASSIGN(auto network, state_->definition(name));
+  if (!network) return not_found(fmt::format("no network with matching name '{}'", name));
+  return std::move(*network);
 }
 
 Result<Lock> Host::run_lock() {
@@ -79,6 +86,14 @@ Result<Network> read_network(std::string_view xml, const std::string& file_name,
 
 std::string network_xml(const Network& network) {
   return format_network(network);
+}
+
+Result<Network> update_network(const Network& network, const SectionUpdate& section) {
+  return updated(network, section);
+}
+
+std::vector<std::string> update_sections() {
+  return section_names();
 }
 
 Result<std::vector<GuestInterface>> guest_interfaces(std::string_view domain_xml) {

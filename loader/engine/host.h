@@ -20,6 +20,7 @@
 #include "loader/engine/views.h"
 #include "loader/explain/explain.h"
 #include "loader/model/guest.h"
+#include "loader/model/section_update.h"
 #include "loader/observe/allocations.h"
 #include "loader/observe/drops.h"
 #include "loader/observe/sessions.h"
@@ -56,7 +57,8 @@ class Host {
 
   Result<std::vector<NetworkSummary>> list();  // active and inactive
   Result<NetworkDetails> show(const std::string& name);
-  Result<std::vector<Prefix>> blocked();  // in order
+  Result<Network> definition(const std::string& name);  // as it is stored
+  Result<std::vector<Prefix>> blocked();                // in order
   Result<std::vector<LeaseEntry>> leases(const std::string& name);
   Result<std::vector<PortInfo>> ports(const std::optional<std::string>& network);
   // NotFound when the network or port asked for is not there.
@@ -83,6 +85,10 @@ class Host {
 Result<Network> read_network(std::string_view xml, const std::string& file_name,
                              std::vector<std::string>* ignored);
 std::string network_xml(const Network& network);
+// With one element added, changed or deleted; what `update` does, and whatever else changes a part of a
+// definition: Update{.name = ..., .change = [=](const Network& n) { return update_network(n, section); }}.
+Result<Network> update_network(const Network& network, const SectionUpdate& section);
+std::vector<std::string> update_sections();  // by name
 // The cards in a guest's domain XML, as a hypervisor's hook gets it.
 Result<std::vector<GuestInterface>> guest_interfaces(std::string_view domain_xml);
 // What such a card asks for. Invalid: a <filterref> that there is nothing like here.

@@ -36,16 +36,31 @@ Result<Network> complete_definition(Network network, const std::vector<Network>&
   return complete(std::move(network), taken);
 }
 
+// The stored definitions, and the active ones of networks that have none: those keep what was chosen for
+// them.
+std::vector<Network> known_networks(const Snapshot& snapshot) {
+  auto all = snapshot.definitions;
+  for (const auto& active : snapshot.active)
+    if (!snapshot.definition(active.network.name)) all.push_back(active.network);
+  return all;
+}
+
 // What is chosen for a definition is chosen here, so that plans depend on nothing but the snapshot.
 Result<Intent> complete_intent(Intent intent, const Snapshot& snapshot) {
   if (auto* define = std::get_if<Define>(&intent)) {
     VNET_ASSIGN(define->network, complete_definition(std::move(define->network), snapshot.definitions));
+  } else if (auto* change = std::get_if<Apply>(&intent); change && change->definition) {
+    if (change->definition->name != change->name)
+      return invalid(fmt::format("{} defines network {}, not {}", change->file_name, change->definition->name,
+                                 change->name));
+    VNET_ASSIGN(change->definition,
+                complete_definition(std::move(*change->definition), known_networks(snapshot)));
   } else if (auto* up = std::get_if<Up>(&intent)) {
     Network network = up->network.value_or(default_network());
     // The user's own `default` is not overwritten by the built-in one.
     const Network* known = up->network ? nullptr : snapshot.definition(network.name);
     if (known) network = *known;
-    VNET_ASSIGN(up->network, complete_definition(std::move(network), snapshot.definitions));
+    VNET_ASSIGN(up->network, complete_definition(std::move(network), known_networks(snapshot)));
   }
   return intent;
 }

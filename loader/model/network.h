@@ -29,11 +29,13 @@ struct AddressRange {
 struct Lease {
   std::uint64_t seconds = 0;  // 0: infinite
   std::string text;           // dnsmasq's notation of what was written: "30m", "infinite"
+  bool operator==(const Lease&) const = default;
 };
 
 struct DhcpRange {
   Address start, end;
   std::optional<Lease> lease;
+  bool operator==(const DhcpRange&) const = default;
 };
 
 struct DhcpHost {
@@ -42,10 +44,12 @@ struct DhcpHost {
   std::string name;
   std::optional<Address> ip;
   std::optional<Lease> lease;
+  bool operator==(const DhcpHost&) const = default;
 };
 
 struct Bootp {
   std::string file, server;
+  bool operator==(const Bootp&) const = default;
 };
 
 // <ip>: one gateway address with its subnet and services.
@@ -59,23 +63,28 @@ struct IpConfig {
   std::vector<DhcpRange> ranges;
   std::vector<DhcpHost> hosts;
   std::optional<Bootp> bootp;
+  bool operator==(const IpConfig&) const = default;
 };
 
 struct DnsForwarder {
   std::optional<Address> address;
   std::optional<unsigned> port;  // libvirt 12.0; DNS's own without
   std::string domain;
+  bool operator==(const DnsForwarder&) const = default;
 };
 struct DnsHost {
   Address ip;
   std::vector<std::string> names;
+  bool operator==(const DnsHost&) const = default;
 };
 struct DnsTxt {
   std::string name, value;
+  bool operator==(const DnsTxt&) const = default;
 };
 struct DnsSrv {
   std::string service, protocol, domain, target;
   std::optional<unsigned> port, priority, weight;
+  bool operator==(const DnsSrv&) const = default;
 };
 struct Dns {
   bool enable = true;
@@ -84,12 +93,14 @@ struct Dns {
   std::vector<DnsHost> hosts;
   std::vector<DnsTxt> txts;
   std::vector<DnsSrv> srvs;
+  bool operator==(const Dns&) const = default;
 };
 
 struct Domain {
   std::string name;
   bool local_only = false;
   bool register_ = false;
+  bool operator==(const Domain&) const = default;
 };
 
 struct StaticRoute {  // <route>: through a guest of this network
@@ -97,6 +108,7 @@ struct StaticRoute {  // <route>: through a guest of this network
   Address gateway;
   std::optional<unsigned> metric;
   bool netmask_given = false;  // written back as netmask= rather than prefix=
+  bool operator==(const StaticRoute&) const = default;
 };
 
 // <nat> below <forward mode='nat'>.
@@ -104,6 +116,7 @@ struct Nat {
   bool ipv6 = false;
   std::optional<AddressRange> addresses;  // IPv4 only; empty: masquerade to the route's own address
   std::optional<PortRange> ports;         // empty: 1024-65535 less the host's ephemeral range
+  bool operator==(const Nat&) const = default;
 };
 
 struct Bandwidth {  // average and peak in kB/s (1000 bytes), burst in KiB
@@ -133,6 +146,7 @@ struct PortGroup {
   std::optional<bool> trust_guest_rx_filters;
   std::optional<BandwidthPair> bandwidth;
   std::optional<Vlan> vlan;
+  bool operator==(const PortGroup&) const = default;
 };
 
 // vnet-bpf's own settings, from <metadata>, namespace urn:vnet-bpf:network:1.
@@ -147,6 +161,7 @@ struct PortForward {
   std::uint16_t port = 0;
   Address to;
   std::uint16_t to_port = 0;
+  bool operator==(const PortForward&) const = default;
 };
 struct Settings {
   // <guard mac>: whether guests may send from any MAC, by portgroup; "": the network's own word.
@@ -162,6 +177,7 @@ struct Settings {
   std::uint16_t link_protocols = 0;  // <link-protocols forward>: bit n for 01:80:c2:00:00:0n
   std::vector<std::string> uplinks;  // <uplink dev>: bridged mode, where the bridge's way out is not obvious
   std::vector<PortForward> port_forwards;
+  bool operator==(const Settings&) const = default;
 };
 
 struct Network {

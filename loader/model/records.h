@@ -17,8 +17,10 @@ struct NetworkRecord {
   std::string name;
   std::uint16_t slot = 0;
   bool complete = false;  // false: a start or stop was interrupted
-  std::string xml;        // the definition as it was started
+  std::string xml;        // the active definition, whatever is stored
   std::vector<AddedAddress> added;
+  // While a change of the definition is under way: those of which something may still stand.
+  std::vector<std::string> before = {};
 };
 
 struct PortRecord : PortConfig {
@@ -65,7 +67,7 @@ struct ParentRecord {
   std::optional<Mac> own_mac;  // while it has its guest's (passthrough)
 };
 
-// A network that has been started, and the definition it was started with.
+// A network that has been started, and its active definition.
 struct ActiveNetwork {
   NetworkRecord record;
   Network network;

@@ -226,4 +226,23 @@ Result<void> Netlink::set_mac(int ifindex, const Mac& mac) {
                        mac.text());
 }
 
+// The kernel refuses a delay below two seconds while the tree is on.
+Result<void> Netlink::set_spanning_tree(int bridge, bool on, unsigned forward_delay_seconds) {
+  auto set = [&](auto put) {
+    Message message(RTM_NEWLINK, 0, link_header(bridge));
+    message.nest(IFLA_LINKINFO, [&] {
+      message.put_string(IFLA_INFO_KIND, "bridge");
+      message.nest(IFLA_INFO_DATA, [&] { put(message); });
+    });
+    Answer answer = netlink::exchange(socket_.get(), message);
+    if (answer.ok()) return Result<void>{};
+    return answer.result("setting the spanning tree of " + netlink::link_name(socket_.get(), bridge));
+  };
+  VNET_TRY(set([](Message& message) { message.put_u32(IFLA_BR_STP_STATE, 0); }));
+  VNET_TRY(set([&](Message& message) {
+    message.put_u32(IFLA_BR_FORWARD_DELAY, forward_delay_seconds * ticks_per_second());
+  }));
+  return on ? set([](Message& message) { message.put_u32(IFLA_BR_STP_STATE, 1); }) : Result<void>{};
+}
+
 }  // namespace vnet

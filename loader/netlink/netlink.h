@@ -78,6 +78,7 @@ class Netlink {
   Result<void> clear_master(int port);  // idempotent
   Result<void> set_mtu(int ifindex, unsigned mtu);
   Result<void> set_mac(int ifindex, const Mac& mac);
+  Result<void> set_spanning_tree(int bridge, bool on, unsigned forward_delay_seconds);
   Result<void> set_promiscuous(int ifindex, bool on);
 
   // Bridge ports. Failed when `port` is not enslaved to a bridge.

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "loader/config/network_xml.h"
+
 namespace vnet {
 
 SlotPool::SlotPool(const Snapshot& snapshot) {
@@ -12,6 +14,13 @@ SlotPool::SlotPool(const Snapshot& snapshot) {
   for (const auto& parent : snapshot.parents) taken_.insert(parent.slot);
 }
 
+std::vector<Network> former_definitions(const NetworkRecord& record) {
+  std::vector<Network> all;
+  for (const auto& xml : record.before)
+    if (auto network = parse_network(xml, record.name)) all.push_back(std::move(*network));
+  return all;
+}
+
 Result<std::uint16_t> SlotPool::take() {
   for (std::uint16_t slot = 1; slot < VNET_SLOTS; ++slot)
     if (taken_.insert(slot).second) return slot;
@@ -19,7 +28,12 @@ Result<std::uint16_t> SlotPool::take() {
 }
 
 Builder::Builder(const Snapshot& from) : snapshot(from), slots(from), wanted{.resources = observe(from)} {
-  for (const auto& active : from.active) wanted.networks[active.network.name] = active.network;
+  for (const auto& active : from.active) {
+    wanted.networks[active.network.name] = active.network;
+    // A change of the definition was interrupted: it is finished.
+    if (from.is_running(active.network.name) && !active.record.before.empty())
+      wanted.changed[active.network.name] = former_definitions(active.record);
+  }
 }
 
 }  // namespace vnet

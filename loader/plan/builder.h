@@ -31,6 +31,8 @@ struct Builder {
   void refuse(const std::string& about, Error error) { wanted.refusals.push_back({about, std::move(error)}); }
 };
 
+// Those that a change which was interrupted has left something of.
+std::vector<Network> former_definitions(const NetworkRecord& record);
 // A network of the snapshot or of the intent that shall be active; without a value: it is not, or was
 // interrupted.
 const ActiveNetwork* find_complete(const Builder& builder, const std::string& name);
@@ -40,6 +42,8 @@ Result<ActiveNetwork> need_complete(const Builder& builder, const std::string& n
 // Networks (networks.cpp).
 Result<void> want_network(Builder& builder, const Network& network);  // started
 void want_no_network(Builder& builder, const std::string& name);      // stopped
+// Another definition of a running one.
+Result<void> want_definition(Builder& builder, const ActiveNetwork& active, const Network& network);
 void mend_networks(Builder& builder);    // programs, services, what has changed around them
 void follow_networks(Builder& builder);  // and bridges that went away
 

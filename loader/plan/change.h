@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -21,6 +22,7 @@ namespace vnet {
 struct StoreDefinition {
   std::filesystem::path path;
   std::string xml;
+  std::optional<std::string> before = {};  // nullopt: there was none
 };
 struct RemoveDefinition {
   std::filesystem::path path, autostart;
@@ -100,6 +102,77 @@ struct RestoreSysctl {
   std::string sysctl, value;
 };
 
+// A definition that changes while its network runs. Each change knows both, so that it can be taken back.
+struct ChangeDefinition {  // from here on the network is to be the new one, whatever happens
+  NetworkRecord record, previous;
+  std::string what;  // "port forwards, DHCP hosts"
+};
+struct LoadProgramsAnew {  // what is fixed in them has changed; gateway and ports go over to the new ones
+  Network network, previous;
+  std::uint16_t slot = 0;
+};
+struct WriteNetworkEntry {
+  Network network, previous;
+  std::uint16_t slot = 0;
+};
+struct AddPortForward {
+  PortForward forward;
+  std::string network;
+  std::uint16_t slot = 0;
+};
+struct RemovePortForward {
+  PortForward forward;
+  std::string network;
+  std::uint16_t slot = 0;
+};
+struct EnterSubnet {  // of which guests may have addresses
+  Prefix subnet;
+  std::string network;
+  std::uint16_t slot = 0;
+};
+struct LeaveSubnet {
+  Prefix subnet;
+  std::string network;
+  std::uint16_t slot = 0;
+};
+struct AddGatewayAddress {
+  Network network;
+  Prefix address;
+  std::uint16_t slot = 0;
+};
+struct RemoveGatewayAddress {
+  Network network;  // without it
+  Prefix address;
+  std::uint16_t slot = 0;
+};
+struct RemoveRoute {
+  Network network;
+  StaticRoute route;
+};
+struct SetSpanningTree {
+  std::string bridge;
+  bool stp = true, stp_before = true;
+  unsigned delay_seconds = 0, delay_before = 0;
+};
+struct SetGatewayMtu {
+  std::string bridge;
+  unsigned mtu = 0, before = 0;
+};
+struct ReloadDnsmasq {  // hosts only: SIGHUP
+  Network network, previous;
+};
+struct RestartDnsmasq {
+  Network network, previous;
+};
+struct RefreshPort {  // what its network says of it has changed
+  PortRecord record;
+  Network network, previous;
+};
+struct EndSessions {  // those that the definition translates otherwise, or not at all
+  Network network;
+  std::uint16_t slot = 0;
+};
+
 // Bridged: the host's bridge.
 struct LoadBridged {
   Network network;
@@ -149,6 +222,7 @@ struct AttachUplink {
   LinkInfo link;
   std::vector<Address> addresses;  // to masquerade to, one a family
   bool fresh = false;
+  std::optional<UplinkRecord> before = {};  // it stood, otherwise
 };
 struct DetachUplink {
   UplinkRecord record;
@@ -169,6 +243,7 @@ struct DistrustVrf {
 };
 struct PutUpFence {
   std::vector<Network> networks;
+  bool is_needed_anyway = false;  // there were networks behind it before
 };
 struct TakeDownFence {};
 
@@ -227,10 +302,13 @@ using Change = std::variant<
     StoreDefinition, RemoveDefinition, SetAutostart, BlockPrefix, UnblockPrefix, ClaimNetwork,
     CompleteNetwork, LeaveNetwork, ForgetNetwork, CreateBridge, DeleteBridge, AttachGateway, ReattachGateway,
     UnloadGateway, GiveAddresses, AddRoute, FollowAddresses, StartDnsmasq, StopDnsmasq, EnableForwarding,
-    RestoreSysctl, LoadBridged, UnloadBridged, AttachMember, DetachMember, SetBridgedFlags, AttachParent,
-    DetachParent, EnterDirect, RemoveDirect, AttachUplink, DetachUplink, NoteUplink, NoteUplinkAddresses,
-    TrustVrf, DistrustVrf, PutUpFence, TakeDownFence, GuardPort, SetPortMtu, PlugPort, ShowPort, GiveMac,
-    PlugDirectPort, ChangePort, TakePortDown, UnplugPort, UnplugDirectPort, UnguardPort, SetXdpTarget>;
+    RestoreSysctl, ChangeDefinition, LoadProgramsAnew, WriteNetworkEntry, AddPortForward, RemovePortForward,
+    EnterSubnet, LeaveSubnet, AddGatewayAddress, RemoveGatewayAddress, RemoveRoute, SetSpanningTree,
+    SetGatewayMtu, ReloadDnsmasq, RestartDnsmasq, RefreshPort, EndSessions, LoadBridged, UnloadBridged,
+    AttachMember, DetachMember, SetBridgedFlags, AttachParent, DetachParent, EnterDirect, RemoveDirect,
+    AttachUplink, DetachUplink, NoteUplink, NoteUplinkAddresses, TrustVrf, DistrustVrf, PutUpFence,
+    TakeDownFence, GuardPort, SetPortMtu, PlugPort, ShowPort, GiveMac, PlugDirectPort, ChangePort,
+    TakePortDown, UnplugPort, UnplugDirectPort, UnguardPort, SetXdpTarget>;
 
 // "create bridge virbr0 (52:54:00:1a:2b:3c)"
 std::string text(const Change& change);

@@ -80,6 +80,62 @@ std::string words(const RestoreSysctl& c) {
   return fmt::format("set sysctl {}={} again", c.sysctl, c.value);
 }
 
+std::string words(const ChangeDefinition& c) {
+  return fmt::format("note the new definition of {}: {}", c.record.name, c.what);
+}
+std::string words(const LoadProgramsAnew& c) {
+  return fmt::format("load the programs of {} anew", c.network.name);
+}
+std::string words(const WriteNetworkEntry& c) {
+  return fmt::format("tell the programs of {} what holds now", c.network.name);
+}
+std::string forward_words(const PortForward& forward) {
+  return fmt::format("{}/{} to {}", forward.proto, forward.port,
+                     forward.to.family == Family::V6
+                         ? fmt::format("[{}]:{}", forward.to.text(), forward.to_port)
+                         : fmt::format("{}:{}", forward.to.text(), forward.to_port));
+}
+std::string words(const AddPortForward& c) {
+  return "forward " + forward_words(c.forward);
+}
+std::string words(const RemovePortForward& c) {
+  return "no longer forward " + forward_words(c.forward);
+}
+std::string words(const EnterSubnet& c) {
+  return fmt::format("let guests of {} have addresses in {}", c.network, c.subnet.text());
+}
+std::string words(const LeaveSubnet& c) {
+  return fmt::format("let no guest of {} have an address in {}", c.network, c.subnet.text());
+}
+std::string words(const AddGatewayAddress& c) {
+  return fmt::format("give {} the address {}", c.network.bridge, c.address.text());
+}
+std::string words(const RemoveGatewayAddress& c) {
+  return fmt::format("take the address {} from {}", c.address.text(), c.network.bridge);
+}
+std::string words(const RemoveRoute& c) {
+  return fmt::format("remove the route of {} through {}", c.route.destination.text(), c.route.gateway.text());
+}
+std::string words(const SetSpanningTree& c) {
+  return fmt::format("set the spanning tree of {} {}, delay {} s", c.bridge, c.stp ? "on" : "off",
+                     c.delay_seconds);
+}
+std::string words(const SetGatewayMtu& c) {
+  return fmt::format("set the MTU of {} to {}", c.bridge, c.mtu);
+}
+std::string words(const ReloadDnsmasq& c) {
+  return fmt::format("let dnsmasq on {} read its hosts again", c.network.bridge);
+}
+std::string words(const RestartDnsmasq& c) {
+  return fmt::format("restart dnsmasq on {}", c.network.bridge);
+}
+std::string words(const RefreshPort& c) {
+  return fmt::format("let {} follow its network", c.record.interface);
+}
+std::string words(const EndSessions& c) {
+  return fmt::format("end the sessions that {} no longer translates so", c.network.name);
+}
+
 std::string words(const LoadBridged& c) {
   return fmt::format("load the programs of {} for bridge {}", c.network.name, c.network.bridge);
 }

@@ -65,16 +65,64 @@ Result<void> want(Builder& builder, const Up& intent) {
     builder.wanted.resources.definitions[network.name].xml = format_network(network);
   std::string done = fmt::format("Network {} started", network.name);
   if (builder.snapshot.is_running(network.name)) {
-    if (format_network(builder.snapshot.network(network.name)->network) != format_network(network))
-      return failed(
-          fmt::format("network {} is active with another definition; stop it first (vnet-bpf stop {})",
-                      network.name, network.name));
-    done = fmt::format("Network {} is already up", network.name);
+    VNET_TRY(want_definition(builder, *builder.snapshot.network(network.name), network));
+    done = builder.wanted.changed.contains(network.name)
+               ? fmt::format("Network {} changed", network.name)
+               : fmt::format("Network {} is already up", network.name);
   } else {
     VNET_TRY(want_network(builder, network));
   }
   mend(builder);
   builder.wanted.done[""] = done;
+  return {};
+}
+
+Result<const ActiveNetwork*> need_running(const Builder& builder, const std::string& name) {
+  if (!builder.snapshot.network(name) && !builder.snapshot.definition(name)) return no_network(name);
+  if (!builder.snapshot.is_running(name)) return failed(fmt::format("network '{}' is not active", name));
+  return builder.snapshot.network(name);
+}
+
+Result<void> want(Builder& builder, const Apply& intent) {
+  const std::string& name = intent.name;
+  VNET_ASSIGN(const ActiveNetwork* active, need_running(builder, name));
+  const Network* stored = intent.definition ? &*intent.definition : builder.snapshot.definition(name);
+  const Network* network = intent.active ? &*intent.active : stored;
+  if (!network)
+    return failed(fmt::format("network {} is transient: it has no stored definition; name a file", name));
+  if (intent.definition) builder.wanted.resources.definitions[name].xml = format_network(*intent.definition);
+  VNET_TRY(want_definition(builder, *active, *network));
+  mend(builder);
+  builder.wanted.done[""] = builder.wanted.changed.contains(name)
+                                ? fmt::format("Network {} changed", name)
+                                : fmt::format("Network {} is as its definition says", name);
+  return {};
+}
+
+// libvirt's words, and its order: both are changed, or none.
+Result<void> want(Builder& builder, const Update& intent) {
+  const std::string& name = intent.name;
+  const Network* stored = builder.snapshot.definition(name);
+  if (!stored && !builder.snapshot.network(name)) return no_network(name);
+  bool runs = builder.snapshot.is_running(name);
+  bool neither = !intent.live && !intent.config;
+  bool live = intent.live || (neither && runs), config = intent.config || (neither && !runs);
+  if (live && !runs) return failed("network is not running");
+  if (config && !stored) return failed("cannot change persistent config of a transient network");
+  if (live) {
+    const ActiveNetwork* active = builder.snapshot.network(name);
+    VNET_ASSIGN(auto changed, intent.change(active->network));
+    VNET_TRY(want_definition(builder, *active, changed));
+  }
+  if (config) {
+    VNET_ASSIGN(auto changed, intent.change(*stored));
+    builder.wanted.resources.definitions[name].xml = format_network(changed);
+  }
+  if (live) mend(builder);
+  builder.wanted.done[""] = fmt::format("Updated network {} {}", name,
+                                        !live    ? "persistent config"
+                                        : config ? "persistent config and live state"
+                                                 : "live state");
   return {};
 }
 

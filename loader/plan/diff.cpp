@@ -4,6 +4,7 @@
 // describes, and goes behind it.
 #include <algorithm>
 
+#include "loader/plan/diff_definition.h"
 #include "loader/plan/diff_ports.h"
 #include "loader/plan/modes/modes.h"
 
@@ -19,6 +20,7 @@ class Diff {
     definitions();
     blocked();
     leave_networks();
+    for_changed(&DefinitionDiff::close);
     remove_ports(steps_, snapshot_, now_, wanted_);
     detach_interfaces();
     close_networks();
@@ -27,8 +29,10 @@ class Diff {
     uplinks();
     fence();
     open_networks();
+    for_changed(&DefinitionDiff::open);
     services();
     add_ports(steps_, snapshot_, now_, all_);
+    for_changed(&DefinitionDiff::finish);
     complete_networks();
     forget_networks();
     return std::move(steps_);
@@ -72,7 +76,8 @@ class Diff {
       bool known = before != now_.definitions.end();
       if (!known || before->second.xml != definition.xml)
         add(about_network(name),
-            StoreDefinition{snapshot_.definitions_folder / (name + ".xml"), definition.xml});
+            StoreDefinition{snapshot_.definitions_folder / (name + ".xml"), definition.xml,
+                            known ? std::optional(before->second.xml) : std::nullopt});
       if ((known && before->second.autostart) != definition.autostart)
         add(about_network(name),
             SetAutostart{name, snapshot_.autostart_folder / (name + ".xml"), definition.autostart});
@@ -123,13 +128,19 @@ class Diff {
     }
   }
 
+  void for_changed(std::vector<Change> (DefinitionDiff::*part)() const) {
+    for (const auto& [name, standing] : all_.changed)
+      add(about_network(name), (DefinitionDiff(snapshot_, now_, all_, name).*part)());
+  }
+
   void mend_networks() {
     for (const auto& [name, wanted] : wanted_.networks) {
       auto now = now_.networks.find(name);
       if (all_.restart.contains(name) || now == now_.networks.end()) continue;
       std::vector<Change> changes;
-      mode_plan(all_.networks.at(name))
-          .mend(snapshot_, changes, *snapshot_.network(name), now->second, wanted);
+      const Network& network = all_.networks.at(name);
+      ActiveNetwork active{.record = snapshot_.network(name)->record, .network = network};
+      mode_plan(network).mend(snapshot_, changes, active, now->second, wanted);
       add(about_network(name), std::move(changes));
     }
   }
@@ -163,8 +174,11 @@ class Diff {
       return;
     }
     if (!stands) {
-      if (const LinkInfo* link = snapshot_.link(interface))
-        add(about_uplinks(), AttachUplink{record, *link, wanted.addresses, fresh});
+      if (const LinkInfo* link = snapshot_.link(interface)) {
+        const UplinkRecord* before = fresh ? nullptr : snapshot_.uplink(interface);
+        add(about_uplinks(), AttachUplink{record, *link, wanted.addresses, fresh,
+                                          before ? std::optional(*before) : std::nullopt});
+      }
       return;
     }
     record.xdp_why = snapshot_.uplink(interface)->xdp_why;
@@ -178,8 +192,11 @@ class Diff {
     bool known = now != now_.parents.end();
     if (known && now->second == wanted) return;
     std::string network;
-    for (const auto& name : all_.restart)
+    auto comes_with = [&](const std::string& name) {
       if (std::ranges::count(all_.networks.at(name).devices, interface)) network = name;
+    };
+    for (const auto& name : all_.restart) comes_with(name);
+    for (const auto& [name, standing] : all_.changed) comes_with(name);
     ParentRecord record{.interface = interface, .ifindex = wanted.ifindex, .slot = wanted.slot};
     record.passthrough = wanted.passthrough;
     bool shared = std::ranges::any_of(all_.networks, [&](const auto& other) {
@@ -207,11 +224,12 @@ class Diff {
     auto starts = [&](const std::string& name) { return after.contains(name); };
     bool changes = before != after || std::ranges::any_of(all_.restart, starts) || !now_.fence ||
                    (snapshot_.fence_is_table && std::ranges::any_of(steps_, &Diff::changes_ways));
-    if (changes) add(about_uplinks(), PutUpFence{gateways});
+    if (changes) add(about_uplinks(), PutUpFence{gateways, !before.empty()});
   }
   static bool changes_ways(const Step& step) {
     return std::holds_alternative<AttachUplink>(step.change) ||
            std::holds_alternative<DetachUplink>(step.change) ||
+           std::holds_alternative<WriteNetworkEntry>(step.change) ||
            std::holds_alternative<ReattachGateway>(step.change);
   }
 
@@ -222,9 +240,12 @@ class Diff {
       mode_plan(active.network).open(changes, active);
       add(about_network(name), std::move(changes));
     }
+    std::string asks = !all_.restart.empty()   ? *all_.restart.begin()
+                       : !all_.changed.empty() ? all_.changed.begin()->first
+                                               : "";
     for (const auto& sysctl : wanted_.forwarding)
-      if (snapshot_.sysctl(sysctl) != "1" && !all_.restart.empty())
-        add(about_network(*all_.restart.begin()), EnableForwarding{sysctl});
+      if (snapshot_.sysctl(sysctl) != "1" && !asks.empty())
+        add(about_network(asks), EnableForwarding{sysctl});
   }
 
   void services() {

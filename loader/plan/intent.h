@@ -2,12 +2,14 @@
 // What is asked for: by a command, a hypervisor's hook, or `run`, which follows the host.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "loader/base/error.h"
 #include "loader/model/network.h"
 #include "loader/model/port_config.h"
 
@@ -26,6 +28,20 @@ struct Start {
 struct Up {                        // define and start; idempotent
   std::optional<Network> network;  // nullopt: the user's own `default`, or the built-in one
   std::string file_name;
+};
+// A running network becomes what another definition says, and goes on running.
+struct Apply {
+  std::string name;
+  std::optional<Network> active;      // nullopt: the stored definition, or definition
+  std::optional<Network> definition;  // to be stored; nullopt: what is stored stays
+  std::string file_name = {};         // of definition, for messages
+};
+// The same, of a change to what is there when the lock is held: of the running network, of what is stored, or
+// of both. Neither: of the running network where it runs, else of what is stored.
+struct Update {
+  std::string name;
+  std::function<Result<Network>(const Network&)> change;
+  bool live = false, config = false;
 };
 struct Stop {
   std::string name;
@@ -65,7 +81,7 @@ struct Follow {
   std::set<std::string> start;  // networks to be started as well
 };
 
-using Intent = std::variant<Define, Undefine, Start, Up, Stop, Autostart, Attach, AttachMembers, SetPort,
-                            Detach, Block, Unblock, PlugIn, ForgetGone, Follow>;
+using Intent = std::variant<Define, Undefine, Start, Up, Apply, Update, Stop, Autostart, Attach,
+                            AttachMembers, SetPort, Detach, Block, Unblock, PlugIn, ForgetGone, Follow>;
 
 }  // namespace vnet

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "loader/config/network_xml.h"
+#include "loader/plan/live.h"
 #include "loader/plan/modes/modes.h"
 
 namespace vnet {
@@ -35,6 +36,14 @@ void want_forwarding(Builder& builder, const Network& network) {
   };
   if (network.has(Family::V4)) need("net.ipv4.ip_forward");
   if (network.has(Family::V6)) need("net.ipv6.conf.all.forwarding");
+}
+
+void forget_unused_parents(Builder& builder) {
+  std::erase_if(builder.wanted.resources.parents, [&](const auto& entry) {
+    return std::ranges::none_of(builder.wanted.networks, [&](const auto& other) {
+      return is_direct(other.second) && std::ranges::count(other.second.devices, entry.first);
+    });
+  });
 }
 
 // A bridge that went away. Ours is made again; the host's own is waited for.
@@ -86,7 +95,25 @@ Result<void> want_network(Builder& builder, const Network& network) {
   resources.networks[network.name] = wanted;
   builder.wanted.networks[network.name] = network;
   builder.wanted.restart.insert(network.name);
+  builder.wanted.changed.erase(network.name);  // all of it is made anew
   builder.wanted.done["network " + network.name] = fmt::format("Network {} started", network.name);
+  want_forwarding(builder, network);
+  return {};
+}
+
+Result<void> want_definition(Builder& builder, const ActiveNetwork& active, const Network& network) {
+  auto xml = format_network(network);
+  if (xml == active.record.xml) return {};
+  VNET_TRY(check_live(builder.snapshot, active.network, network));
+  VNET_TRY(check_supported(network));
+  VNET_TRY(mode_plan(network).check(builder.snapshot, network, true));
+  // What an interrupted change has left stands as well.
+  auto standing = former_definitions(active.record);
+  std::erase_if(standing, [&](const Network& one) { return format_network(one) == active.record.xml; });
+  standing.push_back(active.network);
+  builder.wanted.changed[network.name] = std::move(standing);
+  builder.wanted.resources.networks[network.name].xml = std::move(xml);
+  builder.wanted.networks[network.name] = network;
   want_forwarding(builder, network);
   return {};
 }
@@ -98,14 +125,11 @@ void want_no_network(Builder& builder, const std::string& name) {
   std::erase_if(resources.uplinks, [&](const auto& entry) { return entry.second.network == name; });
   resources.networks.erase(name);
   builder.wanted.networks.erase(name);
+  builder.wanted.changed.erase(name);
   bool routed =
       std::ranges::any_of(builder.wanted.networks, [](const auto& entry) { return is_routed(entry.second); });
   if (!routed) resources.forwarding.clear();
-  std::erase_if(resources.parents, [&](const auto& entry) {
-    return std::ranges::none_of(builder.wanted.networks, [&](const auto& other) {
-      return is_direct(other.second) && std::ranges::count(other.second.devices, entry.first);
-    });
-  });
+  forget_unused_parents(builder);
 }
 
 void mend_networks(Builder& builder) {
@@ -120,6 +144,7 @@ void mend_networks(Builder& builder) {
                                                  .added = resource.added},
                                       .network = network});
   }
+  forget_unused_parents(builder);
 }
 
 void follow_networks(Builder& builder) {

@@ -94,4 +94,21 @@ Result<std::uint32_t> port_flags(const PortRecord& record, const Network& networ
   return flags;
 }
 
+std::vector<Address> fixed_addresses(const PortRecord& record, const Network& network) {
+  std::vector<Address> all = record.ips;
+  for (const auto& ip : network.ips)
+    for (const auto& host : ip.hosts)
+      if (host.ip && record.mac && host.mac == record.mac && !has_fixed(record, host.ip->family))
+        all.push_back(*host.ip);
+  return all;
+}
+
+bool same_rules(const PortRecord& record, const Network& before, const Network& after) {
+  return port_flags(record, before).value_or(0) == port_flags(record, after).value_or(0) &&
+         fixed_mac(record, before) == fixed_mac(record, after) &&
+         fixed_addresses(record, before) == fixed_addresses(record, after) &&
+         bandwidth_of(record, before) == bandwidth_of(record, after) &&
+         vlan_of(record, before) == vlan_of(record, after);
+}
+
 }  // namespace vnet

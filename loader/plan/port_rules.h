@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "loader/base/error.h"
 #include "loader/model/records.h"
@@ -30,7 +31,13 @@ bool is_only_fixed(const PortRecord& record, const Network& network, Family fami
 // What --ip-only costs this guest; "": nothing.
 std::string ip_only_note(const PortRecord& record, const Network& network);
 
+// Addresses that the port has and no other: --ip, else those of its <host>.
+std::vector<Address> fixed_addresses(const PortRecord& record, const Network& network);
+
 // VNET_PORT_F_* of everything that is a setting.
 Result<std::uint32_t> port_flags(const PortRecord& record, const Network& network);
+
+// Whether the port's rules are the same with both.
+bool same_rules(const PortRecord& record, const Network& before, const Network& after);
 
 }  // namespace vnet

@@ -80,6 +80,8 @@ struct Wanted {
   Resources resources;
   std::map<std::string, Network> networks;  // of the active ones, by name
   std::set<std::string> restart;            // complete, and to be made anew all the same
+  // Networks that go on running with another definition: those of which something may stand now.
+  std::map<std::string, std::vector<Network>> changed;
   std::vector<Refusal> refusals;
   std::map<std::string, std::string> done;
   std::vector<std::string> notes;

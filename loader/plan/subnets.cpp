@@ -52,6 +52,15 @@ bool is_defined(const Network& network, const Prefix& address) {
   return std::ranges::any_of(network.ips, [&](const IpConfig& ip) { return ip.gateway == address; });
 }
 
+// Also by a definition that is being left.
+bool is_ours(const Builder& builder, const Network& network, const Prefix& address) {
+  auto changed = builder.wanted.changed.find(network.name);
+  return is_defined(network, address) || (changed != builder.wanted.changed.end() &&
+                                          std::ranges::any_of(changed->second, [&](const Network& before) {
+                                            return is_defined(before, address);
+                                          }));
+}
+
 }  // namespace
 
 Result<void> check_subnets_free(const Snapshot& snapshot, const Network& network) {
@@ -82,7 +91,7 @@ std::vector<AddedAddress> added_addresses(const Builder& builder, const ActiveNe
   if (addresses == builder.snapshot.addresses.end()) return added;
   for (const auto& [prefix, permanent, tentative, dad_failed, scope] : addresses->second)
     if (!prefix.address.is_link_local() && scope != RT_SCOPE_HOST && !dad_failed &&
-        !is_defined(active.network, prefix))
+        !is_ours(builder, active.network, prefix))
       added.push_back({.address = prefix, .refused = why_refused(builder, active, prefix.network())});
   std::ranges::sort(added, {}, &AddedAddress::address);
   return added;

@@ -64,6 +64,15 @@ Result<void> Dnsmasq::start() const {
   return failed(std::move(words));
 }
 
+Result<void> Dnsmasq::check(std::string_view conf) const {
+  Path tried = conf_.string() + ".tried";
+  VNET_TRY(write_file(tried, conf, 0600));
+  auto output = run({"dnsmasq", "--test", conf_argument(tried)});
+  VNET_TRY(remove_file(tried));
+  VNET_TRY(output);
+  return output->ok() ? Result<void>{} : failed(last_line(output->err));
+}
+
 std::optional<pid_t> Dnsmasq::pid() const {
   pid_t pid = noted_pid(pid_file_);
   if (!process_has_argument(pid, conf_argument(conf_))) return std::nullopt;

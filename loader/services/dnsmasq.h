@@ -23,6 +23,8 @@ class Dnsmasq {
   // Failed: dnsmasq's own last line, or that the program is not installed and by which package it comes;
   // where its line says little, what it means and what mends it.
   Result<void> start() const;
+  // Whether dnsmasq takes these lines; Failed: its own last line.
+  Result<void> check(std::string_view conf) const;
   bool running() const { return pid().has_value(); }
   // Of a process that really is the dnsmasq of this conf file, whatever has the pid by now.
   std::optional<pid_t> pid() const;

@@ -20,6 +20,7 @@ void write(json& j, const NetworkRecord& r) {
   j = {{"name", r.name}, {"slot", r.slot}, {"complete", r.complete}, {"xml", r.xml}};
   j["added"] = json::array();
   for (const auto& [address, refused] : r.added) j["added"].push_back({address.text(), refused});
+  j["before"] = r.before;
 }
 void read(const json& j, NetworkRecord& r) {
   r.name = j.at("name");
@@ -28,6 +29,7 @@ void read(const json& j, NetworkRecord& r) {
   r.xml = j.at("xml");
   for (const auto& one : j.value("added", json::array()))
     if (auto address = Prefix::parse(one.at(0).get<std::string>())) r.added.push_back({*address, one.at(1)});
+  r.before = j.value("before", r.before);
 }
 
 // A port's settings, by their types.

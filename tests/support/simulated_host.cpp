@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/support/simulated_host.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "loader/config/network_xml.h"
+#include "loader/plan/network_rules.h"
+#include "loader/plan/port_rules.h"
 #include "loader/plan/subnets.h"
+#include "loader/services/dnsmasq_config.h"
 
 namespace vnet::test {
 namespace {
@@ -80,6 +84,7 @@ struct Effect {
   void operator()(const ForgetNetwork& c) {
     std::erase_if(s.active, [&](const ActiveNetwork& active) { return active.record.name == c.name; });
     if (c.last) s.datapath = false;
+    forget_all(c.name);
   }
 
   void operator()(const CreateBridge& c) {
@@ -93,8 +98,10 @@ struct Effect {
     int ifindex = bridge(c.network)->ifindex;
     s.entries[c.slot] = {.bridge = ifindex, .flags = 0, .entered = true};
     s.devices[ifindex] = VNET_DEVICE_GATEWAY;
+    std::erase_if(s.subnets, [&](const auto& subnet) { return subnet.second == c.slot; });
     for (const auto& prefix : prefixes_of(c.network)) s.subnets.emplace_back(prefix, c.slot);
     s.guarded_networks.insert(c.network.name);
+    note_all(c.network);
   }
   void operator()(const ReattachGateway& c) {
     s.devices[c.ifindex] = VNET_DEVICE_GATEWAY;
@@ -130,8 +137,14 @@ struct Effect {
     for (const auto& one : c.added)
       if (one.refused.empty()) s.subnets.emplace_back(one.address.network(), record.slot);
   }
-  void operator()(const StartDnsmasq& c) { EXPECT_TRUE(s.services.insert(c.network.name).second); }
-  void operator()(const StopDnsmasq& c) { s.services.erase(c.network); }
+  void operator()(const StartDnsmasq& c) {
+    EXPECT_TRUE(s.services.insert(c.network.name).second);
+    serve(c.network);
+  }
+  void operator()(const StopDnsmasq& c) {
+    s.services.erase(c.network);
+    host.made.erase("dnsmasq of " + c.network);
+  }
   void operator()(const EnableForwarding& c) {
     s.changed_sysctls.emplace(c.sysctl, s.sysctl(c.sysctl));
     s.sysctls[c.sysctl] = "1";
@@ -141,8 +154,88 @@ struct Effect {
     s.changed_sysctls.erase(c.sysctl);
   }
 
+  void operator()(const ChangeDefinition& c) {
+    EXPECT_TRUE(c.record.complete);
+    EXPECT_FALSE(c.record.before.empty());
+    save(c.record);
+  }
+  void operator()(const LoadProgramsAnew& c) { note("programs", c.network, program_flags(c.network)); }
+  void operator()(const WriteNetworkEntry& c) {
+    note("entry", c.network, c.network.settings.max_sessions);
+    note("NAT", c.network, c.network.nat.ports ? c.network.nat.ports->start : 0);
+  }
+  void operator()(const AddPortForward& c) { host.made["forward " + forward_text(c.forward)] = c.network; }
+  void operator()(const RemovePortForward& c) { host.made.erase("forward " + forward_text(c.forward)); }
+  void operator()(const EnterSubnet& c) {
+    if (!std::ranges::count(s.subnets, std::pair(c.subnet, c.slot))) s.subnets.emplace_back(c.subnet, c.slot);
+  }
+  void operator()(const LeaveSubnet& c) { std::erase(s.subnets, std::pair(c.subnet, c.slot)); }
+  void operator()(const AddGatewayAddress& c) {
+    int ifindex = bridge(c.network)->ifindex;
+    auto& addresses = s.addresses[ifindex];
+    if (std::ranges::count(addresses, c.address, &AddressInfo::prefix)) return;
+    addresses.push_back({.prefix = c.address, .permanent = true});
+    s.routes.push_back(
+        {.family = c.address.address.family, .destination = c.address.network(), .oif = ifindex});
+  }
+  void operator()(const RemoveGatewayAddress& c) {
+    int ifindex = bridge(c.network)->ifindex;
+    std::erase_if(s.addresses[ifindex], [&](const AddressInfo& info) { return info.prefix == c.address; });
+    std::erase_if(s.routes, [&](const RouteInfo& route) {
+      return route.oif == ifindex && route.destination == c.address.network() && !route.gateway;
+    });
+  }
+  void operator()(const RemoveRoute& c) {
+    std::erase_if(s.routes, [&](const RouteInfo& route) {
+      return route.destination == c.route.destination.network() && route.gateway == c.route.gateway;
+    });
+  }
+  void operator()(const SetSpanningTree& c) { host.made["tree of " + c.bridge] = c.stp ? "on" : "off"; }
+  void operator()(const SetGatewayMtu& c) { host.link(c.bridge).mtu = c.mtu; }
+  void serve(const Network& network) {
+    auto files = dnsmasq_files(network, {}, "");
+    host.made["dnsmasq of " + network.name] = files.conf + files.hostsfile + files.addnhosts;
+  }
+  void operator()(const ReloadDnsmasq& c) {
+    EXPECT_EQ(dnsmasq_files(c.network, {}, "").conf, dnsmasq_files(c.previous, {}, "").conf);
+    serve(c.network);
+  }
+  void operator()(const RestartDnsmasq& c) {
+    s.services.insert(c.network.name);
+    serve(c.network);
+  }
+  void operator()(const RefreshPort& c) { judge(c.record, c.network); }
+  void operator()(const EndSessions&) {}
+
+  void note(const std::string& what, const Network& network, std::uint64_t value) {
+    host.made[what + " of " + network.name] = std::to_string(value);
+  }
+  std::string forward_text(const PortForward& forward) {
+    return fmt::format("{}/{} to {}", forward.proto, forward.port, forward.to.text());
+  }
+  void note_all(const Network& network) {
+    note("programs", network, program_flags(network));
+    note("entry", network, network.settings.max_sessions);
+    note("NAT", network, network.nat.ports ? network.nat.ports->start : 0);
+    std::erase_if(host.made, [&](const auto& one) {
+      return one.first.starts_with("forward ") && one.second == network.name;
+    });
+    for (const auto& forward : network.settings.port_forwards)
+      host.made["forward " + forward_text(forward)] = network.name;
+    host.made["tree of " + network.bridge] = network.stp ? "on" : "off";
+  }
+  void forget_all(const std::string& network) {
+    std::erase_if(host.made, [&](const auto& one) {
+      return one.first.ends_with(" of " + network) || one.second == network;
+    });
+  }
+  void judge(const PortRecord& record, const Network& network) {
+    host.made["rules of " + record.interface] = std::to_string(port_flags(record, network).value_or(0));
+  }
+
   void operator()(const LoadBridged& c) {
     s.entries[c.slot] = {.bridge = bridge(c.network)->ifindex, .flags = c.flags, .entered = true};
+    note_all(c.network);
   }
   void operator()(const UnloadBridged& c) { forget_entry(c.slot); }
   void operator()(const SetBridgedFlags& c) { s.entries[c.slot].flags = c.flags; }
@@ -174,7 +267,10 @@ struct Effect {
     std::erase_if(s.parents, [&](const ParentRecord& one) { return one.interface == c.record.interface; });
     s.guarded_parents.erase(c.record.interface);
   }
-  void operator()(const EnterDirect& c) { s.entries[c.slot] = {.bridge = 0, .flags = 0, .entered = true}; }
+  void operator()(const EnterDirect& c) {
+    s.entries[c.slot] = {.bridge = 0, .flags = 0, .entered = true};
+    note_all(c.network);
+  }
   void operator()(const RemoveDirect& c) { forget_entry(c.slot); }
 
   void operator()(const AttachUplink& c) {
@@ -195,6 +291,7 @@ struct Effect {
     EXPECT_EQ(c.fresh, !s.port(c.record.interface));
     save(c.record);
     s.guarded_ports.insert(c.record.interface);
+    judge(c.record, c.active.network);
   }
   void operator()(const SetPortMtu& c) { host.link(c.record.interface).mtu = c.mtu; }
   void settle(PortRecord record) {
@@ -217,6 +314,7 @@ struct Effect {
   void operator()(const ChangePort& c) {
     EXPECT_EQ(c.before.slot, c.after.slot);
     save(c.after);
+    judge(c.after, s.network(c.after.network)->network);
     if (is_there(c.after)) host.link(c.after.interface).up = c.after.plugged;
   }
   void operator()(const TakePortDown& c) {
@@ -240,6 +338,7 @@ struct Effect {
     std::erase_if(s.ports, [&](const PortRecord& port) { return port.interface == c.record.interface; });
     s.guarded_ports.erase(c.record.interface);
     s.xdp_targets.erase(c.record.ifindex);
+    host.made.erase("rules of " + c.record.interface);
   }
   void operator()(const SetXdpTarget& c) {
     if (c.deliver)

@@ -3,6 +3,7 @@
 // plans can be tried by the thousand, and killed anywhere.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "loader/plan/resources.h"
@@ -15,6 +16,8 @@ class SimulatedHost {
   SimulatedHost();
 
   Snapshot snapshot;
+  // What else was made, and of what; plans do not look at it.
+  std::map<std::string, std::string> made;
 
   void apply(const Change& change);
   // The first `count` steps; all of them without one.

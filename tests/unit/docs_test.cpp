@@ -12,6 +12,7 @@
 
 #include "loader/doctor/doctor.h"
 #include "loader/model/port_rules.h"
+#include "loader/plan/live.h"
 #include "tests/support/document.h"
 
 namespace vnet {
@@ -36,6 +37,12 @@ TEST(Docs, HaveEveryCheckOfDoctor) {
 TEST(Docs, HaveEveryFilterOfPorts) {
   EXPECT_THAT(first_words(test::table_rows("ports.md", "| `--filter` | the guest may not send | reason |")),
               testing::UnorderedElementsAreArray(filter_names()));
+}
+
+TEST(Docs, HaveEveryDifferenceThatApplyKnows) {
+  std::vector<std::string> rows;
+  for (const auto& row : live_rows()) rows.emplace_back(row.name);
+  EXPECT_EQ(rows, first_words(test::table_rows("changing.md", "| difference | while the network runs |")));
 }
 
 // One name a concept, and each where the glossary says that it lives.

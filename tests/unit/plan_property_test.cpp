@@ -3,10 +3,12 @@
 // commands that are killed after any change.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "tests/support/network_samples.h"
 #include "tests/support/simulated_host.h"
+#include "tests/support/with_settings.h"
 
 namespace vnet {
 namespace {
@@ -29,7 +31,54 @@ class Dice {
   std::mt19937 engine_;
 };
 
-Intent random_intent(Dice& dice) {
+// The sample with one or two things that are otherwise: what an earlier one had changed is back.
+Network another_definition(const SimulatedHost& host, Dice& dice) {
+  Network network = *host.snapshot.definition(dice.network());
+  for (std::size_t count = dice.below(3); count; --count) {
+    bool gateway = has_gateway(network);
+    switch (dice.below(10)) {
+      case 0:
+        network.settings.inbound = Inbound::Drop;
+        break;
+      case 1:
+        network.isolated_ports = true;
+        break;
+      case 2:
+        network.settings.max_sessions = 1000;
+        break;
+      case 3:
+        if (network.mode == Mode::Nat) network.nat.ports = {20000, 30000};
+        break;
+      case 4:
+        if (gateway)
+          network.settings.port_forwards = {
+              {"tcp", static_cast<std::uint16_t>(1 + dice.below(3)), network.ips[0].gateway.address, 80}};
+        break;
+      case 5:
+        if (gateway) network.ips.push_back({.gateway = *Prefix::parse("10.77.0.1/24")});
+        break;
+      case 6:
+        if (gateway) network.dns.hosts = {{network.ips[0].gateway.address, {"gateway"}}};
+        break;
+      case 7:
+        if (gateway) network.domain = Domain{.name = "lab"};
+        break;
+      case 8:
+        if (is_direct(network)) network.devices = {"eth1", "eth2"};
+        if (network.mode == Mode::Route) network.devices = {"eth2"};
+        break;
+      default:
+        if (gateway) network.settings.host_access = HostAccess::None;
+    }
+  }
+  return test::with_settings(network);
+}
+
+Intent random_intent(const SimulatedHost& host, Dice& dice) {
+  if (dice.one_in(3)) {
+    Network network = another_definition(host, dice);
+    return Apply{.name = network.name, .active = network, .definition = {}};
+  }
   switch (dice.below(8)) {
     case 0:
     case 1:
@@ -115,7 +164,7 @@ TEST(PlanProperties, TheNextDiffConvergesWhateverHappened) {
     define_all(host);
     for (int action = 0; action < 12; ++action) {
       if (dice.one_in(3)) disturb(host, dice);
-      auto plan = make_plan(host.snapshot, random_intent(dice));
+      auto plan = make_plan(host.snapshot, random_intent(host, dice));
       if (plan) host.apply(plan->steps, dice.one_in(2) ? dice.below(plan->steps.size() + 1) : SIZE_MAX);
     }
     expect_converged(host, seed);
@@ -129,9 +178,9 @@ TEST(PlanProperties, AKilledCommandIsFinishedByTheNext) {
     Dice dice(seed);
     SimulatedHost host;
     define_all(host);
-    for (int action = 0; action < 6; ++action) (void)host.run(random_intent(dice));
+    for (int action = 0; action < 6; ++action) (void)host.run(random_intent(host, dice));
     ASSERT_TRUE(host.follow());
-    Intent intent = random_intent(dice);
+    Intent intent = random_intent(host, dice);
     auto plan = make_plan(host.snapshot, intent);
     if (!plan) continue;
     SimulatedHost undisturbed = host;
@@ -150,13 +199,49 @@ TEST(PlanProperties, AKilledCommandIsFinishedByTheNext) {
   }
 }
 
+// Killed anywhere, and without being run again, it ends with one of the two definitions: all of it.
+TEST(PlanProperties, AKilledApplyIsOneOfTheTwoDefinitions) {
+  unsigned tried = 0;
+  for (unsigned seed = 0; seed < 1500; ++seed) {
+    Dice dice(seed);
+    SimulatedHost host;
+    define_all(host);
+    for (int action = 0; action < 8; ++action) (void)host.run(random_intent(host, dice));
+    ASSERT_TRUE(host.follow());
+    Network network = another_definition(host, dice);
+    auto plan = make_plan(host.snapshot, Apply{.name = network.name, .active = network, .definition = {}});
+    if (!plan || plan->empty()) continue;
+    ++tried;
+    SimulatedHost changed = host;
+    changed.apply(plan->steps);
+    ASSERT_TRUE(changed.follow());
+    for (std::size_t killed = 0; killed <= plan->steps.size(); ++killed) {
+      SimulatedHost again = host;
+      again.apply(plan->steps, killed);
+      ASSERT_TRUE(again.follow());
+      const SimulatedHost& one =
+          again.snapshot.network(network.name)->record.xml == host.snapshot.network(network.name)->record.xml
+              ? host
+              : changed;
+      EXPECT_TRUE(observe(again.snapshot) == observe(one.snapshot));
+      EXPECT_EQ(again.made, one.made);
+      EXPECT_EQ(test::addresses_of(again), test::addresses_of(one));
+      EXPECT_TRUE(std::ranges::is_permutation(again.snapshot.subnets, one.snapshot.subnets));
+      if (testing::Test::HasFailure()) {
+        FAIL() << "seed " << seed << " killed after " << killed << " of\n" << described(plan->steps);
+      }
+    }
+  }
+  EXPECT_GT(tried, 100U);
+}
+
 TEST(PlanProperties, NoPrefixOfAPlanExposesAGuest) {
   for (unsigned seed = 0; seed < 3000; ++seed) {
     Dice dice(seed);
     SimulatedHost host;
     define_all(host);
     for (int action = 0; action < 10; ++action) {
-      auto plan = make_plan(host.snapshot, random_intent(dice));
+      auto plan = make_plan(host.snapshot, random_intent(host, dice));
       if (!plan) continue;
       for (const auto& step : plan->steps) {
         host.apply(step.change);
@@ -173,7 +258,7 @@ TEST(PlanProperties, NoChangeRepeats) {
     SimulatedHost host;
     define_all(host);
     for (int action = 0; action < 10; ++action) {
-      auto plan = make_plan(host.snapshot, random_intent(dice));
+      auto plan = make_plan(host.snapshot, random_intent(host, dice));
       if (!plan) continue;
       std::set<std::string> seen;
       for (const auto& step : plan->steps)

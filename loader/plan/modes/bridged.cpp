@@ -63,7 +63,13 @@ void want(Builder& builder, const ActiveNetwork& active) {
   resource.bridged_flags = wanted_flags(builder.snapshot);
   resource.dnsmasq = needs_dnsmasq(network);
   auto& uplinks = builder.wanted.resources.uplinks;
-  for (const auto& member : ways_out(builder.snapshot, network, bridge->ifindex)) {
+  auto members = ways_out(builder.snapshot, network, bridge->ifindex);
+  if (builder.wanted.changed.contains(network.name))
+    std::erase_if(uplinks, [&](const auto& entry) {
+      return entry.second.network == network.name &&
+             !std::ranges::count(members, entry.first, &LinkInfo::name);
+    });
+  for (const auto& member : members) {
     UplinkResource wanted{.network = network.name, .ifindex = member.ifindex};
     if (auto before = uplinks.find(member.name); before != uplinks.end()) {
       wanted.slot = before->second.slot;

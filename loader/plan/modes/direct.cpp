@@ -80,11 +80,10 @@ Result<void> check(const Snapshot& snapshot, const Network& network, bool) {
 // One that is gone is waited for.
 void want(Builder& builder, const ActiveNetwork& active) {
   auto& parents = builder.wanted.resources.parents;
-  bool starts = builder.wanted.restart.contains(active.network.name);
   for (const auto& device : active.network.devices) {
     const LinkInfo* link = builder.snapshot.link(device);
     auto before = parents.find(device);
-    if (!link || (before == parents.end() && !starts)) continue;
+    if (!link) continue;
     ParentResource wanted{.ifindex = link->ifindex, .passthrough = is_passthrough(active.network)};
     if (before != parents.end()) {
       wanted.slot = before->second.slot;

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "loader/apply/sessions.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "loader/bpf/map_address.h"
+#include "loader/plan/subnets.h"
+
+namespace vnet {
+namespace {
+
+using IsOver = std::function<bool(const vnet_flow&, const vnet_session&)>;
+
+Result<void> give_back(SharedMaps& maps, std::uint16_t slot, const vnet_session& session) {
+  auto usage = maps.usage.get(slot);
+  if (!usage) return {};
+  auto& count = session.flags & VNET_SESSION_F_INBOUND ? usage->inbound : usage->sessions;
+  if (!count) return {};
+  --count;
+  return maps.usage.set(slot, *usage);
+}
+
+Result<void> end_sessions(SharedMaps& maps, const IsOver& is_over) {
+  std::vector<std::pair<vnet_flow, vnet_session>> gone;
+  maps.sessions.for_each([&](const vnet_flow& key, const vnet_session& session) {
+    if (is_over(key, session)) gone.emplace_back(key, session);
+  });
+  for (const auto& [key, session] : gone) {
+    vnet_flow answer{};
+    answer.src = key.dst;
+    answer.dst = session.nat;
+    answer.sport_be = key.dport_be;
+    answer.dport_be = session.nat_port_be;
+    answer.proto = key.proto;
+    VNET_TRY(maps.sessions.erase(key));
+    VNET_TRY(maps.reverse.erase(answer));
+    VNET_TRY(give_back(maps, session.network, session));
+    if (session.port) VNET_TRY(give_back(maps, session.port, session));
+  }
+  return {};
+}
+
+bool has(const vnet_port_span& span, unsigned port) {
+  return port >= span.first && port <= span.last;
+}
+
+// As bpf/lib/masquerade.h chooses it.
+bool may_have_port(const vnet_network& entry, std::uint8_t proto, unsigned port) {
+  bool elsewhere = has(entry.ports[0], port) || has(entry.ports[1], port);
+  if (proto == IPPROTO_UDP) return elsewhere || has(entry.keep, port);
+  return proto != IPPROTO_TCP || elsewhere;
+}
+
+bool is_in_pool(const vnet_network& entry, const vnet_addr& nat) {
+  std::uint32_t number = ntohl(nat.word_be[3]);
+  return number >= entry.nat_first && number <= entry.nat_last;
+}
+
+class Legality {
+ public:
+  Legality(const Network& network, const vnet_network& entry) : network_(network), entry_(entry) {}
+
+  bool holds(const vnet_flow& key, const vnet_session& session) const {
+    Address guest = to_address(key.src);
+    bool translated = to_address(session.nat) != guest || session.nat_port_be != key.sport_be;
+    unsigned way = session.leg[VNET_OUT].hop.ifindex;
+    if (entry_.uplink_ifindex && way && way != entry_.uplink_ifindex) return false;
+    if (session.flags & VNET_SESSION_F_INBOUND) return !translated || is_forwarded(key, session, guest);
+    bool v4 = guest.family == Family::V4;
+    if (!(entry_.flags & (v4 ? VNET_NETWORK_F_MASQUERADE4 : VNET_NETWORK_F_MASQUERADE6))) return !translated;
+    bool to_route = session.flags & VNET_SESSION_F_MASQUERADE;
+    bool address = v4 && entry_.nat_first ? !to_route && is_in_pool(entry_, session.nat) : to_route;
+    return address && may_have_port(entry_, key.proto, ntohs(session.nat_port_be));
+  }
+
+ private:
+  bool is_forwarded(const vnet_flow& key, const vnet_session& session, const Address& guest) const {
+    return std::ranges::any_of(network_.settings.port_forwards, [&](const PortForward& forward) {
+      return forward.to == guest && forward.to_port == ntohs(key.sport_be) &&
+             forward.port == ntohs(session.nat_port_be) &&
+             (forward.proto == "tcp" ? IPPROTO_TCP : IPPROTO_UDP) == key.proto;
+    });
+  }
+
+  const Network& network_;
+  const vnet_network& entry_;
+};
+
+// Ports that guests' further flows would be given again.
+Result<void> forget_mappings(SharedMaps& maps, const Network& network, const vnet_network& entry) {
+  auto subnets = prefixes_of(network);
+  for (const auto& key : maps.mappings.keys()) {
+    Address guest = to_address(key.guest);
+    auto mapping = maps.mappings.get(key);
+    bool ours = std::ranges::any_of(subnets, [&](const Prefix& subnet) { return subnet.contains(guest); });
+    if (ours && mapping && !may_have_port(entry, key.proto, ntohs(mapping->port_be)))
+      VNET_TRY(maps.mappings.erase(key));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> forget_sessions(SharedMaps& maps, std::uint16_t slot) {
+  return end_sessions(maps, [slot](const vnet_flow&, const vnet_session& session) {
+    return session.network == slot || session.port == slot;
+  });
+}
+
+Result<void> end_illegal_sessions(SharedMaps& maps, const Network& network, std::uint16_t slot) {
+  auto entry = maps.networks.get(slot);
+  if (!entry || !has_gateway(network)) return {};
+  VNET_TRY(forget_mappings(maps, network, *entry));
+  Legality legality(network, *entry);
+  return end_sessions(maps, [&](const vnet_flow& key, const vnet_session& session) {
+    return session.network == slot && !legality.holds(key, session);
+  });
+}
+
+}  // namespace vnet
