@@ -14,6 +14,7 @@
 #include "cli/verbs/run.h"
 #include "cli/verbs/stats.h"
 #include "cli/verbs/synopsis.h"
+#include "cli/verbs/update.h"
 
 namespace vnet::cli {
 
@@ -30,6 +31,12 @@ const std::vector<Command>& commands() {
        "vnet-bpf autostart lab\n  vnet-bpf autostart lab --disable"},
       {"up", User::Root, changes(up), "Define and start; without FILE the built-in network `default`",
        "vnet-bpf up\n  vnet-bpf up lab.xml"},
+      {"apply", User::Root, changes(apply),
+       "Make the running network what its definition, or FILE, says; nothing that stays is interrupted",
+       "vnet-bpf apply lab\n  vnet-bpf apply lab lab.xml --dry-run"},
+      {"update", User::Root, changes(update), "Add, change or delete one element of a network's definition",
+       "vnet-bpf update default add ip-dhcp-host \\\n"
+       "    \"<host mac='52:54:00:12:34:56' ip='192.168.122.10'/>\" --live --config"},
       {"list", User::Any, looks(list), "List the active networks", "vnet-bpf list --all"},
       {"show", User::Any, looks(show), "Show a network's details",
        "vnet-bpf show default\n  vnet-bpf show default --xml > default.xml"},

@@ -47,6 +47,24 @@ Result<Intent> up(const UpOptions& options) {
   return Up{std::move(network), options.xml->name};
 }
 
+std::vector<Option> ApplyOptions::list() {
+  return {network_argument(network), file_argument(into(file))};
+}
+
+Result<void> ApplyOptions::load() {
+  if (!file) return {};
+  VNET_ASSIGN(xml, read_input(*file));
+  return {};
+}
+
+Result<Intent> apply(const ApplyOptions& options) {
+  Apply intent{.name = options.network};
+  if (!options.xml) return intent;
+  VNET_ASSIGN(intent.definition, read_definition(*options.xml));
+  intent.file_name = options.xml->name;
+  return intent;
+}
+
 std::vector<Option> NetworkOptions::list() {
   return {network_argument(network)};
 }
@@ -87,15 +105,23 @@ Result<void> list(Host& host, const Common& common, const ListOptions& options) 
 }
 
 std::vector<Option> ShowOptions::list() {
-  return {network_argument(network), {"--xml", "The normalised libvirt XML", flag_into(xml)}};
+  return {network_argument(network),
+          {"--xml", "The normalised libvirt XML", flag_into(xml)},
+          {"--inactive", "Of the stored definition, which the next start takes", flag_into(inactive)}};
 }
 
 Result<void> ShowOptions::check(const Common& common) const {
   if (xml && common.json) return invalid("--xml and --json exclude each other");
+  if (inactive && !xml) return invalid("--inactive needs --xml");
   return {};
 }
 
 Result<void> show(Host& host, const Common& common, const ShowOptions& options) {
+  if (options.inactive) {
+    VNET_ASSIGN(auto network, host.definition(options.network));
+    print(network_xml(network));
+    return {};
+  }
   auto details = host.show(options.network);
   if (!details || !options.xml) return print_facts(details, common.json);
   print(network_xml(details->network));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// define, undefine, start, stop, autostart, up; list, show, leases.
+// define, undefine, start, stop, autostart, up, apply; list, show, leases.
 #pragma once
 
 #include <optional>
@@ -29,6 +29,16 @@ struct UpOptions {
 };
 Result<Intent> up(const UpOptions& options);
 
+struct ApplyOptions {
+  std::string network;
+  std::optional<std::string> file;
+  std::optional<Input> xml;  // nullopt: the stored definition
+
+  std::vector<Option> list();
+  Result<void> load();
+};
+Result<Intent> apply(const ApplyOptions& options);
+
 struct NetworkOptions {
   std::string network;
 
@@ -56,7 +66,7 @@ Result<void> list(Host& host, const Common& common, const ListOptions& options);
 
 struct ShowOptions {
   std::string network;
-  bool xml = false;
+  bool xml = false, inactive = false;
 
   std::vector<Option> list();
   Result<void> check(const Common& common) const;
