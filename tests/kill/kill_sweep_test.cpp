@@ -60,6 +60,21 @@ std::string lab_xml() {
   return dual_stack_xml("<nat ipv6='yes'/>", "<mac address='52:54:00:00:00:fe'/>");
 }
 
+// The same network with about everything otherwise that can change while it runs.
+std::string other_lab_xml() {
+  std::string xml =
+      dual_stack_xml("<nat ipv6='yes'><port start='20000' end='60000'/></nat>",
+                     "<mac address='52:54:00:00:00:fe'/><domain name='lab'/><dns><host ip='192.168.122.77'>"
+                     "<hostname>box</hostname></host></dns>"
+                     "<route address='10.66.0.0' prefix='16' gateway='192.168.122.11'/><ip "
+                     "address='10.67.0.1' prefix='24'/>");
+  const std::string settings =
+      "<metadata><v:network xmlns:v='urn:vnet-bpf:network:1'><v:inbound default='established'/>"
+      "<v:host access='services'/><v:sessions max='50000'/>"
+      "<v:portForward proto='tcp' port='8080' to='192.168.122.11' toPort='80'/></v:network></metadata>";
+  return xml.replace(xml.find("<forward"), 0, settings);
+}
+
 bool is_private(const std::string& address) {
   for (const char* of : {"192.168.122.", "10.77.0.", "fd00:122:", "fd00:77:"})
     if (address.starts_with(of)) return true;
@@ -127,6 +142,11 @@ std::vector<Verb> verbs() {
   }
   Argv change{"set", "g2", "--filter", "clean-traffic", "--ip", g2.ip4, "--ip", g2.ip6};
   all.push_back({"set g2", {{"set", "g2", "--filter", "none"}}, change, {change}});
+  // Killed, it is finished by the next command: which is the same one here, and `set` of another port's
+  // below.
+  const Argv apply{"apply", "lab", "LAB2"};
+  all.push_back({"apply lab", {}, apply, {apply, up_lab}});
+  all.push_back({"apply lab back", {apply}, up_lab, {{"set", "i1", "--link", "up"}, up_lab}});
   all.push_back({"stop lab", {}, {"stop", "lab"}, {{"stop", "lab"}, up_lab, attach(g1), attach(g2)}});
   all.push_back({"stop cage", {}, {"stop", "cage"}, {{"stop", "cage"}, up_cage, attach(i1)}});
   // Both networks are gone after it: what was shared goes, too.
@@ -162,6 +182,7 @@ class KillSweep : public NetworkTest, public testing::WithParamInterface<const c
     setenv("VNET_BPF_ATTACH", GetParam(), 1);
     lab_ = file("lab.xml", lab_xml());
     cage_ = file("cage.xml", cage_xml);
+    other_lab_ = file("lab2.xml", other_lab_xml());
     lan_ = std::make_unique<Namespace>();
     host().must("ip link add lan0 type veth peer name eth0 netns " + lan_->name());
     std::string router = mac_in(outside(), "eth0"), neighbour = mac_in(*lan_, "eth0");
@@ -247,7 +268,8 @@ class KillSweep : public NetworkTest, public testing::WithParamInterface<const c
   }
 
   Argv words(Argv arguments) const {
-    for (std::string& word : arguments) word = word == "LAB" ? lab_ : word == "CAGE" ? cage_ : word;
+    for (std::string& word : arguments)
+      word = word == "LAB" ? lab_ : word == "CAGE" ? cage_ : word == "LAB2" ? other_lab_ : word;
     return arguments;
   }
   // What stopping and detaching say where nothing is left to do is no fault.
@@ -392,7 +414,7 @@ class KillSweep : public NetworkTest, public testing::WithParamInterface<const c
 
   bool lasting_ = false;  // the last step's faults were still there when everything had been repeated
   bool plugged_by_hand_ = false;
-  std::string lab_, cage_;
+  std::string lab_, cage_, other_lab_;
   std::unique_ptr<Namespace> lan_;
   std::unique_ptr<Traffic> traffic_;
 };
