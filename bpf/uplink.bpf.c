@@ -195,7 +195,7 @@ static __always_inline int way_in(struct __sk_buff *skb, struct packet *p, struc
 	if (unlikely(!(s->flags & VNET_SESSION_F_PLAIN) || p->ttl <= 1 || p->flags & PACKET_OPTIONS ||
 		     (p->flags & PACKET_FIRST && fragment_was_overtaken(p))))
 		return -1;
-	way = likely(leg->hop.tick == tick_now()) ? 0 : route_in(skb, to, leg, s->network, uplink_ifindex);
+	way = likely(leg->hop.tick == tick_now()) ? 0 : route_in(skb, to, s, uplink_ifindex);
 	if (unlikely(way > 0))
 		return too_big_for(skb, p, leg->hop.ifindex) ? -1 : 1;
 	return way < 0 || too_big(skb, p, leg->hop.mtu) ? -1 : 0;
@@ -237,7 +237,7 @@ static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, st
 	if (err)
 		return err;
 	if (likely(fast && leg->hop.slot))
-		return deliver(skb, leg->hop.ifindex, leg->hop.slot, leg->hop_flags, 1);
+		return deliver(skb, leg->hop.ifindex, leg->hop.slot, s->hop_flags, 1);
 	if (fast)
 		return deliver_by_gateway(skb, leg->hop.ifindex, !way);
 	skb->tc_index = VNET_TC_INDEX_ADMITTED;
@@ -334,6 +334,8 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 		/* An answer's sender is the session's far end; that of an error may be anybody on the way. */
 		if (p->flags & PACKET_ERROR && is_guests(&p->outer_src))
 			return DROP(SPOOFED_SOURCE);
+		if (p->flags & PACKET_ERROR && !quotes_what_was_sent(s, p))
+			return DROP(NO_SESSION);
 		answer_of(found, &to);
 		return take_back(skb, p, s, &to);
 	}

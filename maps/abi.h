@@ -15,7 +15,7 @@
 #define VNET_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #endif
 
-#define VNET_ABI_VERSION 8
+#define VNET_ABI_VERSION 9
 
 /*
  * A slot is a small number that the loader gives to everything that is counted: port, network, uplink.
@@ -65,7 +65,7 @@ enum vnet_session_state {
   VNET_SESSION_NEW, /* nothing has come back yet */
   VNET_SESSION_ESTABLISHED,
   VNET_SESSION_CLOSING, /* one FIN */
-  VNET_SESSION_CLOSED,  /* FINs of both sides, or RST: the binding may be taken over */
+  VNET_SESSION_CLOSED,  /* FINs acknowledged on both sides, or RST: the binding may be taken over */
 };
 
 #define VNET_SESSION_F_MASQUERADE 1 /* translated to the address of the route: follows its changes */
@@ -79,7 +79,7 @@ enum vnet_session_state {
  */
 #define VNET_SESSION_F_PLAIN 16
 #define VNET_SESSION_F_STACK 32
-#define VNET_SESSION_F_ANSWERED 64 /* the beginner's next packet establishes it; TCP: with expected_ack */
+#define VNET_SESSION_F_ANSWERED 64 /* the beginner's next packet establishes it; TCP: if it acknowledges */
 
 #define VNET_HOP_F_PEER 1 /* a veth whose other end is in another namespace: bpf_redirect_peer works */
 
@@ -132,18 +132,22 @@ VNET_SIZE(struct vnet_clock, 32);
 
 enum vnet_direction { VNET_OUT, VNET_IN, VNET_DIRECTIONS };
 
+/* TCP's numbers are in host byte order; 0: not known yet (bpf/lib/tcp_window.h). */
 struct vnet_leg {
   __u64 packets;
   __u64 bytes;
   struct vnet_hop hop;
-  __u32 seen; /* tick of the last packet */
-  __u32 hop_flags;
+  __u32 seen;  /* tick of the last packet */
+  __u32 end;   /* TCP: the next number that this direction sends */
+  __u32 ack;   /* ... what it has acknowledged of the other */
+  __u32 limit; /* ... how far it lets the other send */
 };
-VNET_SIZE(struct vnet_leg, 48);
+VNET_SIZE(struct vnet_leg, 56);
 
 /*
  * The value of the session map, keyed by the guest's outgoing flow. The reverse map holds, keyed by
- * the flow that answers carry (to nat:nat_port), the key of its session.
+ * the flow that answers carry (to nat:nat_port), the key of its session. With one byte more an entry of the
+ * hash (48 bytes, the key, the value, a link) would take twice the memory: 512 bytes instead of 256.
  */
 struct vnet_session {
   struct vnet_due due;  /* its entry in the wheel: another that names this flow is stale */
@@ -154,11 +158,13 @@ struct vnet_session {
   __u8 flags;
   __u16 network; /* slots */
   __u16 port;
-  __u32 expected_ack; /* host byte order */
-  __u32 mark;         /* of the packet when the host had routed it: chose the way, too */
+  __u8 scale[VNET_DIRECTIONS]; /* TCP's window scale and 1; 0: not known */
+  __u8 hop_flags;              /* VNET_HOP_F_* of the hop inwards */
+  __u8 pad;
+  __u32 mark; /* of the packet when the host had routed it: chose the way, too */
   struct vnet_leg leg[VNET_DIRECTIONS];
 };
-VNET_SIZE(struct vnet_session, 144);
+VNET_SIZE(struct vnet_session, 160);
 
 /*
  * Sessions begun from outside that are not established: the latest so many of each network, in a ring, so

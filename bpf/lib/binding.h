@@ -146,6 +146,14 @@ __noinline int depart_early(struct __sk_buff *skb, struct packet *p, struct admi
 	return translate(skb, p, &r, 1);
 }
 
+/* An error is the session's guest's to send, or that of a router behind its port; port: who sends it. */
+static __always_inline int is_of_another(const struct packet *p, const struct vnet_session *s, u32 port)
+{
+	if (s->port && port && port < VNET_SLOTS)
+		return s->port != port;
+	return !addr_equal(&p->outer_src, &p->flow.src);
+}
+
 /* from: the network of the packet's source; NULL: it is the host's own. */
 static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struct vnet_subnet *from,
 				  u32 device)
@@ -166,7 +174,8 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 		fragment_note(p, 1);
 	s = session_outbound(&p->flow);
 	/* An error about somebody else's session is nobody's to send, nor one to others than its far end. */
-	if (s && from && s->network != from->network)
+	if (s && from &&
+	    (s->network != from->network || (p->flags & PACKET_ERROR && is_of_another(p, s, a.port))))
 		return DROP(SPOOFED_SOURCE);
 	if (s && from && !visible && p->flags & PACKET_ERROR && !addr_equal(&p->outer_dst, &p->flow.dst))
 		return DROP(NO_SESSION);

@@ -181,7 +181,7 @@ __noinline int forward(struct xdp_md *ctx, struct packet *p, struct vnet_session
 	p->flow.dst = r.to;
 	p->flow.dport_be = r.to_port_be;
 	leg = &s->leg[VNET_IN];
-	if (leg->hop.tick != now && route_in(ctx, &p->flow, leg, s->network, uplink_ifindex))
+	if (leg->hop.tick != now && route_in(ctx, &p->flow, s, uplink_ifindex))
 		return XDP_PASS;
 	if (too_big(ctx, p, leg->hop.mtu))
 		return XDP_PASS;

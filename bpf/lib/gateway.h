@@ -70,6 +70,14 @@ __noinline int may_leave(struct __sk_buff *skb, struct packet *p)
 	return TC_ACT_OK;
 }
 
+/* An address that is known to be a guest's at another port than that which sends the packet. */
+static __always_inline int is_at_another_port(struct __sk_buff *skb, const struct vnet_addr *addr)
+{
+	struct vnet_address *known = address_of(addr, network_slot);
+
+	return known && known->port && known->port != skb->tc_index;
+}
+
 /* Answers to what another network's guest began with a guest of this one, and is masqueraded here. */
 static __always_inline int take_back_here(struct __sk_buff *skb, struct packet *p)
 {
@@ -82,6 +90,11 @@ static __always_inline int take_back_here(struct __sk_buff *skb, struct packet *
 	s = session_inbound(&p->flow, &key);
 	if (!s || !key || s->network == network_slot)
 		return TC_ACT_OK;
+	/* An error about what another guest has been sent, or nobody. */
+	if (p->flags & PACKET_ERROR && is_at_another_port(skb, &p->flow.src))
+		return DROP(SPOOFED_SOURCE);
+	if (p->flags & PACKET_ERROR && !quotes_what_was_sent(s, p))
+		return DROP(NO_SESSION);
 	if (p->flags & PACKET_FIRST)
 		fragment_note(p, 1);
 	session_use(s, p, VNET_IN, tick_now(), skb->len);

@@ -26,13 +26,15 @@ struct packet {
 	struct vnet_addr outer_dst;
 	u32 fragment_id;
 	u32 cursor; /* of who reads options */
-	u32 seq;    /* TCP's; host byte order */
+	u32 seq;    /* TCP's (of an error: the quoted packet's); host byte order */
 	u32 ack;
+	u32 data;	    /* bytes of TCP's payload; of a GSO packet, of the whole */
 	__be32 flowinfo_be; /* IPv6: traffic class and flow label */
 	u16 l3;
 	u16 l4;
 	u16 quoted; /* offsets of the quoted headers, with PACKET_ERROR */
 	u16 quoted_l4;
+	u16 window;   /* TCP's, as it is on the wire */
 	u16 l3_bytes; /* length of the IP packet; of a GSO packet, of the whole */
 	u8 family;    /* 4, 6; 0: not IP */
 	u8 proto;     /* the packet's own L4 protocol; flow.proto differs for an ICMP error */
@@ -40,6 +42,7 @@ struct packet {
 	u8 ttl;
 	u8 tos; /* IPv4 */
 	u8 tcp_flags;
+	u8 scale; /* of a SYN: the window scale and 1; 0: none */
 	u8 flags;
 };
 
@@ -168,6 +171,7 @@ __noinline int parse_quoted(struct pkt_ctx *ctx, struct packet *p)
 	u32 at;
 	u32 inner_l4;
 	struct vnet_flow inner = {};
+	__be32 quoted_seq_be = 0;
 	u8 l4[8];
 	u8 proto;
 	int later = 0;
@@ -208,7 +212,10 @@ __noinline int parse_quoted(struct pkt_ctx *ctx, struct packet *p)
 	if (later || inner_l4 + sizeof(l4) > p->l3 + p->l3_bytes || load_bytes(ctx, inner_l4, l4, sizeof(l4)))
 		return DROP(MALFORMED);
 	read_ports(l4, p->family, proto, &inner);
+	if (proto == IPPROTO_TCP)
+		__builtin_memcpy(&quoted_seq_be, l4 + 4, 4);
 
+	p->seq = bpf_ntohl(quoted_seq_be);
 	p->flow.src = inner.dst;
 	p->flow.dst = inner.src;
 	p->flow.sport_be = inner.dport_be;
@@ -220,22 +227,67 @@ __noinline int parse_quoted(struct pkt_ctx *ctx, struct packet *p)
 	return 0;
 }
 
+#define TCP_OPTIONS_MAX	     40 /* bytes */
+#define TCP_OPTION_END	     0
+#define TCP_OPTION_NOP	     1
+#define TCP_OPTION_WINDOW    3
+#define TCP_WINDOW_SCALE_MAX 14 /* RFC 7323 */
+
+/* p->scale of a SYN, whose options end there. */
+__noinline int read_window_scale(struct pkt_ctx *ctx, struct packet *p, u32 end)
+{
+	u8 option[3];
+
+	if (!p)
+		return 0;
+	p->cursor = l4_of(p) + sizeof(struct tcphdr);
+	for (int i = 0; i < TCP_OPTIONS_MAX; i++) {
+		u32 at = cursor_of(p);
+
+		if (at + sizeof(option) > end || load_bytes(ctx, at, option, sizeof(option)) ||
+		    option[0] == TCP_OPTION_END)
+			return 0;
+		if (option[0] == TCP_OPTION_WINDOW) {
+			p->scale = (option[2] > TCP_WINDOW_SCALE_MAX ? TCP_WINDOW_SCALE_MAX : option[2]) + 1;
+			return 0;
+		}
+		if (option[0] != TCP_OPTION_NOP && option[1] < 2)
+			return 0;
+		p->cursor = at + (option[0] == TCP_OPTION_NOP ? 1 : option[1]);
+	}
+	return 0;
+}
+
+/* What bpf/lib/tcp_window.h asks for. l4: the first 16 bytes of TCP's header. */
+static __always_inline void parse_tcp(struct pkt_ctx *ctx, struct packet *p, const u8 *l4, u32 end)
+{
+	u32 data = l4_of(p) + (l4[12] >> 4) * 4;
+
+	p->seq = bpf_ntohl(*(__be32 *)(l4 + 4));
+	p->ack = bpf_ntohl(*(__be32 *)(l4 + 8));
+	p->tcp_flags = l4[13];
+	p->window = bpf_ntohs(*(__be16 *)(l4 + 14));
+	if (unlikely(p->tcp_flags & TCP_SYN))
+		read_window_scale(ctx, p, data);
+	if (unlikely(p->l3_bytes == 0xffff)) /* BIG TCP: as long as the frame */
+		end = frame_bytes(ctx);
+	p->data = data < end ? end - data : 0;
+}
+
 static __always_inline int parse_l4(struct pkt_ctx *ctx, struct packet *p)
 {
 	u32 end = end_of(p);
 	u32 at = l4_of(p);
-	u8 l4[14] __attribute__((aligned(4)));
+	u8 l4[16] __attribute__((aligned(4)));
 	u8 proto = proto_of(p);
 
 	p->flow.proto = proto;
 	if (unlikely(p->flags & PACKET_LATER))
 		return 0;
 	if (proto == IPPROTO_TCP) {
-		if (unlikely(at + sizeof(struct tcphdr) > end || read_bytes(ctx, at, l4, 14)))
+		if (unlikely(at + sizeof(struct tcphdr) > end || read_bytes(ctx, at, l4, 16)))
 			return DROP(MALFORMED);
-		p->seq = bpf_ntohl(*(__be32 *)(l4 + 4));
-		p->ack = bpf_ntohl(*(__be32 *)(l4 + 8));
-		p->tcp_flags = l4[13];
+		parse_tcp(ctx, p, l4, end);
 	} else if (proto == IPPROTO_UDP || proto == IPPROTO_SCTP || is_icmp(p->family, proto)) {
 		if (unlikely(at + 8 > end || read_bytes(ctx, at, l4, 8)))
 			return DROP(MALFORMED);

@@ -171,17 +171,20 @@ __noinline int route_out(struct pkt_ctx *ctx, struct packet *p, struct vnet_sess
  * port of that MAC. Without one (a guest may have more than are learned) the hop is the gateway itself, whose
  * egress floods.
  */
-__noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *to, struct vnet_leg *leg, u32 network,
-			u32 uplink)
+__noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *to, struct vnet_session *s, u32 uplink)
 {
+	struct vnet_leg *leg;
+	u32 network;
 	struct bpf_fib_lookup q;
 	struct vnet_fdb_key where = {};
 	struct vnet_fdb_entry *port;
 	struct vnet_network *net;
 	long rc;
 
-	if (!to || !leg)
+	if (!to || !s)
 		return -1;
+	leg = &s->leg[VNET_IN];
+	network = s->network;
 	net = bpf_map_lookup_elem(&networks, &network);
 	if (!net)
 		return -1;
@@ -193,7 +196,7 @@ __noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *to, struct vnet_l
 		return -1;
 	leg->hop.ifindex = q.ifindex;
 	leg->hop.slot = 0;
-	leg->hop_flags = 0;
+	s->hop_flags = 0;
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
 		return note_next_hop(&q);
 	where.network = network;
@@ -202,7 +205,7 @@ __noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *to, struct vnet_l
 	if (port) {
 		leg->hop.ifindex = port->ifindex;
 		leg->hop.slot = port->slot;
-		leg->hop_flags = port->flags;
+		s->hop_flags = port->flags;
 	}
 	__builtin_memcpy(leg->hop.dmac, q.dmac, 6);
 	__builtin_memcpy(leg->hop.smac, q.smac, 6);

@@ -7,7 +7,7 @@
 #ifndef VNET_BPF_SESSION_H
 #define VNET_BPF_SESSION_H
 
-#include "bpf/lib/packet.h"
+#include "bpf/lib/tcp_window.h"
 
 /*
  * Seconds. RFC 5382 REQ-5 (TCP), RFC 4787 REQ-5 (UDP), RFC 5508 REQ-2 (ICMP); see docs/rfc.md. An idle
@@ -142,14 +142,6 @@ static __always_inline struct vnet_session *session_inbound(struct vnet_flow *fl
 	return *key ? bpf_map_lookup_elem(&sessions, *key) : NULL;
 }
 
-static __always_inline u32 opener_of(const struct vnet_session *s)
-{
-	return s->flags & VNET_SESSION_F_INBOUND ? VNET_IN : VNET_OUT;
-}
-
-/* Data sent with or right behind a SYN/ACK (RFC 7413) may be acknowledged with it. */
-#define ACK_WINDOW 0x10000
-
 /*
  * Only who gets the answers knows what to acknowledge: a SYN with a forged sender never becomes a connection.
  * One that is met in its middle (a guest's, older than our table) shows no SYN/ACK, and needs an answer only.
@@ -158,49 +150,49 @@ static __always_inline int establishes(const struct vnet_session *s, const struc
 {
 	if (s->flags & VNET_SESSION_F_ANSWERED)
 		return direction == opener_of(s) && p->tcp_flags & TCP_ACK &&
-		       p->ack - s->expected_ack < ACK_WINDOW;
+		       p->ack - s->leg[!direction].end < ACK_WINDOW;
 	return !(s->flags & VNET_SESSION_F_INBOUND) && direction != VNET_OUT;
+}
+
+/* Both have sent their FINs, and both know it. */
+static __always_inline int is_over(const struct vnet_session *s)
+{
+	return s->flags & VNET_SESSION_F_FIN_OUT && s->flags & VNET_SESSION_F_FIN_IN &&
+	       is_acknowledged(s, VNET_OUT) && is_acknowledged(s, VNET_IN);
 }
 
 static __noinline int track_tcp(struct vnet_session *s, const struct packet *p, u32 direction)
 {
-	u8 fin = direction == VNET_OUT ? VNET_SESSION_F_FIN_OUT : VNET_SESSION_F_FIN_IN;
-	u8 tcp_flags, before;
-
 	if (!s || !p)
 		return 0;
-	tcp_flags = p->tcp_flags;
-	if (s->state == VNET_SESSION_NEW && !(tcp_flags & (TCP_SYN | TCP_RST))) {
+	direction = direction == VNET_IN; /* for the verifier */
+	if (p->tcp_flags & TCP_RST) {
+		if (is_expected_reset(s, p, direction))
+			s->state = VNET_SESSION_CLOSED;
+		return 0;
+	}
+	if (p->tcp_flags & TCP_SYN) {
+		track_syn(s, p, direction);
+		return 0;
+	}
+	if (s->state == VNET_SESSION_NEW) {
 		if (establishes(s, p, direction))
 			s->state = VNET_SESSION_ESTABLISHED;
-		else if (s->flags & VNET_SESSION_F_INBOUND)
+		else if (s->flags & (VNET_SESSION_F_INBOUND | VNET_SESSION_F_ANSWERED))
 			return 0;
 	}
-	before = s->state;
-	if (tcp_flags & TCP_RST) {
-		s->state = VNET_SESSION_CLOSED;
-	} else if (tcp_flags & TCP_SYN) {
-		if (tcp_flags & TCP_ACK) {
-			if (direction != opener_of(s) && before == VNET_SESSION_NEW) {
-				s->expected_ack = p->seq + 1;
-				s->flags |= VNET_SESSION_F_ANSWERED;
-			}
-		} else if (direction == opener_of(s) && before >= VNET_SESSION_CLOSING) {
-			/* The 5-tuple is used again for a new connection. */
-			s->flags &=
-				~(VNET_SESSION_F_FIN_OUT | VNET_SESSION_F_FIN_IN | VNET_SESSION_F_ANSWERED);
-			s->state = VNET_SESSION_NEW;
-		}
-	} else if (tcp_flags & TCP_FIN) {
-		s->flags |= fin;
-		s->state = (s->flags & VNET_SESSION_F_FIN_OUT) && (s->flags & VNET_SESSION_F_FIN_IN)
-				   ? VNET_SESSION_CLOSED
-				   : VNET_SESSION_CLOSING;
-	} else if (before == VNET_SESSION_CLOSED &&
+	if ((p->tcp_flags & TCP_FIN && !is_in_window(s, p, direction)) || !tcp_follow(s, p, direction))
+		return 0;
+	if (p->tcp_flags & TCP_FIN) {
+		s->flags |= direction == VNET_OUT ? VNET_SESSION_F_FIN_OUT : VNET_SESSION_F_FIN_IN;
+		s->state = VNET_SESSION_CLOSING;
+	} else if (s->state == VNET_SESSION_CLOSED &&
 		   !(s->flags & (VNET_SESSION_F_FIN_OUT | VNET_SESSION_F_FIN_IN))) {
-		/* Life after a reset: it was forged or lost. Nobody's connection ends by a guess. */
+		/* Life after a reset: it was lost on its way, or refused. */
 		s->state = VNET_SESSION_ESTABLISHED;
 	}
+	if (is_over(s))
+		s->state = VNET_SESSION_CLOSED;
 	return 0;
 }
 
@@ -216,10 +208,14 @@ static __always_inline void session_use(struct vnet_session *s, const struct pac
 		return; /* an error neither keeps a session alive nor changes it (RFC 5508 REQ-6) */
 	if (unlikely(leg->seen != now))
 		leg->seen = now;
+	if (unlikely(p->flags & PACKET_LATER))
+		return; /* it carries nothing of the protocol */
 	if (p->proto == IPPROTO_TCP) {
 		if (unlikely((p->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST)) ||
 			     s->state != VNET_SESSION_ESTABLISHED))
 			track_tcp(s, p, direction);
+		else
+			tcp_follow(s, p, direction);
 	} else if (unlikely(s->state == VNET_SESSION_NEW)) {
 		/* Begun from outside, an answer alone says nothing: its way may have been to a forged sender.
 		 */

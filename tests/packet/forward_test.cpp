@@ -37,7 +37,7 @@ class Forward : public GuardTest {
     return {t.rx_packets, t.rx_bytes, t.tx_packets, t.tx_bytes};
   }
   static std::vector<std::uint64_t> counted(const vnet_leg& leg) {
-    return {leg.packets, leg.bytes, leg.hop.ifindex, leg.hop.mtu, leg.hop.slot, leg.hop_flags};
+    return {leg.packets, leg.bytes, leg.hop.ifindex, leg.hop.mtu, leg.hop.slot, leg.end, leg.ack, leg.limit};
   }
 
   // Forwards it, and the guest gets exactly what tc would have sent.
@@ -94,8 +94,8 @@ class Forward : public GuardTest {
     return into_host / ip(at.remote, at.host, 60) / Udp{.src_port = 443, .dst_port = port_} / Payload(bytes);
   }
   Packet segment(const std::string& flags, int bytes = 0) {
-    Packet bare =
-        into_host / ip(at.remote, at.host, 60) / Tcp{.src_port = 443, .dst_port = port_, .flags = flags};
+    Packet bare = into_host / ip(at.remote, at.host, 60) /
+                  Tcp{.src_port = 443, .dst_port = port_, .flags = flags, .ack = 0x01020305};
     return bytes ? bare / Payload(bytes) : bare;
   }
   int headers() const { return family() == 4 ? 20 + 8 : 40 + 8; }

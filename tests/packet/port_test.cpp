@@ -284,31 +284,36 @@ TEST_P(Port, LeavesErrorsToThirdPartiesToTheStack) {
 TEST_P(Port, FollowsTcp) {
   open(L4::Tcp, at.guest1, 2000, slot::g1);
   auto state = [&] { return session(key(L4::Tcp, at.guest1, 2000))->state; };
-  auto send = [&](const char* flags) {
-    EXPECT_EQ(Redirect, run(Program::PortIngress, sent(L4::Tcp, at.guest1, 2000, flags)).verdict);
+  auto segment = [](const char* flags, std::uint32_t seq, std::uint32_t ack) {
+    return [=](Tcp& tcp) { tcp.flags = flags, tcp.seq = seq, tcp.ack = ack; };
   };
-  auto come = [&](const char* flags) {
-    EXPECT_EQ(Redirect, run(Program::UplinkIngress, answer(L4::Tcp, at.host, 2000, flags)).verdict);
+  auto send = [&](const char* flags, std::uint32_t seq, std::uint32_t ack) {
+    Packet packet = sent(L4::Tcp, at.guest1, 2000).with<Tcp>(segment(flags, seq, ack));
+    EXPECT_EQ(Redirect, run(Program::PortIngress, packet).verdict);
   };
-  send("S");
+  auto come = [&](const char* flags, std::uint32_t seq, std::uint32_t ack) {
+    Packet packet = answer(L4::Tcp, at.host, 2000).with<Tcp>(segment(flags, seq, ack));
+    EXPECT_EQ(Redirect, run(Program::UplinkIngress, packet).verdict);
+  };
+  send("S", 100, 0);
   EXPECT_EQ(VNET_SESSION_NEW, state());
-  send("A");
+  send("A", 101, 501);
   EXPECT_EQ(VNET_SESSION_NEW, state()) << "the opener alone establishes nothing";
-  come("SA"), send("A");
+  come("SA", 500, 101), send("A", 101, 501);
   EXPECT_EQ(VNET_SESSION_ESTABLISHED, state());
-  send("FA");
+  send("FA", 101, 501);
   EXPECT_EQ(VNET_SESSION_CLOSING, state());
-  send("FA");
+  send("FA", 101, 501);
   EXPECT_EQ(VNET_SESSION_CLOSING, state()) << "a repeated FIN is one FIN";
-  come("FA"), send("A");
+  come("FA", 501, 102), send("A", 102, 502);
   EXPECT_EQ(VNET_SESSION_CLOSED, state());
-  send("S");
+  send("S", 300, 0);
   EXPECT_EQ(VNET_SESSION_NEW, state());
-  come("SA");
+  come("SA", 700, 301);
   EXPECT_EQ(VNET_SESSION_NEW, state());
-  send("A");
+  send("A", 301, 701);
   EXPECT_EQ(VNET_SESSION_ESTABLISHED, state());
-  send("RA");
+  send("RA", 301, 701);
   EXPECT_EQ(VNET_SESSION_CLOSED, state());
 }
 

@@ -17,7 +17,13 @@ std::uint16_t source_port(const Bytes& frame) {
   return static_cast<std::uint16_t>(frame[at] << 8 | frame[at + 1]);
 }
 
-class UplinkEgress : public BothFamilies {};
+class UplinkEgress : public BothFamilies {
+ protected:
+  // Behind a SYN of that port: the next number.
+  Packet reset(std::uint16_t sport) {
+    return outgoing(L4::Tcp, at.guest1, sport, "R").with<Tcp>([](Tcp& tcp) { ++tcp.seq; });
+  }
+};
 VNET_BOTH_FAMILIES(UplinkEgress);
 
 TEST_P(UplinkEgress, MasqueradesAndKeepsThePortInsideTheSpan) {
@@ -257,6 +263,24 @@ TEST_P(UplinkEgress, DropsGuestsErrorsAboutNothing) {
               slot::uplink, "no-session");
 }
 
+// A neighbour's session is not a guest's to end or to slow down, whatever address it uses.
+TEST_P(UplinkEgress, DropsErrorsAboutANeighboursSession) {
+  open(L4::Udp, at.guest1, 2000, slot::g1);
+  auto error = [&](const std::string& source) {
+    return out_of_host / ip(source, at.remote, 63) /
+           icmp_error(Problem::Unreachable, family(),
+                      ip(at.remote, at.guest1) / l4_answer(L4::Udp, family(), 2000, 443));
+  };
+  for (const std::string& source : {at.guest2, at.guest1}) {
+    Ran ran = run(Program::UplinkEgress, error(source), {}, slot::g2);
+    EXPECT_EQ(Shot, ran.verdict) << source;
+    EXPECT_EQ((Drops{{{slot::uplink, "spoofed-source"}, 1}}), ran.drops) << source;
+  }
+  EXPECT_EQ(Ok, run(Program::UplinkEgress, error(at.guest1), {}, slot::g1).verdict);
+  // A router behind the guest's port may, too.
+  EXPECT_EQ(Ok, run(Program::UplinkEgress, error(at.unresolved), {}, slot::g1).verdict);
+}
+
 TEST_P(UplinkEgress, KeepsToThePortsQuota) {
   set_network([](vnet_network& n) { n.max_sessions_per_port = 2; });
   for (std::uint16_t port : {2000, 2001})
@@ -287,7 +311,7 @@ TEST_P(UplinkEgress, TakesOverTheClosedConnectionsPort) {
   set_network([](vnet_network& n) { n.ports[0] = {5000, 5000}, n.ports[1] = {1, 0}, n.keep = n.ports[0]; });
   open(L4::Tcp, at.guest1, 40000);
   expect_drop(Program::UplinkEgress, outgoing(L4::Tcp, at.guest2, 40000), slot::uplink, "ports-exhausted");
-  EXPECT_EQ(Ok, run(Program::UplinkEgress, outgoing(L4::Tcp, at.guest1, 40000, "R")).verdict);
+  EXPECT_EQ(Ok, run(Program::UplinkEgress, reset(40000)).verdict);
   EXPECT_EQ(VNET_SESSION_CLOSED, session(key(L4::Tcp, at.guest1, 40000))->state);
   expect(Program::UplinkEgress, outgoing(L4::Tcp, at.guest2, 40000), Ok, outgoing_translated(L4::Tcp, 5000));
   EXPECT_FALSE(session(key(L4::Tcp, at.guest1, 40000)));
@@ -299,7 +323,7 @@ TEST_P(UplinkEgress, LetsTheClosedConnectionsPortRest) {
   set_network([](vnet_network& n) { n.ports[0] = {5000, 5001}, n.ports[1] = {1, 0}, n.keep = n.ports[0]; });
   open(L4::Tcp, at.guest1, 40000);
   std::uint16_t first = ntohs(session(key(L4::Tcp, at.guest1, 40000))->nat_port_be);
-  EXPECT_EQ(Ok, run(Program::UplinkEgress, outgoing(L4::Tcp, at.guest1, 40000, "R")).verdict);
+  EXPECT_EQ(Ok, run(Program::UplinkEgress, reset(40000)).verdict);
   expect(Program::UplinkEgress, outgoing(L4::Tcp, at.guest2, 40000), Ok,
          outgoing_translated(L4::Tcp, first == 5000 ? 5001 : 5000));
   EXPECT_TRUE(session(key(L4::Tcp, at.guest1, 40000)));

@@ -16,7 +16,6 @@ class UplinkIngress : public BothFamilies {
     EXPECT_NE(2000, port);
     return port;
   }
-  std::uint8_t state(std::uint16_t sport) { return session(key(L4::Tcp, at.guest1, sport))->state; }
 };
 VNET_BOTH_FAMILIES(UplinkIngress);
 
@@ -249,36 +248,6 @@ TEST_P(UplinkIngress, HoldsSoManyFragmentsOfAPacketAndNoMore) {
   EXPECT_EQ(static_cast<std::size_t>(VNET_HELD_OF_ONE), maps().held.keys().size());
   EXPECT_EQ(Redirect, run(Program::UplinkIngress, in[0]).verdict);
   EXPECT_EQ(0U, maps().held.keys().size());
-}
-
-TEST_P(UplinkIngress, FollowsTcpFromBothSides) {
-  open(L4::Tcp, at.guest1, 2000);
-  EXPECT_EQ(VNET_SESSION_NEW, state(2000));
-  run(Program::UplinkIngress, answer(L4::Tcp, at.host, 2000, "SA"));
-  EXPECT_EQ(VNET_SESSION_NEW, state(2000));
-  run(Program::UplinkEgress, outgoing(L4::Tcp, at.guest1, 2000, "A"));
-  EXPECT_EQ(VNET_SESSION_ESTABLISHED, state(2000));
-  run(Program::UplinkIngress, answer(L4::Tcp, at.host, 2000, "FA"));
-  EXPECT_EQ(VNET_SESSION_CLOSING, state(2000));
-  run(Program::UplinkEgress, outgoing(L4::Tcp, at.guest1, 2000, "A"));
-  EXPECT_EQ(VNET_SESSION_CLOSING, state(2000));
-  run(Program::UplinkEgress, outgoing(L4::Tcp, at.guest1, 2000, "FA"));
-  EXPECT_EQ(VNET_SESSION_CLOSED, state(2000));
-  run(Program::UplinkIngress, answer(L4::Tcp, at.host, 2000, "A"));
-  EXPECT_EQ(VNET_SESSION_CLOSED, state(2000)) << "the last ACK revives nothing";
-  run(Program::UplinkIngress, answer(L4::Tcp, at.host, 2000, "S"));
-  EXPECT_EQ(VNET_SESSION_CLOSED, state(2000)) << "only the opener opens again";
-  run(Program::UplinkEgress, outgoing(L4::Tcp, at.guest1, 2000, "S"));
-  EXPECT_EQ(VNET_SESSION_NEW, state(2000));
-}
-
-TEST_P(UplinkIngress, SurvivesAForgedReset) {
-  open(L4::Tcp, at.guest1, 2000);
-  run(Program::UplinkIngress, answer(L4::Tcp, at.host, 2000, "SA"));
-  run(Program::UplinkIngress, answer(L4::Tcp, at.host, 2000, "R"));
-  EXPECT_EQ(VNET_SESSION_CLOSED, state(2000));
-  run(Program::UplinkEgress, outgoing(L4::Tcp, at.guest1, 2000, "A"));
-  EXPECT_EQ(VNET_SESSION_ESTABLISHED, state(2000));
 }
 
 TEST_P(UplinkIngress, AdmitsPortForwards) {

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What both ends of a TCP connection have said, as far as it tells a forged end of one from a real one: RST
+ * (RFC 5961), FIN, and ICMP errors (RFC 5927). Nothing is dropped by it but such errors: a packet that does
+ * not fit is for the two ends to judge, and changes nothing here.
+ *
+ * Only what comes in is doubted. The guest's own numbers are taken as they are: it can harm nothing but its
+ * own sessions, and what is always taken up anew cannot get stuck. SACK is not needed: it is below the
+ * acknowledgement's window.
+ */
+#ifndef VNET_BPF_TCP_WINDOW_H
+#define VNET_BPF_TCP_WINDOW_H
+
+#include "bpf/lib/packet.h"
+
+/* Data sent with or right behind a SYN/ACK (RFC 7413) may be acknowledged with it. */
+#define ACK_WINDOW 0x10000
+/* How far a packet may lag behind the latest one and still say something. */
+#define LAG_MAX 0x20000
+/* A connection that is met in its middle: the largest that there is. */
+#define SCALE_MAX 14
+
+static __always_inline int is_before(u32 a, u32 b)
+{
+	return (int)(a - b) < 0;
+}
+
+static __always_inline int is_after(u32 a, u32 b)
+{
+	return (int)(a - b) > 0;
+}
+
+static __always_inline u32 end_of_segment(const struct packet *p)
+{
+	return p->seq + p->data + !!(p->tcp_flags & (TCP_SYN | TCP_FIN));
+}
+
+static __always_inline u32 opener_of(const struct vnet_session *s)
+{
+	return s->flags & VNET_SESSION_F_INBOUND ? VNET_IN : VNET_OUT;
+}
+
+/* Once per packet. 0: it does not fit, and nothing is learned from it. */
+static __always_inline int tcp_follow(struct vnet_session *s, const struct packet *p, u32 direction)
+{
+	struct vnet_leg *mine = &s->leg[direction], *peer = &s->leg[!direction];
+	u32 end = end_of_segment(p);
+	u32 scale, limit;
+
+	if (direction == VNET_IN) {
+		if (peer->limit && unlikely(is_after(p->seq, peer->limit)))
+			return 0;
+		if (unlikely(is_before(end, (mine->end ?: peer->ack ?: end) - LAG_MAX)))
+			return 0;
+		if (peer->end && unlikely(is_after(p->ack, peer->end)))
+			return 0;
+	}
+	if (is_after(end, mine->end) || unlikely(!mine->end))
+		mine->end = end;
+	if (unlikely(!(p->tcp_flags & TCP_ACK)))
+		return 1;
+	if (is_after(p->ack, mine->ack) || unlikely(!mine->ack))
+		mine->ack = p->ack;
+	scale = s->scale[direction] ? s->scale[direction] - 1 : SCALE_MAX;
+	limit = p->ack + ((u32)p->window << (scale & 15));
+	if (is_after(limit, mine->limit) || unlikely(!mine->limit))
+		mine->limit = limit;
+	return 1;
+}
+
+/*
+ * An end takes no RST but one with the very number that it waits for, which lies between what it has
+ * acknowledged and what has been sent to it. One that answers a SYN acknowledges it.
+ */
+static __always_inline int is_expected_reset(const struct vnet_session *s, const struct packet *p,
+					     u32 direction)
+{
+	const struct vnet_leg *mine = &s->leg[direction], *peer = &s->leg[!direction];
+
+	if (peer->ack)
+		return p->seq == peer->ack ||
+		       (mine->end && !is_before(p->seq, peer->ack) && !is_after(p->seq, mine->end));
+	if (p->tcp_flags & TCP_ACK && peer->end)
+		return p->ack == peer->end;
+	if (mine->end)
+		return p->seq == mine->end;
+	return direction == VNET_OUT;
+}
+
+/* A FIN that the other end takes, now or when what is before it has come. */
+static __always_inline int is_in_window(const struct vnet_session *s, const struct packet *p, u32 direction)
+{
+	const struct vnet_leg *peer = &s->leg[!direction];
+
+	return !(peer->limit && is_after(p->seq, peer->limit)) &&
+	       !(peer->ack && is_before(end_of_segment(p), peer->ack));
+}
+
+/* The other end knows of it, too: it has no more to do with the connection. */
+static __always_inline int is_acknowledged(const struct vnet_session *s, u32 direction)
+{
+	return s->leg[!direction].ack == s->leg[direction].end;
+}
+
+static __always_inline void begin_anew(struct vnet_session *s)
+{
+	s->flags &= ~(VNET_SESSION_F_FIN_OUT | VNET_SESSION_F_FIN_IN | VNET_SESSION_F_ANSWERED);
+	s->state = VNET_SESSION_NEW;
+	for (u32 i = 0; i < VNET_DIRECTIONS; i++) {
+		s->scale[i] = 0;
+		s->leg[i].end = 0;
+		s->leg[i].ack = 0;
+		s->leg[i].limit = 0;
+	}
+}
+
+/* The first of a connection, or its first again; or the 5-tuple is used again for a new one. */
+static __always_inline void track_first_syn(struct vnet_session *s, const struct packet *p, u32 direction)
+{
+	struct vnet_leg *mine = &s->leg[direction];
+
+	switch (s->state) {
+	case VNET_SESSION_NEW:
+		if (mine->end == end_of_segment(p))
+			return;
+		break;
+	case VNET_SESSION_ESTABLISHED:
+		return;
+	case VNET_SESSION_CLOSING: /* who has forgotten it is asked by the other end, and resets it */
+		if (direction == VNET_IN)
+			return;
+	}
+	begin_anew(s);
+	mine->end = end_of_segment(p);
+	s->scale[direction] = p->scale ?: 1;
+}
+
+static __always_inline void track_syn_ack(struct vnet_session *s, const struct packet *p, u32 direction)
+{
+	struct vnet_leg *mine = &s->leg[direction], *peer = &s->leg[!direction];
+
+	/* The guest takes part in a new connection although the last one's end was not seen. */
+	if (s->state >= VNET_SESSION_CLOSING && direction == VNET_OUT)
+		begin_anew(s);
+	if (s->state != VNET_SESSION_NEW || (peer->end && peer->end - p->ack >= ACK_WINDOW))
+		return;
+	mine->end = end_of_segment(p);
+	mine->ack = p->ack;
+	mine->limit = p->ack + p->window;
+	s->scale[direction] = p->scale ?: 1;
+	if (!p->scale) /* both scale, or none */
+		s->scale[!direction] = 1;
+	s->flags |= VNET_SESSION_F_ANSWERED;
+}
+
+static __always_inline void track_syn(struct vnet_session *s, const struct packet *p, u32 direction)
+{
+	if (p->tcp_flags & TCP_ACK) {
+		if (direction != opener_of(s))
+			track_syn_ack(s, p, direction);
+	} else if (direction == opener_of(s)) {
+		track_first_syn(s, p, direction);
+	}
+}
+
+/* An ICMP error about what its guest has on its way, as the guest's own stack asks, too. */
+static __always_inline int quotes_what_was_sent(const struct vnet_session *s, const struct packet *p)
+{
+	u32 end = s->leg[VNET_OUT].end, ack = s->leg[VNET_IN].ack;
+
+	if (p->flow.proto != IPPROTO_TCP || !end)
+		return 1;
+	return !is_after(p->seq, end) && !is_before(p->seq, ack ?: end - ACK_WINDOW);
+}
+
+#endif
