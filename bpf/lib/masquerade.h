@@ -49,8 +49,28 @@ __noinline int host_has_socket(struct __sk_buff *skb)
 	return 1;
 }
 
-/* A port that only a closed connection still holds is free for a new one. */
-__noinline int take_over_closed(void)
+/* Whose port a new session may have, beside one that is free. */
+enum taking {
+	TAKE_FREE,
+	TAKE_CLOSED,	   /* a connection's that both ends are done with */
+	TAKE_FROM_LARGEST, /* any of a guest that has far more sessions: a neighbour's flows go on */
+};
+
+/* Sessions that a guest may have more than another before they are taken from it. */
+#define LARGE_HOLDER 1024
+
+static __always_inline int is_of_larger_holder(const struct vnet_session *s, u32 port)
+{
+	u32 holder = s->port;
+	struct vnet_usage *theirs = bpf_map_lookup_elem(&usage, &holder);
+	struct vnet_usage *ours = bpf_map_lookup_elem(&usage, &port);
+
+	return holder && port && holder != port && theirs && ours && !(s->flags & VNET_SESSION_F_INBOUND) &&
+	       theirs->sessions > 2 * ours->sessions + LARGE_HOLDER;
+}
+
+/* 1: whoever held the port has given it back. */
+__noinline int take_over(u32 taking)
 {
 	struct making *m = making_of();
 	struct vnet_flow *owner;
@@ -62,7 +82,8 @@ __noinline int take_over_closed(void)
 	if (!owner)
 		return 1;
 	s = bpf_map_lookup_elem(&sessions, owner);
-	if (s && s->state != VNET_SESSION_CLOSED)
+	if (s && s->state != VNET_SESSION_CLOSED &&
+	    (taking != TAKE_FROM_LARGEST || !is_of_larger_holder(s, m->session.port)))
 		return 0;
 	if (s)
 		session_delete(owner);
@@ -72,7 +93,7 @@ __noinline int take_over_closed(void)
 }
 
 /* Owns the answers' flow? 0: now ours; 1: somebody else's; negative: the reason (table full, no memory). */
-__noinline int claim(u32 closed_too)
+__noinline int claim(u32 taking)
 {
 	struct making *m = making_of();
 	int err; /* below 6.4 the upper half of the register is not the sign */
@@ -80,21 +101,21 @@ __noinline int claim(u32 closed_too)
 	if (!m)
 		return DROP(SESSION_LIMIT);
 	err = bpf_map_update_elem(&reverse, &m->answer, &m->key, BPF_NOEXIST);
-	if (err == -EEXIST && closed_too && take_over_closed())
+	if (err == -EEXIST && taking != TAKE_FREE && take_over(taking))
 		err = bpf_map_update_elem(&reverse, &m->answer, &m->key, BPF_NOEXIST);
 	if (!err)
 		return 0;
 	return err == -EEXIST ? 1 : DROP(SESSION_LIMIT);
 }
 
-static __always_inline int try_port(struct __sk_buff *skb, struct making *m, u32 port, u32 closed_too)
+static __always_inline int try_port(struct __sk_buff *skb, struct making *m, u32 port, u32 taking)
 {
 	m->answer.dport_be = bpf_htons(port);
-	return host_has_socket(skb) ? 1 : claim(closed_too);
+	return host_has_socket(skb) ? 1 : claim(taking);
 }
 
 /* The n-th port (modulo) of the network's spans; of all 65536, for an echo id. */
-__noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n, u32 closed_too)
+__noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n, u32 taking)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	struct making *m = making_of();
@@ -104,14 +125,14 @@ __noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n, u32 closed_too
 		return DROP(PORTS_EXHAUSTED);
 	/* Echo ids are all alike: no clamping (RFC 5508 REQ-1). */
 	if (m->key.proto == IPPROTO_ICMP || m->key.proto == IPPROTO_ICMPV6)
-		return try_port(skb, m, n & 0xffff, closed_too);
+		return try_port(skb, m, n & 0xffff, taking);
 	first = span_size(net->ports[0]);
 	size = first + span_size(net->ports[1]);
 	if (!size)
 		return DROP(PORTS_EXHAUSTED);
 	n %= size;
 	n = n < first ? net->ports[0].first + n : net->ports[1].first + (n - first);
-	return try_port(skb, m, n, closed_too);
+	return try_port(skb, m, n, taking);
 }
 
 __noinline int count_probe(u32 tries)
@@ -183,12 +204,12 @@ __noinline int try_same(struct __sk_buff *skb, u32 network)
 	mapping_key(m, &key);
 	to = bpf_map_lookup_elem(&mappings, &key);
 	if (unlikely(to)) {
-		err = try_port(skb, m, bpf_ntohs(to->port_be), 0);
+		err = try_port(skb, m, bpf_ntohs(to->port_be), TAKE_FREE);
 		if (err <= 0)
 			return err;
 	}
 	want = bpf_ntohs(m->key.sport_be);
-	return may_keep(net, m->key.proto, want) ? try_port(skb, m, want, 0) : 1;
+	return may_keep(net, m->key.proto, want) ? try_port(skb, m, want, TAKE_FREE) : 1;
 }
 
 /* Chooses the port of the session in the making and claims it. 0, or the reason why there is none. */
@@ -207,8 +228,11 @@ __noinline int claim_port(struct __sk_buff *skb, u32 network)
 	}
 	start = first_try(m);
 	for (tries = 1; tries < VNET_PROBE_MAX; tries++) {
-		/* A connection's port is taken from it, although closed, only when there is no other. */
-		err = try_nth(skb, network, start + tries, tries > VNET_PROBE_MAX / 2);
+		/* Nothing is taken from anybody but when there seems to be nothing free. */
+		err = try_nth(skb, network, start + tries,
+			      tries <= VNET_PROBE_MAX / 2	? TAKE_FREE
+			      : tries <= VNET_PROBE_MAX * 3 / 4 ? TAKE_CLOSED
+								: TAKE_FROM_LARGEST);
 		if (err <= 0) {
 			if (!err)
 				note_mapping(m);
@@ -302,12 +326,13 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	m->answer.dst = a->nat;
 	m->answer.sport_be = flow->dport_be;
 	m->answer.proto = flow->proto;
+	m->session.port = a->port;
 	if (a->flags & VNET_SESSION_F_INBOUND) {
 		m->answer.dport_be = a->nat_port_be;
-		err = claim(1);
+		err = claim(TAKE_CLOSED);
 	} else if (addr_equal(&a->nat, &flow->src) || !has_ports(flow->proto)) {
 		m->answer.dport_be = flow->sport_be;
-		err = claim(1);
+		err = claim(TAKE_CLOSED);
 	} else {
 		err = claim_port(skb, a->network);
 	}
@@ -322,7 +347,6 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	m->session.flags = a->flags;
 	m->session.mark = a->mark;
 	m->session.network = a->network;
-	m->session.port = a->port;
 	m->session.created = tick_now();
 	m->session.leg[VNET_OUT].seen = m->session.created;
 	m->session.leg[VNET_IN].seen = m->session.created;

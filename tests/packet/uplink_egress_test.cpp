@@ -281,6 +281,30 @@ TEST_P(UplinkEgress, DropsErrorsAboutANeighboursSession) {
   EXPECT_EQ(Ok, run(Program::UplinkEgress, error(at.unresolved), {}, slot::g1).verdict);
 }
 
+// All ports towards one server may be one guest's only for as long as nobody else needs one.
+TEST_P(UplinkEgress, ANeighboursFlowsGoOnWhenOneGuestHasAllPorts) {
+  set_network([](vnet_network& n) {
+    n.ports[0] = {5000, 7999}, n.ports[1] = {1, 0}, n.keep = n.ports[0];
+    n.max_sessions = n.max_sessions_per_port = 100000;
+  });
+  unsigned held = 0, went_on = 0;
+  for (unsigned i = 0; i < 3200; ++i)
+    held += run(Program::UplinkEgress, outgoing(L4::Udp, at.guest1, static_cast<std::uint16_t>(10000 + i)),
+                {}, slot::g1)
+                .verdict == Ok;
+  EXPECT_EQ(3000U, held);
+  for (std::uint16_t i = 0; i < 40; ++i)
+    went_on += run(Program::UplinkEgress, outgoing(L4::Udp, at.guest2, static_cast<std::uint16_t>(40000 + i)),
+                   {}, slot::g2)
+                   .verdict == Ok;
+  EXPECT_EQ(40U, went_on);
+  EXPECT_EQ(40U, usage(slot::g2));
+  EXPECT_EQ(2960U, usage(slot::g1));
+  // The one that has them all takes nothing from who has few.
+  EXPECT_EQ(Shot, run(Program::UplinkEgress, outgoing(L4::Udp, at.guest1, 50000), {}, slot::g1).verdict);
+  EXPECT_EQ(40U, usage(slot::g2));
+}
+
 TEST_P(UplinkEgress, KeepsToThePortsQuota) {
   set_network([](vnet_network& n) { n.max_sessions_per_port = 2; });
   for (std::uint16_t port : {2000, 2001})
