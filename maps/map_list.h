@@ -56,7 +56,8 @@
   MAP(SHARED, half_open, HASH, VNET_HALF_OPEN_MAX, struct vnet_half_open_key, struct vnet_flow, BPF_F_NO_PREALLOC, WHOLE) \
   MAP(SHARED, mappings, LRU_HASH, VNET_MAPPINGS_MAX, struct vnet_mapping_key, struct vnet_mapping, 0, WHOLE) \
   MAP(PER_CPU, handed_up, PERCPU_ARRAY, 1, __u32, struct vnet_flow, 0, WHOLE) \
-  MAP(SHARED, held, LRU_HASH, VNET_HELD_MAX, struct vnet_held_key, struct vnet_held, 0, WHOLE)
+  MAP(SHARED, held, LRU_HASH, VNET_HELD_MAX, struct vnet_held_key, struct vnet_held, 0, WHOLE) \
+  MAP(SHARED, dhcp_clients, HASH, VNET_ADDRESSES_MAX, struct vnet_claim_key, struct vnet_dhcp_client, BPF_F_NO_PREALLOC, WHOLE)
 /* clang-format on */
 
 #endif

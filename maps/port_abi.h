@@ -81,6 +81,16 @@ struct vnet_claim_key {
 };
 VNET_SIZE(struct vnet_claim_key, 4);
 
+/* Whom a port asks for DHCP leases for: a guest, and what it runs. One that is silent for long makes room. */
+#define VNET_DHCP_CLIENTS_MAX 32
+
+struct vnet_dhcp_client {
+  __u64 id;   /* a hash of MAC and client identifier */
+  __u32 seen; /* tick */
+  __u32 pad;
+};
+VNET_SIZE(struct vnet_dhcp_client, 16);
+
 /*
  * Flows that a guest has started, for ports with F_ESTABLISHED: a map per port, so that nobody's flows push
  * out another's. The outer map is keyed by the port's slot, the inner by the flow as the guest sends it;

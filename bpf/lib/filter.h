@@ -6,7 +6,7 @@
 #ifndef VNET_BPF_FILTER_H
 #define VNET_BPF_FILTER_H
 
-#include "bpf/lib/address.h"
+#include "bpf/lib/dhcp_client.h"
 #include "bpf/lib/neighbour.h"
 #include "bpf/lib/vlan.h"
 
@@ -131,7 +131,8 @@ static __always_inline int filter_ipv6(struct __sk_buff *skb, struct vnet_port *
 
 __noinline int filter(struct __sk_buff *skb, struct vnet_port *port, struct packet *p)
 {
-	u32 flags, slot;
+	u32 flags, slot, guarded;
+	int err;
 
 	if (!port || !p)
 		return DROP(MALFORMED);
@@ -145,12 +146,18 @@ __noinline int filter(struct __sk_buff *skb, struct vnet_port *port, struct pack
 	case ETH_P_RARP:
 		return flags & VNET_PORT_F_CLEAN ? filter_rarp(skb) : 0;
 	case ETH_P_IP:
-		return filter_ipv4(skb, flags, slot, p);
+		err = filter_ipv4(skb, flags, slot, p);
+		break;
 	case ETH_P_IPV6:
-		return filter_ipv6(skb, port, p);
+		err = filter_ipv6(skb, port, p);
+		break;
 	default:
 		return flags & VNET_PORT_F_CLEAN ? DROP(ETHERTYPE) : 0;
 	}
+	if (err)
+		return err;
+	guarded = !!(flags & (VNET_PORT_F_CLEAN | VNET_PORT_F_NO_IP_SPOOFING));
+	return dhcp_client(skb, p, slot, port->network, guarded);
 }
 
 #endif

@@ -9,6 +9,7 @@
 #include "bpf/lib/binding.h"
 #include "bpf/lib/deliver.h"
 #include "bpf/lib/dhcp.h"
+#include "bpf/lib/dhcp_client.h"
 #include "bpf/lib/flood.h"
 #include "bpf/lib/handed.h"
 #include "bpf/lib/host_access.h"
@@ -186,6 +187,9 @@ static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
 		return err;
 	if (!p->family)
 		return from_guest_not_ip(skb);
+	err = dhcp_client(skb, p, skb->tc_index, network_slot, 0);
+	if (err)
+		return err;
 	/*
 	 * Another network's addresses are nobody's to use, an open one's guests included. The source comes
 	 * first of all: what the host answers to a group, or to a packet that it cannot send on, goes there.

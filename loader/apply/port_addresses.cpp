@@ -185,6 +185,8 @@ Result<void> forget_addresses(SharedMaps& maps, std::uint16_t slot) {
   for (const auto& key : gone) VNET_TRY(maps.addresses.erase(key));
   for (__u16 index = 0; index < VNET_CLAIMS_MAX; ++index)
     VNET_TRY(maps.claims.erase({.slot = slot, .index = index}));
+  for (__u16 index = 0; index < VNET_DHCP_CLIENTS_MAX; ++index)
+    VNET_TRY(maps.dhcp_clients.erase({.slot = slot, .index = index}));
   return {};
 }
 

@@ -142,6 +142,8 @@ constexpr bool has_setting(vnet_reason reason) {
     case VNET_DROP_NO_BRIDGE:
     case VNET_DROP_HOST_FIREWALL:
     case VNET_DROP_HOST_STACK:
+    case VNET_DROP_DHCP_CLIENT:
+    case VNET_DROP_MAC_LIMIT:
     case VNET_DROP_MAX:
       return false;
   }

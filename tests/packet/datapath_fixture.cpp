@@ -368,7 +368,7 @@ void DatapathTest::SetUp() {
   empty(all.sessions), empty(all.reverse), empty(all.fragments), empty(all.ports), empty(all.fdb);
   empty(all.shortcuts), empty(all.stations), empty(all.members);
   empty(all.devices), empty(all.subnets), empty(all.forwards), empty(all.drops);
-  empty(all.addresses), empty(all.claims), empty(all.isolated), empty(all.started);
+  empty(all.addresses), empty(all.claims), empty(all.dhcp_clients), empty(all.isolated), empty(all.started);
   empty(all.allows), empty(all.allow_sources), empty(all.blocked), empty(all.newcomers);
   empty(all.targets), empty(all.ways), empty(all.half_open), empty(all.mappings), empty(all.held);
   must(all.handed_up.clear(0));

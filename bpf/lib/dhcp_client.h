@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a guest may ask a DHCP server for. The server knows nobody's port: it takes a message for whoever's
+ * MAC or identifier is in it. So the message is compared with the port: nobody asks for, gives back or
+ * declines another's address, and a port asks in the name of so many clients only, or one guest would have
+ * all of a network's leases.
+ */
+#ifndef VNET_BPF_DHCP_CLIENT_H
+#define VNET_BPF_DHCP_CLIENT_H
+
+#include "bpf/lib/mark.h"
+#include "bpf/lib/snoop.h"
+
+/* Seconds: then another client may have the place of one that is silent; twice dnsmasq's usual lease. */
+#define DHCP_CLIENT_IDLE 7200
+
+#define DHCP_REQUESTED	 50
+#define DHCP_OVERLOAD	 52
+#define DHCP_CLIENT_ID	 61
+#define DHCP_DECLINE	 4
+#define DHCP_RELEASE	 7
+#define DHCP_REQUEST	 3
+#define DHCP6_CLIENT_ID	 1
+#define DHCP6_DECLINE	 9
+#define DHCP6_RELEASE	 8
+#define DHCP6_RELAY_FORW 12
+#define DHCP6_IA_PD	 25
+#define DHCP_ID_WORDS	 17 /* of 8 bytes: a type and the longest DUID (RFC 4361) */
+
+/* Where the values of options are; 0: there is none. */
+struct dhcp_options {
+	u32 type;
+	u32 requested;
+	u32 client;
+	u32 client_bytes;
+};
+
+/* Not 0: what the server would read otherwise, or further than this. */
+__noinline int find_dhcp_options(struct __sk_buff *skb, struct packet *p, struct dhcp_options *o)
+{
+	u32 end;
+	u8 head[2];
+
+	if (!p || !o)
+		return -1;
+	end = end_of(p);
+	p->cursor = l4_of(p) + 8 + DHCP_OPTIONS_AT;
+	for (int i = 0; i < DHCP_MAX_OPTIONS; i++) {
+		u32 at = cursor_of(p);
+
+		if (at + 2 > end)
+			return 0;
+		if (bpf_skb_load_bytes(skb, at, head, 2))
+			return -1;
+		if (head[0] == DHCP_END)
+			return 0;
+		if (head[0] == DHCP_OVERLOAD || (head[0] != DHCP_PAD && at + 2 + head[1] > end))
+			return -1;
+		if (head[0] == DHCP_TYPE && !o->type)
+			o->type = at + 2;
+		if (head[0] == DHCP_REQUESTED && !o->requested && head[1] == 4)
+			o->requested = at + 2;
+		if (head[0] == DHCP_CLIENT_ID && !o->client) {
+			o->client = at + 2;
+			o->client_bytes = head[1];
+		}
+		p->cursor = at + (head[0] == DHCP_PAD ? 1 : 2 + head[1]);
+	}
+	return -1;
+}
+
+static __always_inline u64 stir(u64 hash, u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 29;
+}
+
+/* Of that many bytes; 0: longer than any identifier. */
+__noinline u64 hash_bytes(struct __sk_buff *skb, u32 at, u32 bytes, u64 hash)
+{
+	for (u32 i = 0; i < DHCP_ID_WORDS; i++) {
+		u64 word = 0;
+		u32 left = bytes - i * 8;
+
+		if (i * 8 >= bytes)
+			return stir(hash, bytes) | 1;
+		if (left > 8)
+			left = 8;
+		/* 1 to 8 in arithmetic that every verifier follows. */
+		asm volatile("" : "+r"(left));
+		left = ((left - 1) & 7) + 1;
+		if (bpf_skb_load_bytes(skb, at + i * 8, &word, left))
+			return 0;
+		hash = stir(hash, word);
+	}
+	return 0;
+}
+
+/* May the port speak for one more client, or is it one of those that it has? */
+__noinline int is_client_of(u64 id, u32 slot)
+{
+	struct vnet_claim_key key = {.slot = slot};
+	struct vnet_dhcp_client fresh = {.id = id, .seen = tick_now()};
+	u32 place = VNET_DHCP_CLIENTS_MAX;
+
+	for (u32 i = 0; i < VNET_DHCP_CLIENTS_MAX; i++) {
+		struct vnet_dhcp_client *known;
+
+		key.index = i;
+		known = bpf_map_lookup_elem(&dhcp_clients, &key);
+		if (!known) { /* nor behind it */
+			if (place == VNET_DHCP_CLIENTS_MAX)
+				place = i;
+			break;
+		}
+		if (known->id == id) {
+			known->seen = fresh.seen;
+			return 1;
+		}
+		if (place == VNET_DHCP_CLIENTS_MAX && fresh.seen - known->seen > ticks_of(DHCP_CLIENT_IDLE))
+			place = i;
+	}
+	if (place == VNET_DHCP_CLIENTS_MAX)
+		return 0;
+	key.index = place;
+	return !bpf_map_update_elem(&dhcp_clients, &key, &fresh, BPF_ANY);
+}
+
+static __always_inline int is_owned_by_another(struct vnet_addr *addr, u32 slot, u32 network)
+{
+	struct vnet_address *held = address_of(addr, network);
+
+	return held && held->port && held->port != slot &&
+	       !(held->until && (int)(tick_now() - held->until) > 0);
+}
+
+/* Somebody else may be given it now. */
+static __always_inline void give_back(struct vnet_addr *addr, u32 slot, u32 network)
+{
+	struct vnet_address *held = address_of(addr, slot);
+
+	if (!held || held->source != VNET_ADDRESS_LEASED)
+		return;
+	forget_address(addr, slot);
+	forget_address(addr, network);
+}
+
+/* gives_up: it says that its guest has no more use for the address. */
+__noinline int may_name(struct vnet_addr *addr, u32 slot, u32 network, u32 gives_up)
+{
+	struct vnet_addr copy;
+
+	if (!addr)
+		return 0;
+	copy = *addr;
+	if (!gives_up)
+		return !is_owned_by_another(&copy, slot, network);
+	if (!owns(&copy, slot))
+		return 0;
+	give_back(&copy, slot, network);
+	return 1;
+}
+
+/* Somebody else's MAC as the client's: that one is at another port. */
+static __always_inline int is_mac_of_another(const u8 *mac, u32 slot, u32 network)
+{
+	struct vnet_fdb_key key = {.network = network};
+	struct vnet_fdb_entry *entry;
+
+	__builtin_memcpy(key.mac, mac, 6);
+	entry = bpf_map_lookup_elem(&fdb, &key);
+	return entry && entry->slot != slot;
+}
+
+/* guarded: the client is the guest itself. 0, or the reason. */
+__noinline int dhcp4_client(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network, u32 guarded)
+{
+	struct dhcp_options o = {};
+	struct vnet_addr addr;
+	u32 message, address;
+	u64 id = 0;
+	__be32 v4 = 0;
+	u8 mac[6] __attribute__((aligned(4))), source[6] __attribute__((aligned(4))), type = 0;
+
+	if (!p || p->flags & PACKET_FIRST)
+		return DROP(DHCP_CLIENT);
+	message = p->l4 + 8;
+	if (message + DHCP_OPTIONS_AT > end_of(p)) /* no server reads it */
+		return 0;
+	if (bpf_skb_load_bytes(skb, message + 28, mac, 6) || bpf_skb_load_bytes(skb, 6, source, 6))
+		return DROP(MALFORMED);
+	if (guarded ? !mac_equal(mac, source) : is_mac_of_another(mac, slot, network))
+		return DROP(DHCP_CLIENT);
+	if (find_dhcp_options(skb, p, &o) || (o.type && bpf_skb_load_bytes(skb, o.type, &type, 1)))
+		return DROP(DHCP_CLIENT);
+	__builtin_memcpy(&id, mac, 6);
+	id = stir(secret, id);
+	if (o.client)
+		id = hash_bytes(skb, o.client, o.client_bytes, id);
+	/* What is given up is where the client says that it is: RFC 2131, table 5. */
+	address = type == DHCP_RELEASE || !o.requested ? message + 12 : o.requested;
+	if (type == DHCP_REQUEST || type == DHCP_RELEASE || type == DHCP_DECLINE) {
+		if (bpf_skb_load_bytes(skb, address, &v4, 4))
+			return DROP(MALFORMED);
+		addr_from_v4(&addr, v4);
+		if (!may_name(&addr, slot, network, type != DHCP_REQUEST))
+			return DROP(DHCP_CLIENT);
+	}
+	return id && is_client_of(id, slot) ? 0 : DROP(DHCP_CLIENT);
+}
+
+/* Each association of addresses (IA) of each DUID is a client: it gets addresses of its own. */
+__noinline int dhcp6_client(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network)
+{
+	u32 end, message;
+	struct vnet_addr addr;
+	u64 id = secret;
+	u8 type, head[8];
+
+	if (!p || p->flags & PACKET_FIRST)
+		return DROP(DHCP_CLIENT);
+	end = end_of(p);
+	message = p->l4 + 8;
+	if (message + 4 > end)
+		return 0;
+	if (bpf_skb_load_bytes(skb, message, &type, 1))
+		return DROP(MALFORMED);
+	if (type == DHCP6_RELAY_FORW)
+		return DROP(DHCP_CLIENT);
+	p->cursor = message + 4;
+	for (int i = 0; i < DHCP_MAX_OPTIONS; i++) {
+		u32 at = cursor_of(p), code, length;
+
+		if (at + 4 > end)
+			return 0;
+		if (bpf_skb_load_bytes(skb, at, head, 4))
+			return DROP(MALFORMED);
+		code = head[0] << 8 | head[1];
+		length = head[2] << 8 | head[3];
+		at += 4;
+		p->cursor = at + length;
+		if (code == DHCP6_CLIENT_ID) {
+			id = hash_bytes(skb, at, length, secret);
+			if (!id)
+				return DROP(DHCP_CLIENT);
+		} else if (code == DHCP6_IA_NA || code == DHCP6_IA_TA || code == DHCP6_IA_PD) {
+			/* The addresses are options inside of it: only its head is passed over. */
+			p->cursor = at + (code == DHCP6_IA_TA ? 4 : 12);
+			if (bpf_skb_load_bytes(skb, at, head, 4) ||
+			    !is_client_of(stir(id, *(u32 *)head), slot))
+				return DROP(DHCP_CLIENT);
+		} else if (code == DHCP6_IAADDR && length >= 24) {
+			if (bpf_skb_load_bytes(skb, at, &addr, sizeof(addr)) ||
+			    !may_name(&addr, slot, network, type == DHCP6_RELEASE || type == DHCP6_DECLINE))
+				return DROP(DHCP_CLIENT);
+		}
+	}
+	return DROP(DHCP_CLIENT);
+}
+
+/* What goes to a DHCP server. 0, or the reason why it may not. */
+static __always_inline int dhcp_client(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network,
+				       u32 guarded)
+{
+	if (likely(p->proto != IPPROTO_UDP || p->flags & (PACKET_LATER | PACKET_ERROR)))
+		return 0;
+	if (p->family == 4 && p->flow.dport_be == bpf_htons(PORT_DHCP_SERVER))
+		return dhcp4_client(skb, p, slot, network, guarded);
+	if (p->family == 6 && p->flow.dport_be == bpf_htons(PORT_DHCP6_SERVER))
+		return dhcp6_client(skb, p, slot, network);
+	return 0;
+}
+
+#endif
