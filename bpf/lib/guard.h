@@ -15,6 +15,36 @@ static __always_inline int is_gateway_mac(const u8 *mac)
 	return mac_equal(mac, gateway_mac);
 }
 
+/* Of a port on the host's own bridge: the bridge forgets a MAC after 300 s. */
+#define NEW_MACS       64
+#define NEW_MACS_TICKS 280
+
+/*
+ * On the host's own bridge, beyond what is learned here: a new MAC is one more entry of the kernel's table,
+ * and one guest must not fill it. No gateway refuses anything there: its bucket of refusals is free for this.
+ */
+static __always_inline int admit_station(struct vnet_fdb_key *key, struct vnet_usage *u, u32 ifindex)
+{
+	u32 now = tick_now(), slot = key->network;
+	u32 *known = bpf_map_lookup_elem(&stations, key);
+	struct vnet_network *net;
+
+	if (known && *known == ifindex)
+		return 0;
+	if (!u->reject_tick || now - u->reject_tick > NEW_MACS_TICKS) {
+		u->reject_tick = now;
+		u->reject_tokens = NEW_MACS;
+	}
+	if (!u->reject_tokens)
+		return DROP(MAC_LIMIT);
+	u->reject_tokens--;
+	net = known ? bpf_map_lookup_elem(&networks, &slot) : NULL;
+	if (net)
+		__sync_fetch_and_add(&net->generation, 1);
+	bpf_map_update_elem(&stations, key, &ifindex, BPF_ANY);
+	return 0;
+}
+
 /* A port without a fixed MAC: its guests' MACs become known, up to a limit; fixed ones are never taken. */
 static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u32 ifindex)
 {
@@ -45,7 +75,7 @@ static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u3
 		/* Without room for it here it is flooded from now on, not sent to where it was. */
 		if (known && !bpf_map_delete_elem(&fdb, key) && before)
 			__sync_fetch_and_add(&before->learned, -1);
-		return 0;
+		return network_flags & VNET_NETWORK_F_BRIDGED ? admit_station(key, u, ifindex) : 0;
 	}
 	fresh.ifindex = ifindex;
 	fresh.is_static = !!(port->flags & VNET_PORT_F_NO_MAC_SPOOFING);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Bridged mode: which frames go past the bridge, and which must not. Here eth0 is a member of the bridge.
+#include <cstdio>
 #include <cstring>
 
 #include "tests/packet/datapath_fixture.h"
@@ -47,6 +48,28 @@ TEST_F(BridgedDatapath, TheBridgeShowsTheWay) {
   // Other pairs are not meant.
   EXPECT_EQ(Ok, by_port("g2", frame(mac::guest2, mac::stranger)));
   EXPECT_EQ(Ok, by_member(frame(mac::stranger, mac::guest2)));
+}
+
+// One guest must not fill the table of the host's bridge.
+TEST_F(BridgedDatapath, APortWithoutAFixedMacShowsTheBridgeSoManyAndNoMore) {
+  set_port("g1", [](vnet_port& port) { port.flags = 0; });
+  int seen = 0;
+  std::string reason;
+  auto says = [&](int i) {
+    char mac[18];
+    std::snprintf(mac, sizeof(mac), "02:00:00:00:%02x:%02x", i >> 8, i & 0xff);
+    return run(Program::PortIngress, frame(mac, mac::stranger), {.ifindex = ifindex("g1")});
+  };
+  for (int i = 0; i < 600; ++i) {
+    Ran ran = says(i);
+    seen += ran.verdict == Ok;
+    if (!ran.drops.empty()) reason = ran.drops.begin()->first.second;
+  }
+  EXPECT_EQ(VNET_LEARN_MAX + 64, seen);
+  EXPECT_EQ("mac-limit", reason);
+  EXPECT_EQ(Ok, says(3).verdict) << "who is known goes on";
+  EXPECT_EQ(Ok, says(VNET_LEARN_MAX + 3).verdict);
+  EXPECT_EQ(Ok, by_port("g2", frame(mac::guest2, mac::stranger))) << "a neighbour, too";
 }
 
 TEST_F(BridgedDatapath, BetweenGuests) {
