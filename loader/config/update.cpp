@@ -81,7 +81,8 @@ Result<Network> updated(const Network& network, const SectionUpdate& update) {
   if (elements.size() != 1)
     return invalid("the XML must be one element <" + std::string(section->element) + ">");
   const XmlNode& element = elements.front();
-  if (element.name() != section->element)
+  bool is_setting = section->update == update_setting;
+  if (element.name() != section->element || (!is_setting && !element.namespace_uri().empty()))
     return invalid(fmt::format("unexpected element <{}>, expecting <{}>, while updating network '{}'",
                                element.name(), section->element, network.name));
   Network changed = network;

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "loader/config/domain_xml.h"
 #include "loader/config/network_xml.h"
+#include "loader/config/update.h"
 #include "loader/firewall/ruleset.h"
 #include "loader/model/port_rules.h"
 #include "loader/services/dnsmasq_config.h"
@@ -93,6 +94,39 @@ TEST(Fuzz, Networks) {
       EXPECT_TRUE(known.contains(name)) << name << "\n" << conf;
   });
   EXPECT_GT(taken, rounds() / 100) << "most of what is damaged is refused, but not all";
+}
+
+TEST(Fuzz, Updates) {
+  std::vector<Network> bases;
+  for (const auto& seed : networks) bases.push_back(*parse_network(seed, "seed"));
+  Mutator mutator({"<host mac='00:16:3e:77:e2:01' name='x' ip='192.168.122.11'><lease expiry='5'/></host>",
+                   "<range start='192.168.122.5' end='192.168.122.9'/>", "<interface dev='eth5'/>",
+                   "<portgroup name='p'><vlan><tag id='7'/></vlan></portgroup>",
+                   "<host ip='192.168.122.2'><hostname>gw</hostname></host>", "<txt name='a' value='b'/>",
+                   "<srv service='ldap' protocol='tcp'/>", "<ip address='10.1.0.1' prefix='24'/>",
+                   "<route address='10.2.0.0' prefix='16' gateway='192.168.122.2'/>",
+                   "<address start='203.0.113.2' end='203.0.113.4'/>", "<port start='500' end='1000'/>",
+                   "<vnet:portForward proto='tcp' port='8080' to='192.168.122.10' toPort='80'/>",
+                   "<vnet:sessions max='65536'/>", "<vnet:xdp mode='off'/>"},
+                  {"<host", "/>", "</element>", "vnet:", "xmlns:vnet='a'", "<?xml version='1.0'?>", "<!--"});
+  auto sections = section_names();
+  unsigned taken = 0, turn = 0;
+  on_damaged(mutator, [&](const std::string& xml) {
+    ++turn;
+    const Network& base = bases[turn % bases.size()];
+    auto changed = updated(base, {.command = static_cast<UpdateCommand>(turn / 4 % 4),
+                                  .section = sections[turn / 16 % sections.size()],
+                                  .xml = xml,
+                                  .file_name = "fuzz",
+                                  .parent_index = static_cast<int>(turn % 4) - 1});
+    if (!changed) {
+      EXPECT_FALSE(changed.error().message.empty());
+      return;
+    }
+    taken++;
+    EXPECT_TRUE(parse_network(format_network(*changed), "written"));
+  });
+  EXPECT_GT(taken, rounds() / 1000);
 }
 
 TEST(Fuzz, Guests) {

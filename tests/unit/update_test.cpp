@@ -207,6 +207,8 @@ TEST(Update, RefusesInLibvirtsWords) {
       {"dns-srv", Delete, "<srv service='x'/>", "couldn't locate a matching DNS SRV record in network lab"},
       {"dns-srv", Delete, "<srv service='sip'/>",
        "multiple DNS SRV records matching all specified fields were found in network lab"},
+      {"ip-dhcp-host", AddLast, "<vnet:host ip='192.168.122.77'/>", "unexpected element <host>"},
+      {"dns-host", AddLast, "<vnet:host ip='192.168.122.77'/>", "unexpected element <host>"},
       // Ours.
       {"vnet:inbound", AddLast, "<vnet:inbound default='drop'/>",
        "there is an existing inbound entry in network 'lab' that matches \"<vnet:inbound/>\""},
