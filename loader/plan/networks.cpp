@@ -114,7 +114,6 @@ Result<void> want_definition(Builder& builder, const ActiveNetwork& active, cons
   builder.wanted.changed[network.name] = std::move(standing);
   builder.wanted.resources.networks[network.name].xml = std::move(xml);
   builder.wanted.networks[network.name] = network;
-  want_forwarding(builder, network);
   return {};
 }
 
@@ -137,6 +136,7 @@ void mend_networks(Builder& builder) {
     auto& resource = builder.wanted.resources.networks[name];
     // One that was interrupted is finished by `start` or `stop`.
     if (!resource.complete) continue;
+    if (builder.wanted.changed.contains(name)) want_forwarding(builder, network);
     mode_plan(network).want(builder, {.record = {.name = name,
                                                  .slot = resource.slot,
                                                  .complete = true,

@@ -55,7 +55,9 @@ Network another_definition(const SimulatedHost& host, Dice& dice) {
               {"tcp", static_cast<std::uint16_t>(1 + dice.below(3)), network.ips[0].gateway.address, 80}};
         break;
       case 5:
-        if (gateway) network.ips.push_back({.gateway = *Prefix::parse("10.77.0.1/24")});
+        if (gateway)
+          network.ips.push_back(
+              {.gateway = *Prefix::parse(dice.one_in(2) ? "10.77.0.1/24" : "fd00:77::1/64")});
         break;
       case 6:
         if (gateway) network.dns.hosts = {{network.ips[0].gateway.address, {"gateway"}}};
