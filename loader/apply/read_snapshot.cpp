@@ -15,6 +15,7 @@
 #include "loader/netlink/bridge_filters.h"
 #include "loader/netlink/xdp_features.h"
 #include "loader/os/sysctl.h"
+#include "loader/services/leases.h"
 
 namespace vnet {
 namespace {
@@ -123,6 +124,28 @@ Result<void> read_datapath(System& system, Snapshot& snapshot) {
   return {};
 }
 
+bool has_several_subnets(const Network& network) {
+  auto count = [&](Family family) {
+    return std::ranges::count_if(network.ips,
+                                 [&](const IpConfig& ip) { return ip.gateway.address.family == family; });
+  };
+  return count(Family::V4) > 1 || count(Family::V6) > 1;
+}
+
+Result<void> read_guest_addresses(System& system, Snapshot& snapshot) {
+  for (const auto& active : snapshot.active) {
+    const LinkInfo* bridge = snapshot.link(active.network.bridge);
+    if (!bridge || !has_several_subnets(active.network)) continue;
+    auto& addresses = snapshot.guest_addresses[active.network.name];
+    VNET_ASSIGN(auto neighbours, system.netlink.neighbours(bridge->ifindex));
+    for (const auto& neighbour : neighbours) addresses.insert(neighbour.address);
+    VNET_ASSIGN(auto text, read_file(system.dirs.leases() / (active.network.name + ".leases")));
+    if (text)
+      for (const auto& lease : parse_leases(*text, active.network)) addresses.insert(lease.ip);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<Network>> read_definitions(const StateDir& dirs) {
@@ -143,6 +166,7 @@ Result<Snapshot> read_snapshot(System& system) {
   VNET_TRY(read_records(system, snapshot));
   VNET_TRY(read_kernel(system, snapshot));
   VNET_TRY(read_datapath(system, snapshot));
+  VNET_TRY(read_guest_addresses(system, snapshot));
   return snapshot;
 }
 

@@ -101,7 +101,8 @@ std::vector<Change> DefinitionDiff::close() const {
   if (differs(fills_other_entry)) changes.push_back(WriteNetworkEntry{network_, previous_, slot});
   if (!has_gateway(network_)) return changes;
   for (const auto& route : gone(routes)) changes.push_back(RemoveRoute{network_, route});
-  for (const auto& address : gone(gateways_of)) changes.push_back(RemoveGatewayAddress{network_, address, slot});
+  for (const auto& address : gone(gateways_of))
+    changes.push_back(RemoveGatewayAddress{network_, address, slot});
   for (const auto& subnet : gone(prefixes_of)) changes.push_back(LeaveSubnet{subnet, network_.name, slot});
   if (differs(has_other_tree))
     changes.push_back(SetSpanningTree{network_.bridge, network_.stp, previous_.stp, network_.delay_seconds,
@@ -117,7 +118,8 @@ std::vector<Change> DefinitionDiff::open() const {
   auto slot = record_.slot;
   if (has_gateway(network_)) {
     for (const auto& subnet : come(prefixes_of)) changes.push_back(EnterSubnet{subnet, network_.name, slot});
-    for (const auto& address : come(gateways_of)) changes.push_back(AddGatewayAddress{network_, address, slot});
+    for (const auto& address : come(gateways_of))
+      changes.push_back(AddGatewayAddress{network_, address, slot});
     for (const auto& route : come(routes)) changes.push_back(AddRoute{network_, route});
     for (const auto& forward : come(port_forwards))
       changes.push_back(AddPortForward{forward, network_.name, slot});

@@ -73,11 +73,27 @@ std::string guests_list(const Snapshot& snapshot, auto is_on) {
   return names;
 }
 
+bool keeps_another(const Network& before, const Network& after, const Prefix& gateway) {
+  return std::ranges::any_of(gateways_of(before), [&](const Prefix& other) {
+    return other.address.family == gateway.address.family &&
+           std::ranges::count(gateways_of(after), other) > 0;
+  });
+}
+
 std::string subnet_in_use(const Snapshot& snapshot, const Network& before, const Network& after) {
-  auto gone = removed_gateways(before, after);
-  if (gone.empty()) return "";
   auto guests = guests_list(snapshot, [&](const PortRecord& port) { return port.network == after.name; });
-  return guests.empty() ? "" : fmt::format("{} is in use by the guests at {}", gone.front().text(), guests);
+  if (guests.empty()) return "";
+  auto known = snapshot.guest_addresses.find(after.name);
+  for (const auto& gateway : removed_gateways(before, after)) {
+    // The only subnet of its family is in use by whoever is there; of several, those that somebody is seen
+    // in.
+    if (!keeps_another(before, after, gateway))
+      return fmt::format("{} is in use by the guests at {}", gateway.text(), guests);
+    if (known == snapshot.guest_addresses.end()) continue;
+    for (const auto& address : known->second)
+      if (gateway.contains(address)) return fmt::format("{} is in use by {}", gateway.text(), address.text());
+  }
+  return "";
 }
 
 std::string device_in_use(const Snapshot& snapshot, const Network& before, const Network& after) {

@@ -55,6 +55,10 @@ struct Snapshot {
   std::set<int> xdp_targets;
   std::vector<std::pair<Prefix, std::uint16_t>> subnets;  // whose, by slot
 
+  // Guests' addresses by network, of those with several subnets of a family: leased, or known to the host as
+  // its neighbours'.
+  std::map<std::string, std::set<Address>> guest_addresses;
+
   // What was seen to stand: every program at its hook, and the entry by which it is found.
   std::set<std::string> guarded_networks, guarded_ports, guarded_uplinks, guarded_parents;
   std::set<std::string> uplinks_with_xdp;  // or with the reason why not

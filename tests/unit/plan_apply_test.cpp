@@ -227,6 +227,19 @@ TEST_F(ApplyTest, WithoutGuestsAnotherSubnetIsTaken) {
                   "restart dnsmasq on virbr0", "note that nat is active"));
 }
 
+TEST_F(ApplyTest, OneOfSeveralSubnetsGoesUnlessAGuestIsSeenInIt) {
+  start("nat");
+  attach("g1", "nat");
+  Network after = active("nat");
+  after.ips.push_back({.gateway = *Prefix::parse("10.70.0.1/24")});
+  ASSERT_TRUE(host_.run(to(after)));
+  Apply back{.name = "nat", .active = {}, .definition = {}};
+  host_.snapshot.guest_addresses["nat"] = {*Address::parse("10.1.0.5"), *Address::parse("10.70.0.7")};
+  EXPECT_THAT(texts(back), ElementsAre(HasSubstr("addresses (10.70.0.1/24 is in use by 10.70.0.7)")));
+  host_.snapshot.guest_addresses["nat"].erase(*Address::parse("10.70.0.7"));
+  EXPECT_THAT(texts(back), Contains("take the address 10.70.0.1/24 from virbr0"));
+}
+
 TEST_F(ApplyTest, HostsNeedNoRestartOfDnsmasq) {
   start("nat");
   Network after = active("nat");
