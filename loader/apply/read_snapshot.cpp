@@ -91,6 +91,42 @@ void read_maps(SharedMaps& maps, Snapshot& snapshot) {
   });
 }
 
+std::vector<std::string> filters_of(std::uint32_t flags) {
+  if (flags & VNET_PORT_F_CLEAN) return {"clean-traffic"};
+  std::vector<std::string> filters;
+  for (auto [flag, name] : {std::pair{VNET_PORT_F_NO_MAC_SPOOFING, "no-mac-spoofing"},
+                            {VNET_PORT_F_NO_IP_SPOOFING, "no-ip-spoofing"},
+                            {VNET_PORT_F_NO_ARP_SPOOFING, "no-arp-spoofing"}})
+    if (flags & static_cast<std::uint32_t>(flag)) filters.emplace_back(name);
+  return filters;
+}
+
+// A port whose record is damaged, as its map entry has it: neither is it opened, nor is it in the way.
+std::optional<PortRecord> salvage(const std::string& interface, SharedMaps& maps, const Snapshot& snapshot) {
+  const LinkInfo* link = snapshot.link(interface);
+  auto entry = link ? maps.ports.get(static_cast<__u32>(link->ifindex)) : std::nullopt;
+  if (!entry) return std::nullopt;
+  auto active = std::ranges::find(snapshot.active, entry->network,
+                                  [](const ActiveNetwork& each) { return each.record.slot; });
+  if (active == snapshot.active.end() || is_direct(active->network)) return std::nullopt;
+  PortRecord record;
+  record.interface = interface;
+  record.network = active->network.name;
+  record.ifindex = link->ifindex;
+  record.slot = entry->slot;
+  record.settled = true;
+  record.any_mac = !(entry->flags & VNET_PORT_F_MAC);
+  if (!*record.any_mac) record.mac.emplace();
+  if (record.mac) std::ranges::copy(entry->mac, record.mac->bytes.begin());
+  record.plugged = !(entry->flags & VNET_PORT_F_DOWN);
+  record.isolated = (entry->flags & VNET_PORT_F_ISOLATED) != 0;
+  record.filters = filters_of(entry->flags);
+  record.inbound = entry->flags & VNET_PORT_F_SHUT          ? Inbound::Drop
+                   : entry->flags & VNET_PORT_F_ESTABLISHED ? Inbound::Established
+                                                            : Inbound::Accept;
+  return record;
+}
+
 // Or the reason why not; the program may have been taken away.
 bool has_its_xdp(const Datapath& datapath, const UplinkRecord& record) {
   return record.xdp.mode == XdpMode::Off || !record.xdp_why.empty() ||
@@ -107,6 +143,10 @@ Result<void> read_datapath(System& system, Snapshot& snapshot) {
   if (!system.datapath) return {};
   snapshot.datapath = true;
   read_maps(system.datapath->maps(), snapshot);
+  VNET_ASSIGN(auto damaged, system.records.damaged_ports());
+  for (const auto& interface : damaged)
+    if (auto record = salvage(interface, system.datapath->maps(), snapshot))
+      snapshot.ports.push_back(std::move(*record));
   for (const auto& active : snapshot.active)
     if (const LinkInfo* bridge = snapshot.link(active.network.bridge);
         bridge && has_gateway(active.network) && is_gateway_guarded(system, active, bridge->ifindex))

@@ -18,6 +18,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// What a user names may begin with anything, also with a dot; our files' names end as we want.
+const std::string unfinished_suffix = ".unfinished";
+
 // Removes the temporary file unless it has become the real one.
 class Temporary {
  public:
@@ -48,9 +51,8 @@ bool write_all(int fd, std::string_view content) {
 Result<void> write_file(const fs::path& path, std::string_view content, mode_t mode) {
   const std::string action = "writing " + path.string();
   const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  // Hidden, so that no listing takes the remains of a crash for a file of ours.
-  std::string name = (folder / ("." + path.filename().string() + ".XXXXXX")).string();
-  Fd fd(::mkostemp(name.data(), O_CLOEXEC));
+  std::string name = (folder / "XXXXXX").string() + unfinished_suffix;
+  Fd fd(::mkostemps(name.data(), static_cast<int>(unfinished_suffix.size()), O_CLOEXEC));
   if (!fd) return system_error(action);
   Temporary temporary(name);
   if (!write_all(fd.get(), content) || ::fchmod(fd.get(), mode) < 0 || ::fsync(fd.get()) < 0)
@@ -92,7 +94,7 @@ Result<std::vector<std::string>> list_files(const fs::path& folder, std::string_
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
     std::string name = entries->path().filename().string();
     std::error_code gone;  // between listing and looking: not there
-    if (!name.starts_with('.') && name.ends_with(suffix) && entries->is_regular_file(gone))
+    if (name.ends_with(suffix) && !name.ends_with(unfinished_suffix) && entries->is_regular_file(gone))
       names.push_back(std::move(name));
   }
   if (error) return system_error("listing " + folder.string(), error.value());
@@ -105,7 +107,7 @@ void remove_unfinished_files(const fs::path& folder) {
   std::vector<fs::path> unfinished;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     std::error_code gone;
-    if (entry.path().filename().string().starts_with('.') && entry.is_regular_file(gone))
+    if (entry.path().filename().string().ends_with(unfinished_suffix) && entry.is_regular_file(gone))
       unfinished.push_back(entry.path());
   }
   for (const auto& path : unfinished) fs::remove(path, ignored);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,8 +35,9 @@ Result<Lock> Lock::acquire(const std::filesystem::path& file, std::string_view v
                            std::chrono::milliseconds wait) {
   using Clock = std::chrono::steady_clock;
   const std::string action = "locking " + file.string();
-  Fd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (!fd) return system_error(action);
+  // Who may open it may lock it, and then nobody else can do anything.
+  Fd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd || ::fchmod(fd.get(), 0600) < 0) return system_error(action);
   const auto deadline = Clock::now() + wait;
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) < 0) {
     if (errno == EINTR) continue;
@@ -46,10 +48,10 @@ Result<Lock> Lock::acquire(const std::filesystem::path& file, std::string_view v
                     (wait.count() ? "; gave up after " + duration_text(wait) : ""));
     std::this_thread::sleep_for(std::min<Clock::duration>(std::chrono::milliseconds(20), deadline - now));
   }
+  // For those that wait. On a full disk they are not told who it is; nothing else hangs on it.
   std::string text = "pid " + std::to_string(::getpid()) + " (" + std::string(verb) + ")\n";
-  if (::ftruncate(fd.get(), 0) < 0 ||
-      ::pwrite(fd.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
-    return system_error(action);
+  [[maybe_unused]] bool told =
+      ::ftruncate(fd.get(), 0) == 0 && ::pwrite(fd.get(), text.data(), text.size(), 0) > 0;
   return Lock(std::move(fd));
 }
 

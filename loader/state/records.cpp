@@ -16,6 +16,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr mode_t record_mode = 0600;
+
 void write(json& j, const NetworkRecord& r) {
   j = {{"name", r.name}, {"slot", r.slot}, {"complete", r.complete}, {"xml", r.xml}};
   j["added"] = json::array();
@@ -227,27 +229,43 @@ class Cache {
   static inline std::map<std::filesystem::path, Entry> all;
 };
 
+// damaged: the names of those that cannot be read; without it they are an error.
 template <typename Record>
-Result<std::vector<Record>> load_all(const std::filesystem::path& folder) {
+Result<std::vector<Record>> load_all(const std::filesystem::path& folder,
+                                     std::vector<std::string>* damaged = nullptr) {
   std::vector<Record> all;
   struct stat before {};
   if (::stat(folder.c_str(), &before)) return all;
   if (auto known = Cache<Record>::find(folder, before.st_mtim)) return std::move(*known);
   VNET_ASSIGN(auto files, list_files(folder, ".json"));
   for (const auto& file : files) {
-    VNET_ASSIGN(auto record, load<Record>(folder / file));
-    if (record) all.push_back(std::move(*record));
+    auto record = load<Record>(folder / file);
+    if (!record && damaged) {
+      damaged->push_back(std::filesystem::path(file).stem());
+      continue;
+    }
+    if (!record) return std::unexpected(std::move(record).error());
+    if (*record) all.push_back(std::move(**record));
   }
+  if (damaged && !damaged->empty()) return all;
   Cache<Record>::keep(folder, before.st_mtim, all);
   return all;
 }
 
+// On a full disk the room that was kept for it is used.
+Result<void> store_text(const StateDir& dirs, const std::filesystem::path& path, const json& content) {
+  VNET_TRY(make_folder(path.parent_path()));
+  const std::string text = content.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+  auto stored = write_file(path, text, record_mode);
+  if (!stored && dirs.give_up_reserve()) stored = write_file(path, text, record_mode);
+  return stored;
+}
+
 template <typename Record>
-Result<void> store(const std::filesystem::path& folder, const std::string& name, const Record& record) {
-  VNET_TRY(make_folder(folder));
+Result<void> store(const StateDir& dirs, const char* folder, const std::string& name, const Record& record) {
   json j;
   write(j, record);
-  return write_file(folder / (name + ".json"), j.dump(2) + "\n");
+  return store_text(dirs, dirs.runtime() / folder / (name + ".json"), j);
 }
 
 }  // namespace
@@ -256,7 +274,13 @@ Result<std::vector<NetworkRecord>> Records::networks() const {
   return load_all<NetworkRecord>(dirs_->runtime() / "networks");
 }
 Result<std::vector<PortRecord>> Records::ports() const {
-  return load_all<PortRecord>(dirs_->runtime() / "ports");
+  std::vector<std::string> damaged;
+  return load_all<PortRecord>(dirs_->runtime() / "ports", &damaged);
+}
+Result<std::vector<std::string>> Records::damaged_ports() const {
+  std::vector<std::string> damaged;
+  VNET_TRY(load_all<PortRecord>(dirs_->runtime() / "ports", &damaged));
+  return damaged;
 }
 Result<std::vector<UplinkRecord>> Records::uplinks() const {
   return load_all<UplinkRecord>(dirs_->runtime() / "uplinks");
@@ -291,21 +315,21 @@ Result<std::map<std::string, std::string>> Records::sysctls() const {
 }
 
 Result<void> Records::save(const NetworkRecord& record) const {
-  return store(dirs_->runtime() / "networks", record.name, record);
+  return store(*dirs_, "networks", record.name, record);
 }
 Result<void> Records::save(const PortRecord& record) const {
-  return store(dirs_->runtime() / "ports", record.interface, record);
+  return store(*dirs_, "ports", record.interface, record);
 }
 Result<void> Records::save(const UplinkRecord& record) const {
-  return store(dirs_->runtime() / "uplinks", record.interface, record);
+  return store(*dirs_, "uplinks", record.interface, record);
 }
 Result<void> Records::save(const ParentRecord& record) const {
-  return store(dirs_->runtime() / "parents", record.interface, record);
+  return store(*dirs_, "parents", record.interface, record);
 }
 Result<void> Records::save_sysctls(const std::map<std::string, std::string>& previous) const {
   auto path = dirs_->runtime() / "sysctls.json";
   if (previous.empty()) return remove_file(path);
-  return write_file(path, json(previous).dump(2) + "\n");
+  return store_text(*dirs_, path, json(previous));
 }
 Result<void> Records::remove_network(const std::string& name) const {
   return remove_file(dirs_->runtime() / "networks" / (name + ".json"));

@@ -22,7 +22,9 @@ class Records {
   explicit Records(const StateDir& dirs) : dirs_(&dirs) {}
 
   Result<std::vector<NetworkRecord>> networks() const;
-  Result<std::vector<PortRecord>> ports() const;
+  Result<std::vector<PortRecord>> ports() const;  // without damaged ones
+  // The interfaces of those: one of a thousand must not stand in the way of all.
+  Result<std::vector<std::string>> damaged_ports() const;
   Result<std::vector<UplinkRecord>> uplinks() const;
   Result<std::vector<ParentRecord>> parents() const;
   Result<std::optional<NetworkRecord>> network(const std::string& name) const;

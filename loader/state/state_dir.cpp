@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/state/state_dir.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -13,6 +15,8 @@
 #include <sstream>
 #include <string>
 #include <utility>
+
+#include "loader/base/fd.h"
 
 namespace vnet {
 
@@ -42,6 +46,14 @@ std::string why_not_mount() {
   auto first = root_mount("/proc/1/mountinfo");
   if (!own || !first) return "whether one mounted from here would stay cannot be told (/proc/1/mountinfo)";
   return own == first ? "" : "one mounted from here would vanish with this command";
+}
+
+// Some records of some kilobytes. Without room for it now there is none to keep.
+constexpr off_t reserve_bytes = 256 << 10;
+
+void take_reserve(const std::filesystem::path& file) {
+  Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (fd && ::posix_fallocate(fd.get(), 0, reserve_bytes)) ::unlink(file.c_str());
 }
 
 }  // namespace
@@ -75,7 +87,12 @@ StateDir::Path StateDir::pins() const {
 
 Result<void> StateDir::ensure() const {
   for (const Path& folder : {definitions(), autostart(), runtime(), leases()}) VNET_TRY(make_folder(folder));
+  take_reserve(runtime() / "reserve");
   return {};
+}
+
+bool StateDir::give_up_reserve() const {
+  return ::unlink((runtime() / "reserve").c_str()) == 0;
 }
 
 bool StateDir::bpffs_mounted() const {

@@ -38,6 +38,10 @@ class StateDir {
   // Whether ensure_bpffs() would have nothing to mount; for --dry-run and doctor.
   bool bpffs_mounted() const;
 
+  // Room in runtime() that ensure() takes and nothing else uses: given up when its disk is full, so that a
+  // network can still be stopped and a port shut. False: there was none.
+  bool give_up_reserve() const;
+
   // runtime()/lock, with runtime() made if it is not there.
   Result<Lock> lock(std::string_view verb, std::chrono::milliseconds wait = std::chrono::seconds(10)) const;
   // Held by `run` as long as it runs, so that there is one.

@@ -23,7 +23,7 @@ class Lifecycle : public NetworkTest {
   std::string leftovers() {
     std::string left = host().sh("ip -br link show type bridge").out;
     left += sh("find " + (ground().state_dir() / "bpf").string() + " -path '*vnet-bpf*'").out;
-    left += sh("find " + (ground().state_dir() / "run").string() + " -type f -not -name lock").out;
+    left += sh("find " + (ground().state_dir() / "run").string() + " -type f -not -name lock -not -name reserve").out;
     left +=
         host().sh("pgrep -fa " + (ground().state_dir() / "run/dnsmasq").string() + " | grep -v pgrep").out;
     left += sh("ip netns pids " + host().name() + " | xargs -r ps -o comm= -p | grep dnsmasq").out;

@@ -2,8 +2,12 @@
 #include "loader/base/files.h"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <fstream>
 
 #include "loader/os/lock.h"
 #include "loader/os/sysctl.h"
@@ -50,11 +54,63 @@ TEST(Files, ListsAndRemoves) {
   for (const char* name : {"b.xml", "a.xml", "c.txt", ".hidden.xml"})
     ASSERT_TRUE(write_file(folder.path() / name, ""));
   std::filesystem::create_directory(folder.path() / "autostart.xml");
-  EXPECT_THAT(list_files(folder.path(), ".xml").value(), ElementsAre("a.xml", "b.xml"));
+  EXPECT_THAT(list_files(folder.path(), ".xml").value(), ElementsAre(".hidden.xml", "a.xml", "b.xml"));
   EXPECT_THAT(list_files(folder.path() / "none").value(), ElementsAre());
   ASSERT_TRUE(remove_file(folder.path() / "a.xml"));
   ASSERT_TRUE(remove_file(folder.path() / "a.xml"));
   EXPECT_EQ(read_file(folder.path() / "a.xml").value(), std::nullopt);
+}
+
+// A network may have any name; what a killed write has left is known by what no file of ours ends with.
+TEST(Files, RemovesWhatIsUnfinishedAndNothingThatAUserHasNamed) {
+  test::TemporaryFolder folder;
+  const std::vector<std::string> names{"..json", ".foo.json", "a.unfinished.json", "b.xml~.json"};
+  for (const auto& name : names) ASSERT_TRUE(write_file(folder.path() / name, "x"));
+  std::ofstream(folder.path() / "aBc123.unfinished") << "half";
+  EXPECT_EQ(list_files(folder.path()).value(), names);
+  remove_unfinished_files(folder.path());
+  EXPECT_EQ(list_files(folder.path()).value(), names);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "aBc123.unfinished"));
+}
+
+TEST(Files, NamesMayBeAsLongAsTheFolderTakes) {
+  test::TemporaryFolder folder;
+  EXPECT_TRUE(write_file(folder.path() / std::string(255, 'n'), "x"));
+}
+
+// As on a full disk: nothing can be written, and still the network can be stopped.
+TEST(Lock, NeedsNoRoom) {
+  test::TemporaryFolder folder;
+  struct rlimit before {};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const struct rlimit none { 0, before.rlim_max };
+  auto action = std::signal(SIGXFSZ, SIG_IGN);
+  ::setrlimit(RLIMIT_FSIZE, &none);
+  auto lock = Lock::acquire(folder.path() / "lock", "stop", std::chrono::seconds(0));
+  const bool held = lock && !Lock::acquire(folder.path() / "lock", "set", std::chrono::seconds(0));
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, action);
+  EXPECT_TRUE(held);
+}
+
+// Who may open it may hold it.
+TEST(Lock, IsForRootAlone) {
+  test::TemporaryFolder folder;
+  std::ofstream(folder.path() / "lock") << "";  // of an earlier version
+  std::filesystem::permissions(folder.path() / "lock", std::filesystem::perms(0644));
+  ASSERT_TRUE(Lock::acquire(folder.path() / "lock", "stop", std::chrono::seconds(0)));
+  EXPECT_EQ(0600u, mode_of(folder.path() / "lock"));
+}
+
+TEST(StateDir, GivesUpItsReserveOnce) {
+  test::TemporaryFolder folder;
+  StateDir state((folder.path() / "state").string());
+  ASSERT_TRUE(state.ensure());
+  EXPECT_LE(65536U, std::filesystem::file_size(state.runtime() / "reserve"));
+  EXPECT_TRUE(state.give_up_reserve());
+  EXPECT_FALSE(state.give_up_reserve());
+  ASSERT_TRUE(state.ensure());
+  EXPECT_TRUE(state.give_up_reserve());
 }
 
 TEST(StateDir, KnowsTheSystemsFolders) {
