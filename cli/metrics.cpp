@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/metrics.h"
+
+#include "cli/text.h"
 #include "loader/model/drop_reason.h"
 
 #include <prometheus/text_serializer.h>
@@ -31,6 +33,7 @@ class Families {
     if (is_new) all_.push_back({name, help, type, {}});
     auto& metric = all_[place->second].metric.emplace_back();
     metric.label = std::move(labels);
+    for (auto& label : metric.label) label.value = printable(label.value);
     return metric;
   }
   std::vector<MetricFamily> take() { return std::move(all_); }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/verbs/export.h"
 
-#include <prometheus/collectable.h>
-#include <prometheus/exposer.h>
+#include <sys/signalfd.h>
 
 #include <charconv>
 #include <csignal>
 #include <cstdio>
-#include <exception>
-#include <memory>
 
+#include "cli/http_server.h"
 #include "cli/metrics.h"
 #include "cli/text.h"
 #include "loader/base/files.h"
@@ -37,22 +35,14 @@ Result<Snapshot> take_snapshot(const Common& common) {
   return snapshot;
 }
 
-class Collector : public prometheus::Collectable {
- public:
-  explicit Collector(const Common& common) : common_(common) {}
+std::string page(const Common& common) {
+  auto snapshot = take_snapshot(common);
+  if (snapshot) return metrics_text(to_metrics(*snapshot));
+  std::fprintf(stderr, "%s\n", error_line(snapshot.error()).c_str());
+  return metrics_text(no_metrics());
+}
 
-  std::vector<prometheus::MetricFamily> Collect() const override {
-    auto snapshot = take_snapshot(common_);
-    if (snapshot) return to_metrics(*snapshot);
-    std::fprintf(stderr, "%s\n", error_line(snapshot.error()).c_str());
-    return no_metrics();
-  }
-
- private:
-  Common common_;
-};
-
-// Checks ADDR:PORT or [ADDR]:PORT, which the HTTP server takes as it is.
+// Checks ADDR:PORT or [ADDR]:PORT.
 Result<std::string> listen_address(const std::string& text) {
   auto colon = text.rfind(':');
   std::string host = text.substr(0, colon == std::string::npos ? 0 : colon);
@@ -67,28 +57,18 @@ Result<std::string> listen_address(const std::string& text) {
   return text;
 }
 
-// Serves until SIGTERM or SIGINT. These are blocked before the server starts its threads, so that only
-// sigwait() gets them.
+// Serves until SIGTERM, SIGINT or SIGHUP.
 Result<void> serve(const Common& common, const std::string& listen) {
   VNET_ASSIGN(auto address, listen_address(listen));
   sigset_t ends;
   sigemptyset(&ends);
   for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&ends, signal);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);  // a scraper that closed the connection
-  auto collector = std::make_shared<Collector>(common);
-  std::unique_ptr<prometheus::Exposer> server;
-  try {
-    server = std::make_unique<prometheus::Exposer>(address, 2);
-    server->RegisterCollectable(collector);
-  } catch (const std::exception&) {  // the library throws when it cannot listen, and does not say why
-    return failed("cannot listen on " + address +
-                  ": not an address of this host, or the port is taken (ss -ltnp)");
-  }
+  if (sigprocmask(SIG_BLOCK, &ends, nullptr) < 0) return system_error("blocking signals");
+  Fd end(::signalfd(-1, &ends, SFD_CLOEXEC));
+  if (!end) return system_error("waiting for signals");
+  VNET_ASSIGN(auto server, HttpServer::listen(address));
   std::fprintf(stderr, "serving http://%s/metrics\n", address.c_str());
-  int signal = 0;
-  sigwait(&ends, &signal);
-  return {};
+  return server.serve([&] { return page(common); }, end.get());
 }
 
 }  // namespace

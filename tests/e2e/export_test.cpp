@@ -123,6 +123,27 @@ TEST_F(ExportTest, ServesThroughStopAndStart) {
   EXPECT_THAT(scrape(), HasSubstr("vnet_bpf_network_active{network=\"lab\"} 1\n"));
 }
 
+// Who asks for nothing keeps nobody from asking.
+TEST_F(ExportTest, HalfOpenRequestsBlockNobody) {
+  start();
+  Background exporter = serve();
+  ASSERT_TRUE(wait_until([&] { return scrape().find("vnet_bpf_up 1") != std::string::npos; }));
+  std::vector<Background> silent;
+  for (const char* begun : {"", "GET /met", "GET /metrics HTTP/1.1\\r\\nHost: x\\r\\n"})
+    for (int i = 0; i < 30; ++i)
+      silent.push_back(host().background(
+          {"bash", "-c",
+           std::string("exec 3<>/dev/tcp/127.0.0.1/9437; printf '") + begun + "' >&3; exec sleep 60"}));
+  for (int i = 0; i < 5; ++i) {
+    const auto before = std::chrono::steady_clock::now();
+    EXPECT_THAT(scrape(), HasSubstr("vnet_bpf_up 1"));
+    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(4));
+  }
+  // They are cut off.
+  EXPECT_TRUE(wait_until([&] { return host().sh("ss -Htn state established sport = :9437").out.empty(); },
+                         std::chrono::seconds(15)));
+}
+
 TEST_F(ExportTest, EndsWithZeroOnATermination) {
   start();
   for (int signal : {SIGTERM, SIGINT}) {

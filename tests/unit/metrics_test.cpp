@@ -59,6 +59,13 @@ TEST(Metrics, CountersAndLabels) {
       HasSubstr("\nvnet_bpf_network_info{network=\"lab\",uuid=\"u\",mode=\"nat\",gateway=\"virbr1\"} 1\n"));
 }
 
+// An interface may have a name that drives a terminal.
+TEST(Metrics, NoLabelHoldsAControlCharacter) {
+  Snapshot snapshot = some_snapshot();
+  snapshot.stats.ports[0].interface = "\x1b[31m";
+  EXPECT_THAT(text_of(snapshot), testing::AllOf(Not(HasSubstr("\x1b")), HasSubstr("\\\\x1b[31m")));
+}
+
 TEST(Metrics, AnInactiveNetworkSaysThatAndNoMore) {
   auto text = text_of(some_snapshot());
   EXPECT_THAT(text, HasSubstr("\nvnet_bpf_network_active{network=\"lab\"} 1\n"));
