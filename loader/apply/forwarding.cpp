@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The host forwards while a network is routed; afterwards it does what it did before.
+// The host forwards from the first routed network on. A start that fails sets it back, `stop` does not: by
+// then others may rely on it.
 #include "loader/apply/apply.h"
 #include "loader/os/sysctl.h"
 

@@ -267,12 +267,9 @@ class Diff {
   }
 
   void forget_networks() {
-    auto stop = stopping();
-    if (stop.empty()) return;
-    for (const auto& [sysctl, value] : snapshot_.changed_sysctls)
-      if (!wanted_.forwarding.contains(sysctl))
-        add(about_network(stop.front()->network.name), RestoreSysctl{sysctl, value});
-    for (const auto* active : stop)
+    // Forwarding stays on, as with libvirt: who has come to rely on it meanwhile (Docker, a VPN) says
+    // nothing.
+    for (const auto* active : stopping())
       add(about_network(active->network.name), ForgetNetwork{active->network.name, wanted_.networks.empty()});
   }
 

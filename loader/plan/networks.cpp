@@ -28,7 +28,7 @@ Result<void> check_supported(const Network& network) {
   return {};
 }
 
-// Forwarding stays on until the last network that is routed stops.
+// Forwarding is switched on with the first network that is routed.
 void want_forwarding(Builder& builder, const Network& network) {
   if (!is_routed(network)) return;
   auto need = [&](const char* sysctl) {

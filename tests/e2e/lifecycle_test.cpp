@@ -23,20 +23,19 @@ class Lifecycle : public NetworkTest {
   std::string leftovers() {
     std::string left = host().sh("ip -br link show type bridge").out;
     left += sh("find " + (ground().state_dir() / "bpf").string() + " -path '*vnet-bpf*'").out;
-    left += sh("find " + (ground().state_dir() / "run").string() + " -type f -not -name lock -not -name reserve").out;
+    left += sh("find " + (ground().state_dir() / "run").string() +
+               " -type f -not -name lock -not -name reserve -not -name sysctls.json")
+                .out;
     left +=
         host().sh("pgrep -fa " + (ground().state_dir() / "run/dnsmasq").string() + " | grep -v pgrep").out;
     left += sh("ip netns pids " + host().name() + " | xargs -r ps -o comm= -p | grep dnsmasq").out;
     left += host().sh("tc qdisc show | grep clsact").out;
-    if (host().sh("sysctl -n net.ipv4.ip_forward").out != forwarding_before_) left += "ip_forward\n";
     return left;
   }
-  void note_sysctl() { forwarding_before_ = host().sh("sysctl -n net.ipv4.ip_forward").out; }
-  std::string forwarding_before_;
+  bool forwards() { return host().sh("sysctl -n net.ipv4.ip_forward").out == "1\n"; }
 };
 
 TEST_F(Lifecycle, TheBuiltInNetworkUpTwiceAndDown) {
-  note_sysctl();
   EXPECT_THAT(vnet({"up"}).out, HasSubstr("Network default started"));
   EXPECT_THAT(vnet({"up"}).out, HasSubstr("already up"));
   EXPECT_THAT(host().sh("ip -br addr show virbr0").out, HasSubstr("192.168.122.1/24"));
@@ -48,6 +47,7 @@ TEST_F(Lifecycle, TheBuiltInNetworkUpTwiceAndDown) {
   EXPECT_EQ("virbr0", list[0]["gateway"]);
   EXPECT_THAT(vnet({"stop", "default"}).out, HasSubstr("Network default destroyed"));
   EXPECT_THAT(leftovers(), IsEmpty());
+  EXPECT_TRUE(forwards()) << "somebody else may rely on it by now";
   Output again = ground().vnet({"stop", "default"});
   EXPECT_EQ(1, again.status);
   EXPECT_THAT(again.err, HasSubstr("not active"));
@@ -58,7 +58,6 @@ TEST_F(Lifecycle, TheBuiltInNetworkUpTwiceAndDown) {
 }
 
 TEST_F(Lifecycle, DryRunChangesNothing) {
-  note_sysctl();
   Output plan = vnet({"--dry-run", "up"});
   EXPECT_THAT(plan.out, HasSubstr("create bridge virbr0"));
   EXPECT_THAT(plan.out, HasSubstr("attach uplink eth0"));
@@ -99,7 +98,6 @@ TEST_F(Lifecycle, ASubnetInUseIsRefusedWithTheInterface) {
       "ip link add lan0 type veth peer name lan1; ip addr add 192.168.122.7/24 dev lan0; ip link set lan0 "
       "up; "
       "ip link set lan1 up");
-  note_sysctl();
   Output up = ground().vnet({"up"});
   EXPECT_EQ(1, up.status);
   EXPECT_THAT(up.err, HasSubstr("lan0"));
@@ -108,7 +106,7 @@ TEST_F(Lifecycle, ASubnetInUseIsRefusedWithTheInterface) {
 }
 
 TEST_F(Lifecycle, AFailedStartIsUndone) {
-  note_sysctl();
+  host().must("sysctl -qw net.ipv4.ip_forward=0");
   // Port 53 on the gateway is taken as soon as the address is there: dnsmasq cannot start.
   std::string xml =
       file("tftp.xml",
@@ -118,6 +116,7 @@ TEST_F(Lifecycle, AFailedStartIsUndone) {
   EXPECT_EQ(1, up.status);
   EXPECT_THAT(up.err, HasSubstr("/nonexistent/tftp"));  // dnsmasq's own words
   EXPECT_THAT(leftovers(), IsEmpty());
+  EXPECT_FALSE(forwards());
 }
 
 TEST_F(Lifecycle, AttachTwiceSetAndDetach) {
@@ -206,7 +205,6 @@ TEST_F(Lifecycle, ACommandGivesOutASlotOnce) {
 }
 
 TEST_F(Lifecycle, KilledAtAnyPointTheNextRunConverges) {
-  note_sysctl();
   ground().add_guest("g1");
   for (int milliseconds = 2; milliseconds < 400; milliseconds += milliseconds / 3 + 3) {
     ground().vnet({"define", file("lab.xml", dual_stack_xml())});
@@ -229,7 +227,6 @@ TEST_F(Lifecycle, KilledAtAnyPointTheNextRunConverges) {
 // it is finished by the next.
 TEST_F(Lifecycle, StopFinishesWhereTheDatapathIsGoneAlready) {
   auto pins = StateDir(ground().state_dir()).pins();
-  note_sysctl();
   ground().add_guest("g1");
   for (const auto& gone : {pins, pins / "maps" / "sessions"}) {
     SCOPED_TRACE(gone);
@@ -258,7 +255,6 @@ TEST_F(Lifecycle, DnsmasqIsRestartedByTheNextCommand) {
 }
 
 TEST_F(Lifecycle, TheClsactWayServesTheSame) {
-  note_sysctl();
   setenv("VNET_BPF_ATTACH", "clsact", 1);
   start();
   plug_both();
