@@ -20,7 +20,9 @@ class DirectLifecycle : public DirectTest {
   }
   std::string leftovers() {
     std::string left = sh("find " + (ground().state_dir() / "bpf").string() + " -path '*vnet-bpf*'").out;
-    left += sh("find " + (ground().state_dir() / "run").string() + " -type f -not -name lock -not -name reserve").out;
+    left +=
+        sh("find " + (ground().state_dir() / "run").string() + " -type f -not -name lock -not -name reserve")
+            .out;
     left += host().sh("tc qdisc show | grep clsact").out;
     left += host().sh("ip link | grep PROMISC").out;
     return left;

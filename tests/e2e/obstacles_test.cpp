@@ -4,14 +4,24 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <map>
+#include <sstream>
 
 #include "tests/e2e/network_fixture.h"
+#include "tests/support/document.h"
 
 namespace vnet::test {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> all;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) all.push_back(line);
+  return all;
+}
 
 class Obstacles : public NetworkTest {
  protected:
@@ -26,6 +36,32 @@ TEST_F(Obstacles, AnotherUserHoldsNoLock) {
       sh("setpriv --reuid=65534 --regid=65534 --clear-groups flock -n " + lock + " sleep 0 2>&1; echo $?");
   EXPECT_THAT(tried.out, HasSubstr("ermission denied"));
   vnet({"stop", "lab"});
+}
+
+// docs/security.md lists every file and folder with its mode.
+TEST_F(Obstacles, FilesHaveTheModesThatAreDocumented) {
+  start();
+  plug("g1", 11);
+  ASSERT_TRUE(reaches_outside("g1"));
+  std::map<std::string, std::string> modes;
+  for (const auto& row : table_rows("security.md", "| path | mode |")) {
+    const std::string path = row.substr(3, row.find('`', 3) - 3);
+    modes[path] = row.substr(row.find("| ", 3) + 2, 4);
+  }
+  auto documented = [&](const fs::path& path) -> std::string {
+    if (auto exact = modes.find(path); exact != modes.end()) return exact->second;
+    for (const auto* last : {path.extension().c_str(), ""})
+      if (auto any = modes.find(path.parent_path() / ("*" + std::string(last))); any != modes.end())
+        return any->second;
+    return "not documented";
+  };
+  for (const char* folder : {"networks", "run", "leases"})
+    for (const auto& line : lines(sh("cd " + ground().state_dir().string() + " && find " + folder +
+                                     " ! -type l -printf '0%m %p\\n'")
+                                      .out))
+      EXPECT_EQ(documented(line.substr(5)), line.substr(0, 4)) << line;
+  EXPECT_EQ(documented("bpf/vnet-bpf") + "\n",
+            sh("stat -c 0%a " + (ground().state_dir() / "bpf/vnet-bpf").string()).out);
 }
 
 // All of them are names that libvirt takes.

@@ -45,6 +45,26 @@ TEST(Docs, HaveEveryDifferenceThatApplyKnows) {
   EXPECT_EQ(rows, first_words(test::table_rows("changing.md", "| difference | while the network runs |")));
 }
 
+// Each promise has a test, of that name.
+TEST(Docs, NameTestsThatExist) {
+  std::string sources;
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(VNET_SOURCE_DIR) / "tests"))
+    if (entry.path().extension() == ".cpp") {
+      std::stringstream text;
+      text << std::ifstream(entry.path()).rdbuf();
+      sources += text.str();
+    }
+  auto rows = test::table_rows("security.md", "| promise | test |");
+  EXPECT_FALSE(rows.empty());
+  const std::regex name("`([A-Za-z0-9]+)\\.([A-Za-z0-9]+)`");
+  for (const auto& row : rows) {
+    std::sregex_iterator found(row.begin(), row.end(), name), none;
+    EXPECT_NE(found, none) << row;
+    for (; found != none; ++found)
+      EXPECT_TRUE(sources.contains((*found)[1].str() + ", " + (*found)[2].str() + ")")) << found->str();
+  }
+}
+
 // One name a concept, and each where the glossary says that it lives.
 TEST(Docs, HaveAGlossaryOfFilesThatExist) {
   std::set<std::string> terms;
