@@ -113,18 +113,20 @@ TEST(Fuzz, Updates) {
   unsigned taken = 0, turn = 0;
   on_damaged(mutator, [&](const std::string& xml) {
     ++turn;
-    const Network& base = bases[turn % bases.size()];
-    auto changed = updated(base, {.command = static_cast<UpdateCommand>(turn / 4 % 4),
-                                  .section = sections[turn / 16 % sections.size()],
-                                  .xml = xml,
-                                  .file_name = "fuzz",
-                                  .parent_index = static_cast<int>(turn % 4) - 1});
-    if (!changed) {
-      EXPECT_FALSE(changed.error().message.empty());
-      return;
+    const Network& base = bases[turn % 3 ? 0 : turn % bases.size()];
+    for (const auto& section : sections) {
+      auto changed = updated(base, {.command = static_cast<UpdateCommand>(turn / 4 % 4),
+                                    .section = section,
+                                    .xml = xml,
+                                    .file_name = "fuzz",
+                                    .parent_index = static_cast<int>(turn % 4) - 1});
+      if (changed) {
+        taken++;
+        EXPECT_TRUE(parse_network(format_network(*changed), "written"));
+      } else {
+        EXPECT_FALSE(changed.error().message.empty());
+      }
     }
-    taken++;
-    EXPECT_TRUE(parse_network(format_network(*changed), "written"));
   });
   EXPECT_GT(taken, rounds() / 1000);
 }
