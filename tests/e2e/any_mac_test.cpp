@@ -116,10 +116,10 @@ TEST_F(AnyMac, AnAttachedTapsRuleIsChangedAndKept) {
   EXPECT_FALSE(is_heard(tap, nested));
 }
 
-struct Rule {
+struct MacRule {
   const char *name, *attributes, *more;
 };
-class NetworksWord : public AnyMac, public testing::WithParamInterface<Rule> {};
+class NetworksWord : public AnyMac, public testing::WithParamInterface<MacRule> {};
 
 TEST_P(NetworksWord, HoldsForTapsAsTheyCome) {
   start("<network " + std::string(GetParam().attributes) +
@@ -139,11 +139,12 @@ TEST_P(NetworksWord, HoldsForTapsAsTheyCome) {
 
 INSTANTIATE_TEST_SUITE_P(
     Of, NetworksWord,
-    testing::Values(Rule{"guard", "",
-                         "<metadata><v:network xmlns:v='urn:vnet-bpf:network:1'><v:guard "
-                         "mac='any'/></v:network></metadata>"},
-                    Rule{"libvirt", "trustGuestRxFilters='yes'", ""},
-                    Rule{"portgroup", "", "<portgroup name='a' default='yes' trustGuestRxFilters='yes'/>"}),
+    testing::Values(MacRule{"guard", "",
+                            "<metadata><v:network xmlns:v='urn:vnet-bpf:network:1'><v:guard "
+                            "mac='any'/></v:network></metadata>"},
+                    MacRule{"libvirt", "trustGuestRxFilters='yes'", ""},
+                    MacRule{"portgroup", "",
+                            "<portgroup name='a' default='yes' trustGuestRxFilters='yes'/>"}),
     [](const auto& rule) { return std::string(rule.param.name); });
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace vnet::test {
 namespace {
 
-constexpr int big = 8000;
+constexpr int direct_size = 8000;
 
 class DirectOffload : public DirectTest, public testing::WithParamInterface<int> {
  protected:
@@ -36,7 +36,7 @@ class DirectOffload : public DirectTest, public testing::WithParamInterface<int>
   static bool ours(const VirtioFrame& frame) { return fields(frame.frame).src_port == 4711; }
   static Packet data() {
     return Tcp{.src_port = 4711, .dst_port = 8080, .flags = "PA", .seq = 1000, .ack = 1} /
-           Packet(Payload(big));
+           Packet(Payload(direct_size));
   }
 };
 
@@ -50,8 +50,8 @@ TEST_P(DirectOffload, BetweenGuests) {
   EXPECT_EQ(got->header.gso_size, sent.header.gso_size);
   EXPECT_TRUE(is_sound(*got));
   from->send(super_frame(from->to(address(13)) / data(), 1428));
-  EXPECT_EQ(tcp_payload([&](auto left) { return simple->receive(left); }, ours, 1000, big),
-            Payload(big).bytes);
+  EXPECT_EQ(tcp_payload([&](auto left) { return simple->receive(left); }, ours, 1000, direct_size),
+            Payload(direct_size).bytes);
   from->send(from->to(address(12)) / Udp{.src_port = 4711, .dst_port = 9000} / Payload(301));
   got = to->expect_frame(ours);
   ASSERT_TRUE(got);
@@ -63,7 +63,8 @@ TEST_P(DirectOffload, ToTheWire) {
   auto from = tap_guest(11);
   RawPort wire(outside(), "eth0");
   from->send(super_frame(from->to(address(1)) / data(), 1428));
-  EXPECT_EQ(tcp_payload([&](auto left) { return wire.receive(left); }, ours, 1000, big), Payload(big).bytes);
+  EXPECT_EQ(tcp_payload([&](auto left) { return wire.receive(left); }, ours, 1000, direct_size),
+            Payload(direct_size).bytes);
   from->send(from->to(address(1)) / Udp{.src_port = 4711, .dst_port = 9000} / Payload(301));
   auto got = wire.expect_frame(
       [](const VirtioFrame& frame) { return ours(frame) && fields(frame.frame).dst_port == 9000; });
@@ -108,17 +109,17 @@ TEST_P(DirectOffload, WithTheHost) {
     ASSERT_TRUE(connection);
     const std::uint32_t first = connection->ack;
     if (offload) {
-      guest->send(super_frame(segment(*guest, *connection, Payload(big)), 1428));
-      connection->seq += big;
+      guest->send(super_frame(segment(*guest, *connection, Payload(direct_size)), 1428));
+      connection->seq += direct_size;
     } else {
-      for (int done = 0; done < big; done += 1000) {
+      for (int done = 0; done < direct_size; done += 1000) {
         guest->send(segment(*guest, *connection, Payload(Bytes(1000))));
         connection->seq += 1000;
       }
     }
     EXPECT_TRUE(wait_until([&] {
       std::error_code none;
-      return std::filesystem::file_size(received, none) == big;
+      return std::filesystem::file_size(received, none) == direct_size;
     }));
     auto answer = [&](const VirtioFrame& frame) {
       Fields found = fields(frame.frame);
@@ -131,7 +132,8 @@ TEST_P(DirectOffload, WithTheHost) {
       guest->send(segment(*guest, *connection, Payload(0)));
       return true;
     };
-    EXPECT_EQ(tcp_payload([&](auto left) { return guest->receive(left); }, answer, first, big), Bytes(big));
+    EXPECT_EQ(tcp_payload([&](auto left) { return guest->receive(left); }, answer, first, direct_size),
+              Bytes(direct_size));
   }
 }
 

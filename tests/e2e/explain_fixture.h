@@ -27,10 +27,10 @@
 namespace vnet::test {
 
 // The first question at a hook loads its program, which takes a slow machine seconds.
-inline constexpr std::chrono::seconds patience{40};
+inline constexpr std::chrono::seconds explain_patience{40};
 
 // One packet: who sends it, and what it is.
-struct Case {
+struct ExplainCase {
   std::string interface;  // as explain calls it: g1, eth0
   std::string from, to;
   std::string protocol;
@@ -98,7 +98,7 @@ class ExplainFixture : public NetworkTest {
     });
   }
 
-  Explanation ask(const Case& about) {
+  Explanation ask(const ExplainCase& about) {
     Question question{
         .interface = about.interface, .protocol = about.protocol, .to = *Address::parse(about.to)};
     question.from = Address::parse(about.from);
@@ -110,7 +110,7 @@ class ExplainFixture : public NetworkTest {
   }
 
   // Marked by a number of its own, which TCP carries as its sequence number, the others as data.
-  Bytes frame(const Case& about) {
+  Bytes frame(const ExplainCase& about) {
     bool v6 = about.from.find(':') != std::string::npos;
     Bytes payload = {static_cast<std::uint8_t>(mark_ >> 24), static_cast<std::uint8_t>(mark_ >> 16),
                      static_cast<std::uint8_t>(mark_ >> 8), static_cast<std::uint8_t>(mark_)};
@@ -129,18 +129,18 @@ class ExplainFixture : public NetworkTest {
   }
 
   // On one link somebody's frame may come back by the wire.
-  std::string source_mac(const Case& about) {
+  std::string source_mac(const ExplainCase& about) {
     auto found = on_one_link_.find(about.from);
     return found != on_one_link_.end() ? found->second : parties_.at(about.interface).mac;
   }
-  RawPort& wire_of(const Case& about) {
+  RawPort& wire_of(const ExplainCase& about) {
     return host_wire_ && about.from == host_address(about) ? *host_wire_ : parties_.at(about.interface).wire;
   }
-  static std::string host_address(const Case& about) {
+  static std::string host_address(const ExplainCase& about) {
     return about.from.find(':') == std::string::npos ? "203.0.113.2" : "2001:db8:113::2";
   }
 
-  std::string destination_mac(const Case& about) {
+  std::string destination_mac(const ExplainCase& about) {
     const Party& sender = parties_.at(about.interface);
     auto found = on_one_link_.find(about.to);
     if (found != on_one_link_.end() && !gateways_.contains(sender.bridge)) return found->second;
@@ -165,7 +165,7 @@ class ExplainFixture : public NetworkTest {
     return text;
   }
 
-  Seen send(const Case& about) {
+  Seen send(const ExplainCase& about) {
     mark_ += 16;  // an answer to TCP carries one more
     Bytes packet = frame(about);
     wire_of(about).send(VirtioFrame{.header = {}, .frame = packet});
@@ -174,7 +174,7 @@ class ExplainFixture : public NetworkTest {
     return seen;
   }
 
-  bool look(const Case& about, Seen& seen) {
+  bool look(const ExplainCase& about, Seen& seen) {
     (void)monitor_->poll(std::chrono::milliseconds(0), [&](const vnet_event& event, const vnet_cause*) {
       if (!holds({event.bytes, event.head.captured}, mark_)) return;
       Bytes bytes(event.bytes, event.bytes + event.head.captured);
@@ -224,7 +224,7 @@ class ExplainFixture : public NetworkTest {
   }
 
   // Others have traffic, too, and sessions end: that nothing moves at least once is enough.
-  Explanation ask_and_touch_nothing(const Case& about) {
+  Explanation ask_and_touch_nothing(const ExplainCase& about) {
     Explanation told;
     EXPECT_TRUE(wait_until(
         [&] {
@@ -232,11 +232,11 @@ class ExplainFixture : public NetworkTest {
           told = ask(about);
           return before == live_state();
         },
-        patience));
+        explain_patience));
     return told;
   }
 
-  void compare(const Case& about) {
+  void compare(const ExplainCase& about) {
     SCOPED_TRACE(about.text());
     Explanation told = ask_and_touch_nothing(about);
     Seen seen = send(about);

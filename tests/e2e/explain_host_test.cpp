@@ -86,7 +86,7 @@ class ExplainHost : public ExplainFixture {
     return all + "\n" + told.reason + " " + told.cause;
   }
   // What is foretold becomes of the very packet: where: the interface of ours that it comes out by.
-  Explanation expect_arrives(const Case& about, const std::string& where) {
+  Explanation expect_arrives(const ExplainCase& about, const std::string& where) {
     SCOPED_TRACE(about.text());
     Explanation told = ask_and_touch_nothing(about);
     Seen seen = send(about);
@@ -97,7 +97,7 @@ class ExplainHost : public ExplainFixture {
     EXPECT_EQ(told.arrives.destination->address.text(), seen.destination) << text(told);
     return told;
   }
-  Explanation expect_lost(const Case& about, const std::string& where, const std::string& reason) {
+  Explanation expect_lost(const ExplainCase& about, const std::string& where, const std::string& reason) {
     SCOPED_TRACE(about.text());
     Explanation told = ask_and_touch_nothing(about);
     Seen seen = send(about);
@@ -188,7 +188,7 @@ TEST_F(ExplainHost, NamesTheRuleThatDrops) {
   inside([&] {
     for (bool v6 : {false, true}) {
       auto about = [&](std::uint16_t to) {
-        return Case{"g1", of(v6, 122, 11), far(v6), "tcp", next_port(), to};
+        return ExplainCase{"g1", of(v6, 122, 11), far(v6), "tcp", next_port(), to};
       };
       Explanation told = expect_lost(about(7), "host", "host-firewall");
       EXPECT_EQ(Fate::Dropped, told.fate);
@@ -222,7 +222,7 @@ TEST_F(ExplainHost, AnIsolatedGuestDoesNotGetToDockersPort) {
     for (bool v6 : {false, true})
       for (const char* protocol : {"tcp", "udp"}) {
         std::uint64_t before = drops(VNET_DROP_NO_WAY_OUT);
-        Case about{"s1", of(v6, 151, 11), of(v6, 151, 1), protocol, next_port(), 8080};
+        ExplainCase about{"s1", of(v6, 151, 11), of(v6, 151, 1), protocol, next_port(), 8080};
         Explanation told = expect_lost(about, "forward", "no-way-out");
         EXPECT_THAT(text(told), HasSubstr("DNAT to "));
         EXPECT_EQ(before + 1, drops(VNET_DROP_NO_WAY_OUT));

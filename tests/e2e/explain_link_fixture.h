@@ -102,7 +102,7 @@ class ExplainLink : public ExplainFixture {
           for (int to : {1, 2, 11, 12}) {
             for (auto [name, number] : {std::pair{"g1", 11}, {"g2", 12}, {"eth0", 1}}) {
               if (to == number || (std::string(name) == "eth0" && !from_outside)) continue;
-              Case about{name, address(v6, number), address(v6, to), protocol, ++port, 7};
+              ExplainCase about{name, address(v6, number), address(v6, to), protocol, ++port, 7};
               compare(about);
               compare(about);
             }
@@ -129,7 +129,7 @@ class ExplainDirect : public ExplainLink {
   }
 
   // Who gets a group frame: everybody is listened to, a moment longer than it takes.
-  void compare_group(const Case& about) {
+  void compare_group(const ExplainCase& about) {
     SCOPED_TRACE(about.text());
     Explanation told = ask_and_touch_nothing(about);
     Names expected(told.reaches.begin(), told.reaches.end());

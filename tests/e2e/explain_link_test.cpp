@@ -127,7 +127,7 @@ TEST_F(ExplainShared, AgreesBetweenTheNetworks) {
       std::string inner = v6 ? "fd00:122::13" : "192.168.122.13";
       for (const char* protocol : {"tcp", "udp", "icmp"}) {
         for (int to : {1, 2, 11, 12}) {
-          Case about{"g3", inner, address(v6, to), protocol, ++port, 7};
+          ExplainCase about{"g3", inner, address(v6, to), protocol, ++port, 7};
           compare(about);
           compare(about);
         }

@@ -70,13 +70,13 @@ TEST_F(ExplainModes, AgreesBetweenNetworksOfEveryMode) {
             targets.push_back(address(v6, other.number, 1));
           }
           for (const std::string& to : targets) {
-            Case about{kind.name, address(v6, kind.number, 11), to, protocol, ++port, 7};
+            ExplainCase about{kind.name, address(v6, kind.number, 11), to, protocol, ++port, 7};
             compare(about);
             compare(about);
           }
-          Case foreign{kind.name, v6 ? "fd00:77::3" : "10.1.2.3", outside, protocol, ++port, 7};
+          ExplainCase foreign{kind.name, v6 ? "fd00:77::3" : "10.1.2.3", outside, protocol, ++port, 7};
           compare(foreign);
-          Case inbound{"eth0", outside, address(v6, kind.number, 11), protocol, ++port, 7};
+          ExplainCase inbound{"eth0", outside, address(v6, kind.number, 11), protocol, ++port, 7};
           compare(inbound);
           compare(inbound);
         }

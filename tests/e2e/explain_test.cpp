@@ -35,15 +35,15 @@ struct Names {
   const char *guest1, *guest2, *stranger, *gateway, *host, *outside, *remote, *other_guest, *other_gateway,
       *group;
 };
-constexpr Names v4{"192.168.122.11", "192.168.122.12", "10.1.2.3",      "192.168.122.1", "203.0.113.2",
-                   "203.0.113.1",    "198.51.100.1",   "192.168.150.9", "192.168.150.1", "239.1.2.3"};
-constexpr Names v6{"fd00:122::11",    "fd00:122::12",   "fd00:77::3",  "fd00:122::1", "2001:db8:113::2",
-                   "2001:db8:113::1", "2001:db8:51::1", "fd00:150::9", "fd00:150::1", "ff0e::1234"};
+constexpr Names names4{"192.168.122.11", "192.168.122.12", "10.1.2.3",      "192.168.122.1", "203.0.113.2",
+                       "203.0.113.1",    "198.51.100.1",   "192.168.150.9", "192.168.150.1", "239.1.2.3"};
+constexpr Names names6{"fd00:122::11",    "fd00:122::12",   "fd00:77::3",  "fd00:122::1", "2001:db8:113::2",
+                       "2001:db8:113::1", "2001:db8:51::1", "fd00:150::9", "fd00:150::1", "ff0e::1234"};
 
 TEST_F(ExplainTest, AgreesWithWhatBecomesOfGuestsPackets) {
   inside([&] {
     std::uint16_t port = 0;
-    for (const Names& at : {v4, v6})
+    for (const Names& at : {names4, names6})
       for (const char* protocol : {"tcp", "udp", "icmp"})
         for (const char* from : {at.guest1, at.guest2, at.stranger})
           for (const char* to : {at.guest2, at.gateway, at.host, at.outside, at.remote, at.other_guest,
@@ -52,7 +52,7 @@ TEST_F(ExplainTest, AgreesWithWhatBecomesOfGuestsPackets) {
             // its session.
             for (std::uint16_t base : {2000, 40000}) {
               ++port;
-              Case about{"g1", from, to, protocol, static_cast<std::uint16_t>(base + port), 7};
+              ExplainCase about{"g1", from, to, protocol, static_cast<std::uint16_t>(base + port), 7};
               compare(about);
               compare(about);
             }
@@ -66,7 +66,7 @@ TEST_F(ExplainTest, AgreesWithWhatBecomesOfGuestsPackets) {
 TEST_F(ExplainTest, AgreesWithWhatBecomesOfPacketsFromOutside) {
   inside([&] {
     std::uint16_t port = 3000;
-    for (const Names& at : {v4, v6}) {
+    for (const Names& at : {names4, names6}) {
       for (const char* protocol : {"tcp", "udp", "icmp"}) {
         for (const char* from : {at.outside, at.remote, at.guest2})
           for (const char* to : {at.guest1, at.guest2, at.host, at.gateway, at.other_guest}) {
@@ -76,11 +76,11 @@ TEST_F(ExplainTest, AgreesWithWhatBecomesOfPacketsFromOutside) {
         if (std::string(protocol) == "icmp") continue;
         // Into a session that a guest has opened.
         for (std::uint16_t base : {2000, 40000}) {
-          Case opening{
+          ExplainCase opening{
               "g1", at.guest1, at.outside, protocol, static_cast<std::uint16_t>(base + ++port % 1000), 9};
           Seen seen = send(opening);
           ASSERT_EQ("outside", seen.fate) << opening.text();
-          Case answer{"eth0", at.outside, at.host, protocol, 9, seen.source_port};
+          ExplainCase answer{"eth0", at.outside, at.host, protocol, 9, seen.source_port};
           compare(answer);
           compare(answer);
           EXPECT_EQ("guest", std::string(fate_word(ask(answer).fate)));
@@ -96,7 +96,7 @@ TEST_F(ExplainTest, AgreesWithWhatBecomesOfPacketsFromOutside) {
 TEST_F(ExplainTest, AgreesWithAnUnpluggedPort) {
   vnet({"set", "g2", "--link", "down"});
   inside([&] {
-    for (const Names& at : {v4, v6})
+    for (const Names& at : {names4, names6})
       for (const char* protocol : {"tcp", "udp", "icmp"}) {
         compare({"g1", at.guest1, at.guest2, protocol, 2000, 7});
         compare({"g2", at.guest2, at.outside, protocol, 2000, 7});

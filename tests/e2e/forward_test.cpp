@@ -17,7 +17,7 @@ namespace {
 using testing::HasSubstr;
 using Json = nlohmann::json;
 
-class Forward : public PortTest {
+class XdpForward : public PortTest {
  protected:
   static std::string settings(const std::string& attributes) {
     return "<metadata><v:network xmlns:v='urn:vnet-bpf:network:1'><v:xdp " + attributes +
@@ -75,7 +75,7 @@ class Forward : public PortTest {
 };
 
 // What arrives in the tap is the very frame that tc delivers: sums, MACs, TTL.
-TEST_F(Forward, GivesAnswersToATap) {
+TEST_F(XdpForward, GivesAnswersToATap) {
   start_lab(settings("mode='forward'"));
   EXPECT_THAT(ground().vnet_json({"show", "lab"})["xdp"].value("eth0", ""), HasSubstr("forward, native"));
   GuestAddresses own{.ipv4 = ip4(21), .ipv6 = ip6(21)};
@@ -114,7 +114,7 @@ TEST_F(Forward, GivesAnswersToATap) {
   EXPECT_EQ("{}", uplink["drops"].dump());
 }
 
-TEST_F(Forward, CountsAsTcDoes) {
+TEST_F(XdpForward, CountsAsTcDoes) {
   auto tap_guest = start_with_tap();
   TapGuest& tap = *tap_guest;
   Background service = echo_service();
@@ -145,7 +145,7 @@ TEST_F(Forward, CountsAsTcDoes) {
 }
 
 // A veth's guest takes them with GRO on; else tc does, and nothing is lost.
-TEST_F(Forward, GivesAnswersToAVethThatTakesThem) {
+TEST_F(XdpForward, GivesAnswersToAVethThatTakesThem) {
   start_lab(settings("mode='forward'"));
   if (!kernel_tells()) {
     add("g1", 11);
@@ -174,7 +174,7 @@ TEST_F(Forward, GivesAnswersToAVethThatTakesThem) {
 }
 
 // Data stays with tc, which merges it; connections work in both directions, whole and unharmed.
-TEST_F(Forward, CarriesTcp) {
+TEST_F(XdpForward, CarriesTcp) {
   start_lab(settings("mode='forward'"));
   add("g1", 11);
   gro("g1", true);
@@ -202,7 +202,7 @@ TEST_F(Forward, CarriesTcp) {
   EXPECT_EQ("{}", stats["ports"].at(0)["drops"].dump());
 }
 
-TEST_F(Forward, NoticesAGuestThatTakesThemNoMore) {
+TEST_F(XdpForward, NoticesAGuestThatTakesThemNoMore) {
   start_lab(settings("mode='forward'"));
   if (!kernel_tells()) GTEST_SKIP() << "this kernel does not tell whether a veth takes redirected frames";
   add("g1", 11);
@@ -223,7 +223,7 @@ TEST_F(Forward, NoticesAGuestThatTakesThemNoMore) {
   EXPECT_EQ(3U, forwarded_by([&] { ask(guest("g1"), peers[0]); }));
 }
 
-TEST_F(Forward, RoutedNetworksToo) {
+TEST_F(XdpForward, RoutedNetworksToo) {
   outside().must(
       "ip route add 192.168.122.0/24 via 203.0.113.2; ip -6 route add fd00:122::/64 via 2001:db8:113::2");
   vnet({"up", file("lab.xml",
@@ -257,7 +257,7 @@ TEST_F(Forward, RoutedNetworksToo) {
   }
 }
 
-TEST_F(Forward, IsExplained) {
+TEST_F(XdpForward, IsExplained) {
   auto tap_guest = start_with_tap();
   TapGuest& tap = *tap_guest;
   Background service = echo_service();
@@ -274,7 +274,7 @@ TEST_F(Forward, IsExplained) {
 }
 
 // Ports of networks that did not ask stay with tc, though the uplink forwards.
-TEST_F(Forward, IsForTheNetworksThatAskForIt) {
+TEST_F(XdpForward, IsForTheNetworksThatAskForIt) {
   start_lab(settings("mode='filter'"));
   vnet({"up", file("two.xml", "<network><name>two</name><forward mode='nat'/><bridge name='virbr2'/>" +
                                   settings("mode='forward'") +
@@ -294,7 +294,7 @@ TEST_F(Forward, IsForTheNetworksThatAskForIt) {
   EXPECT_THAT(ground().vnet_json({"show", "two"})["xdp"].value("eth0", ""), HasSubstr("forward, native"));
 }
 
-TEST_F(Forward, ForgetsAPortThatLeaves) {
+TEST_F(XdpForward, ForgetsAPortThatLeaves) {
   start_lab(settings("mode='forward'"));
   {
     Tap one(host(), "t1"), two(host(), "t2");
@@ -308,7 +308,7 @@ TEST_F(Forward, ForgetsAPortThatLeaves) {
 }
 
 // What a tap's frames look like XDP cannot tell: an uplink that is one only filters.
-TEST_F(Forward, NeverOutOfATap) {
+TEST_F(XdpForward, NeverOutOfATap) {
   Tap uplink(host(), "up0");
   host().must("ip addr add 192.0.2.2/24 dev up0; ip route replace default via 192.0.2.1 dev up0");
   start_lab(settings("mode='forward'"));

@@ -25,7 +25,8 @@ class Hook : public PortTest {
   static std::string domain(const std::string& more = "", const std::string& tap = "vnet0",
                             const std::string& mac = "02:00:5e:00:53:01") {
     return fmt::format(
-        "<domain><name>g1</name><uuid>1b4e28ba-2fa1-11d2-883f-0016d3cca427</uuid><devices><interface type='bridge'><mac address='{}'/>"
+        "<domain><name>g1</name><uuid>1b4e28ba-2fa1-11d2-883f-0016d3cca427</uuid><devices><interface "
+        "type='bridge'><mac address='{}'/>"
         "<target dev='{}'/><model type='virtio'/>{}</interface></devices></domain>",
         mac, tap, more);
   }

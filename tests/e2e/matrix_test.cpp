@@ -32,13 +32,13 @@ struct Way {
   // subnets.
   const char* routes = "";
 };
-constexpr const char* plain = "ip link set $veth name $device";
+constexpr const char* plain_link = "ip link set $veth name $device";
 constexpr const char* as_bridge =
     "ip link add $device type bridge forward_delay 0; ip link set $veth up master $device";
 constexpr Way ways[] = {
-    {"ethernet", "lan0", {"10.20.0.", "fd00:20::"}, plain, plain},
-    {"bridge", "br0", {"10.21.0.", "fd00:21::"}, as_bridge, plain},
-    {"docker", "docker0", {"172.17.0.", "fd00:d0c::"}, as_bridge, plain},
+    {"ethernet", "lan0", {"10.20.0.", "fd00:20::"}, plain_link, plain_link},
+    {"bridge", "br0", {"10.21.0.", "fd00:21::"}, as_bridge, plain_link},
+    {"docker", "docker0", {"172.17.0.", "fd00:d0c::"}, as_bridge, plain_link},
     {"tun", "tun0", {"10.22.0.", "fd00:22::"}, "", ""},
     {"vlan",
      "vlan7",
@@ -49,7 +49,7 @@ constexpr Way ways[] = {
      "bond0",
      {"10.24.0.", "fd00:24::"},
      "ip link add $device type bond mode active-backup miimon 100; ip link set $veth master $device",
-     plain},
+     plain_link},
     {"wireguard",
      "wg0",
      {"10.25.0.", "fd00:25::"},
@@ -64,7 +64,7 @@ constexpr Way ways[] = {
      "lan1",
      {"10.26.0.", "fd00:26::"},
      "ip link add red type vrf table 10; ip link set red up; ip link set $veth name $device master red",
-     plain,
+     plain_link,
      "ip route add $way dev $device; ip route add $subnet dev $bridge table 10"},
 };
 
@@ -88,20 +88,20 @@ constexpr Firewall firewalls[] = {
 };
 
 // Port 8088 of the host is turned to the guest's 9000.
-enum class HostNat { None, Masquerade, Snat, Dnat };
+enum class HostTranslation { None, Masquerade, Snat, Dnat };
 struct HostNatRules {
-  HostNat kind;
+  HostTranslation kind;
   const char* name;
   const char* rules;  // $way, $snat4, $snat6, $guest4, $guest6
 };
 constexpr HostNatRules host_nats[] = {
-    {HostNat::None, "none", ""},
-    {HostNat::Masquerade, "masquerade",
+    {HostTranslation::None, "none", ""},
+    {HostTranslation::Masquerade, "masquerade",
      "chain post { type nat hook postrouting priority 99; oifname $way masquerade; }"},
-    {HostNat::Snat, "snat",
+    {HostTranslation::Snat, "snat",
      "chain post { type nat hook postrouting priority 99; oifname $way snat ip to $snat4; "
      "oifname $way snat ip6 to $snat6; }"},
-    {HostNat::Dnat, "dnat",
+    {HostTranslation::Dnat, "dnat",
      "chain pre { type nat hook prerouting priority -100; iifname $way tcp dport 8088 dnat ip to "
      "$guest4:9000; "
      "iifname $way udp dport 8088 dnat ip to $guest4:9000; iifname $way tcp dport 8088 dnat ip6 to "
@@ -192,9 +192,9 @@ class Matrix : public RealHost, public testing::WithParamInterface<Cell> {
   bool expected_out(const Firewall& firewall) const {
     return net_.forward != Forward::None && firewall.guests_begin;
   }
-  std::string expected_source(HostNat turn, bool v6) const {
-    if (turn == HostNat::Masquerade) return way_.link.ours(v6);
-    if (turn == HostNat::Snat) return std::string(v6 ? way_.link.v6 : way_.link.v4) + "9";
+  std::string expected_source(HostTranslation turn, bool v6) const {
+    if (turn == HostTranslation::Masquerade) return way_.link.ours(v6);
+    if (turn == HostTranslation::Snat) return std::string(v6 ? way_.link.v6 : way_.link.v4) + "9";
     return net_.forward == Forward::Nat ? way_.link.ours(v6) : net_.ip(v6);
   }
   // Docker lets its containers begin whatever they want.
@@ -262,7 +262,8 @@ TEST_P(Matrix, IsAsOnALinuxBridge) {
           EXPECT_THAT(far_tcp.peer_addresses(), ElementsAre(expected_source(turn.kind, v6)));
         }
         ask(expected_in(firewall), outside(), {net_.ip(v6), 9000});
-        if (turn.kind == HostNat::Dnat) ask(expected_turned(firewall), outside(), {way_.link.ours(v6), 8088});
+        if (turn.kind == HostTranslation::Dnat)
+          ask(expected_turned(firewall), outside(), {way_.link.ours(v6), 8088});
       });
       SCOPED_TRACE(fmt::format("firewall {}, NAT {}", firewall.name, turn.name));
       expect_refused(refused);
@@ -271,14 +272,16 @@ TEST_P(Matrix, IsAsOnALinuxBridge) {
     }
 }
 
-std::string name_of(const testing::TestParamInfo<Cell>& info) {
+std::string cell_name(const testing::TestParamInfo<Cell>& info) {
   return fmt::format("{}_{}_{}", std::get<0>(info.param)->name, std::get<1>(info.param).name,
                      std::get<2>(info.param));
 }
 INSTANTIATE_TEST_SUITE_P(All, Matrix,
-                         Combine(ValuesIn(modes), ValuesIn(ways), testing::Values("tcx", "bridge")), name_of);
+                         Combine(ValuesIn(modes), ValuesIn(ways), testing::Values("tcx", "bridge")),
+                         cell_name);
 INSTANTIATE_TEST_SUITE_P(Filters, Matrix,
-                         Combine(testing::Values(&nat), ValuesIn(ways), testing::Values("clsact")), name_of);
+                         Combine(testing::Values(&nat), ValuesIn(ways), testing::Values("clsact")),
+                         cell_name);
 
 }  // namespace
 }  // namespace vnet::test

@@ -11,13 +11,13 @@ namespace {
 using testing::HasSubstr;
 
 // A network of each kind, with one guest (N.11) or two (N.12); "NAT4" leaves IPv6 untranslated.
-struct Kind {
+struct ModeKind {
   const char* name;
   const char* forward;  // XML
   int number;           // 10.88.N.0/24, fd00:88:N::/64
   bool hidden;          // nobody outside may begin
 };
-constexpr Kind kinds[] = {
+constexpr ModeKind mode_kinds[] = {
     {"nat", "<forward mode='nat'><nat ipv6='yes'/></forward>", 1, true},
     {"nat4", "<forward mode='nat'/>", 2, true},
     {"route", "<forward mode='route'/>", 3, false},
@@ -25,14 +25,14 @@ constexpr Kind kinds[] = {
     {"open", "<forward mode='open'/>", 5, false},
 };
 
-std::string v4(int network, int host) {
+std::string v4_of(int network, int host) {
   return fmt::format("10.88.{}.{}", network, host);
 }
-std::string v6(int network, int host) {
+std::string v6_of(int network, int host) {
   return fmt::format("fd00:88:{}::{}", network, host);
 }
 
-std::string network_xml(const Kind& kind, const std::string& extra = "", const std::string& dhcp = "") {
+std::string network_xml(const ModeKind& kind, const std::string& extra = "", const std::string& dhcp = "") {
   return fmt::format(
       "<network><name>{0}</name>{1}<bridge name='br{0}' stp='off'/>{2}"
       "<ip address='10.88.{3}.1' netmask='255.255.255.0'>{4}</ip>"
@@ -42,22 +42,23 @@ std::string network_xml(const Kind& kind, const std::string& extra = "", const s
 
 class ModesTest : public NetworkTest {
  protected:
-  void start_kind(const Kind& kind, const std::string& extra = "", const std::string& dhcp = "") {
+  void start_kind(const ModeKind& kind, const std::string& extra = "", const std::string& dhcp = "") {
     vnet({"up", file(std::string(kind.name) + ".xml", network_xml(kind, extra, dhcp))});
   }
   // Guest KIND-1 has .11, KIND-2 .12.
-  void plug_kind(const Kind& kind, int nth = 1) {
+  void plug_kind(const ModeKind& kind, int nth = 1) {
     std::string name = guest_name(kind, nth);
     ground().add_guest(name);
-    guest(name).must(fmt::format(
-        "ip addr add {}/24 dev eth0; ip addr add {}/64 dev eth0 nodad; ip link set eth0 up; "
-        "ip route replace default via {}; ip -6 route replace default via {}",
-        v4(kind.number, 10 + nth), v6(kind.number, 10 + nth), v4(kind.number, 1), v6(kind.number, 1)));
+    guest(name).must(
+        fmt::format("ip addr add {}/24 dev eth0; ip addr add {}/64 dev eth0 nodad; ip link set eth0 up; "
+                    "ip route replace default via {}; ip -6 route replace default via {}",
+                    v4_of(kind.number, 10 + nth), v6_of(kind.number, 10 + nth), v4_of(kind.number, 1),
+                    v6_of(kind.number, 1)));
     std::string mac = guest(name).sh("ip -br link show eth0 | awk '{print $3}'").out.substr(0, 17);
     vnet({"attach", name, "--network", kind.name, "--mac", mac});
     wait_until_forwarding(name);
   }
-  static std::string guest_name(const Kind& kind, int nth = 1) {
+  static std::string guest_name(const ModeKind& kind, int nth = 1) {
     return fmt::format("{}-{}", kind.name, nth);
   }
 
@@ -80,18 +81,18 @@ class ModesTest : public NetworkTest {
 };
 
 // Guest-host, guest-guest, guest-outside, outside-guest: the table of virtual machine connection types.
-class ConnectionTypes : public ModesTest, public testing::WithParamInterface<Kind> {};
+class ConnectionTypes : public ModesTest, public testing::WithParamInterface<ModeKind> {};
 
 TEST_P(ConnectionTypes, Row) {
-  const Kind& kind = GetParam();
+  const ModeKind& kind = GetParam();
   bool leaves = std::string(kind.name) != "isolated";
   start_kind(kind);
   plug_kind(kind, 1);
   plug_kind(kind, 2);
   route_back();
   Namespace& one = guest(guest_name(kind, 1));
-  for (auto of : {v4, v6}) {
-    bool is_v6 = of == v6;
+  for (auto of : {v4_of, v6_of}) {
+    bool is_v6 = of == v6_of;
     std::string outside_address = is_v6 ? "2001:db8:113::1" : "203.0.113.1";
     SCOPED_TRACE(is_v6 ? "IPv6" : "IPv4");
     EXPECT_TRUE(reaches(one, of(kind.number, 1))) << "guest - host";
@@ -107,7 +108,7 @@ TEST_P(ConnectionTypes, Row) {
     if (!leaves)
       EXPECT_EQ("", seen);
     else if (!kind.hidden)
-      EXPECT_THAT(seen, HasSubstr(is_v6 ? "fd00:0088" : v4(kind.number, 11)));
+      EXPECT_THAT(seen, HasSubstr(is_v6 ? "fd00:0088" : v4_of(kind.number, 11)));
     else if (!is_v6)
       EXPECT_EQ("203.0.113.2\n", seen);
     else
@@ -118,14 +119,14 @@ TEST_P(ConnectionTypes, Row) {
   EXPECT_EQ(leaves ? "1\n" : "0\n", forwarding);
 }
 
-INSTANTIATE_TEST_SUITE_P(Mode, ConnectionTypes, testing::ValuesIn(kinds),
+INSTANTIATE_TEST_SUITE_P(Mode, ConnectionTypes, testing::ValuesIn(mode_kinds),
                          [](const auto& kind) { return std::string(kind.param.name); });
 
 // Isolation does not hang on the host not forwarding.
 TEST_F(ModesTest, IsolatedHoldsOnAForwardingHost) {
   host().must("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
-  start_kind(kinds[3]);
-  plug_kind(kinds[3]);
+  start_kind(mode_kinds[3]);
+  plug_kind(mode_kinds[3]);
   route_back();
   outside().must(
       "ip addr add 169.254.169.254/32 dev lo; "  // a cloud's metadata service
@@ -133,9 +134,9 @@ TEST_F(ModesTest, IsolatedHoldsOnAForwardingHost) {
       "nft add rule inet w i ip saddr 10.88.4.0/24 counter; "
       "nft add rule inet w i ip6 saddr fd00:88:4::/64 counter");
   Namespace& inside = guest("isolated-1");
-  for (auto [address, ours] : {std::pair{"203.0.113.1", v4(4, 11)},
-                               {"169.254.169.254", v4(4, 11)},
-                               {"2001:db8:113::1", v6(4, 11)}}) {
+  for (auto [address, ours] : {std::pair{"203.0.113.1", v4_of(4, 11)},
+                               {"169.254.169.254", v4_of(4, 11)},
+                               {"2001:db8:113::1", v6_of(4, 11)}}) {
     EXPECT_FALSE(reaches(inside, address));
     EXPECT_FALSE(reaches(outside(), ours));
   }
@@ -147,23 +148,23 @@ TEST_F(ModesTest, IsolatedHoldsOnAForwardingHost) {
   EXPECT_GE(dropped("not-visible"), 2U);
 }
 
-// Two networks of every pair of kinds, both families and directions.
+// Two networks of every pair of mode_kinds, both families and directions.
 class BetweenNetworks : public ModesTest {
  protected:
   void start_all() {
-    for (const Kind& kind : kinds) {
+    for (const ModeKind& kind : mode_kinds) {
       start_kind(kind);
       plug_kind(kind);
     }
   }
 
-  static bool leaves(const Kind& kind) { return std::string(kind.name) != "isolated"; }
-  static bool is_masqueraded(const Kind& kind, bool is_v6) {
+  static bool leaves(const ModeKind& kind) { return std::string(kind.name) != "isolated"; }
+  static bool is_masqueraded(const ModeKind& kind, bool is_v6) {
     return kind.hidden && (!is_v6 || std::string(kind.name) == "nat");
   }
   // socat writes IPv6 addresses out in full; the guest may prefer an address that it made itself (SLAAC).
   static std::string written(int network, int host, bool exact, bool is_v6) {
-    if (!is_v6) return v4(network, host) + "\n";
+    if (!is_v6) return v4_of(network, host) + "\n";
     return fmt::format("fd00:0088:{:04}:0000:", network) +
            (exact ? fmt::format("0000:0000:0000:{:04}", host) : "");
   }
@@ -171,12 +172,12 @@ class BetweenNetworks : public ModesTest {
 
 TEST_F(BetweenNetworks, EveryPair) {
   start_all();
-  for (const Kind& from : kinds)
-    for (const Kind& to : kinds) {
+  for (const ModeKind& from : mode_kinds)
+    for (const ModeKind& to : mode_kinds) {
       if (from.number == to.number) continue;
       bool allowed = !to.hidden && leaves(from);
       for (bool is_v6 : {false, true}) {
-        std::string target = is_v6 ? v6(to.number, 11) : v4(to.number, 11);
+        std::string target = is_v6 ? v6_of(to.number, 11) : v4_of(to.number, 11);
         SCOPED_TRACE(fmt::format("{} -> {} {}", from.name, to.name, target));
         EXPECT_EQ(allowed, reaches(guest(guest_name(from)), target));
         std::string seen = seen_from(guest(guest_name(from)), guest(guest_name(to)), target);
@@ -216,9 +217,9 @@ TEST_P(LanAndOthers, ALanIsOutside) {
   start_lan(std::string(GetParam()) == "bridge");
   start_all();
   Namespace& lan = guest("lan-1");
-  for (const Kind& kind : kinds)
+  for (const ModeKind& kind : mode_kinds)
     for (bool is_v6 : {false, true}) {
-      std::string inside = is_v6 ? v6(kind.number, 11) : v4(kind.number, 11);
+      std::string inside = is_v6 ? v6_of(kind.number, 11) : v4_of(kind.number, 11);
       std::string lan_address = is_v6 ? "2001:db8:113::11" : "203.0.113.11";
       SCOPED_TRACE(kind.name + (" " + inside));
       EXPECT_EQ(leaves(kind), reaches(guest(guest_name(kind)), lan_address));
@@ -238,7 +239,7 @@ INSTANTIATE_TEST_SUITE_P(Mode, LanAndOthers, testing::Values("bridge", "direct")
                          [](const auto& mode) { return std::string(mode.param); });
 
 TEST_F(ModesTest, IsolatedDhcpGivesNoWayOut) {
-  const Kind& kind = kinds[3];
+  const ModeKind& kind = mode_kinds[3];
   start_kind(kind, "", "<dhcp><range start='10.88.4.100' end='10.88.4.200'/></dhcp>");
   ground().add_guest("g1");
   vnet({"attach", "g1", "--network", "isolated"});
@@ -262,7 +263,7 @@ TEST_F(ModesTest, TheHostCanBeNarrowed) {
         "</vnet:network></metadata>",
         access);
   };
-  const Kind& kind = kinds[3];
+  const ModeKind& kind = mode_kinds[3];
   for (std::string access : {"services", "none"}) {
     start_kind(kind, settings(access.c_str()), "<dhcp><range start='10.88.4.100' end='10.88.4.200'/></dhcp>");
     if (access == "services") {
@@ -274,7 +275,7 @@ TEST_F(ModesTest, TheHostCanBeNarrowed) {
     }
     Namespace& one = guest(guest_name(kind, 1));
     bool services = access == "services";
-    for (auto of : {v4, v6}) {
+    for (auto of : {v4_of, v6_of}) {
       SCOPED_TRACE(access + " " + of(4, 1));
       EXPECT_EQ(services, reaches(one, of(4, 1)));
       EXPECT_TRUE(reaches(one, of(4, 12)));
@@ -290,7 +291,7 @@ TEST_F(ModesTest, TheHostCanBeNarrowed) {
 
 // Open mode: the administrator's rules, and nothing else.
 TEST_F(ModesTest, OpenObeysTheFirewallAlone) {
-  const Kind& kind = kinds[4];
+  const ModeKind& kind = mode_kinds[4];
   start_kind(kind);
   plug_kind(kind);
   route_back();
@@ -300,13 +301,13 @@ TEST_F(ModesTest, OpenObeysTheFirewallAlone) {
       "nft add rule inet t f iifname bropen tcp dport 8080 counter accept");
   Namespace& one = guest("open-1");
   for (auto [far, near] :
-       {std::pair{std::string("203.0.113.1"), v4(5, 11)}, {"2001:db8:113::1", v6(5, 11)}}) {
+       {std::pair{std::string("203.0.113.1"), v4_of(5, 11)}, {"2001:db8:113::1", v6_of(5, 11)}}) {
     EXPECT_NE("", seen_from(one, outside(), far));
     EXPECT_EQ("", seen_from(outside(), one, near)) << "blocked by the rules";
     EXPECT_FALSE(reaches(one, far)) << "blocked by the rules";
   }
   host().must("nft add rule inet t f oifname bropen tcp dport 8080 accept");
-  for (const std::string& near : {v4(5, 11), v6(5, 11)}) EXPECT_NE("", seen_from(outside(), one, near));
+  for (const std::string& near : {v4_of(5, 11), v6_of(5, 11)}) EXPECT_NE("", seen_from(outside(), one, near));
   // A source that is not the network's: the firewall's affair, too.
   host().must("nft flush ruleset");
   one.must("ip addr add 10.77.0.1/32 dev lo");

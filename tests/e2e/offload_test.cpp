@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int big = 8000;
+constexpr int super_size = 8000;
 
 class Offload : public NetworkTest {
  protected:
@@ -96,24 +96,24 @@ TEST_P(OffloadFamilies, ASuperFrameOfAnEstablishedFlowThroughTheMasquerade) {
   ASSERT_TRUE(connection);
   RawPort wire(outside(), "eth0");
   // 1448 and an IPv6 header would be more than the uplink's MTU.
-  guest->send(super_frame(segment(*guest, *connection, Payload(big)), v6() ? 1428 : 1448));
+  guest->send(super_frame(segment(*guest, *connection, Payload(super_size)), v6() ? 1428 : 1448));
   auto data = [&](const VirtioFrame& frame) {
     Fields found = fields(frame.frame);
     if (found.dst_port != 8080 || found.payload.empty()) return false;
     EXPECT_EQ(found.src, translated());
     return true;
   };
-  EXPECT_EQ(tcp_payload([&](auto left) { return wire.receive(left); }, data, connection->seq, big),
-            Payload(big).bytes);
+  EXPECT_EQ(tcp_payload([&](auto left) { return wire.receive(left); }, data, connection->seq, super_size),
+            Payload(super_size).bytes);
   // The server's own stack agrees: it acknowledges all of it, and to the guest.
   guest->expect_frame([&](const VirtioFrame& frame) {
     Fields found = fields(frame.frame);
-    return found.src_port == 8080 && found.dst_port == 4711 && found.ack == connection->seq + big &&
+    return found.src_port == 8080 && found.dst_port == 4711 && found.ack == connection->seq + super_size &&
            is_sound(frame);
   });
   EXPECT_TRUE(wait_until([&] {
     std::error_code none;
-    return std::filesystem::file_size(received, none) == big;
+    return std::filesystem::file_size(received, none) == super_size;
   }));
 }
 
@@ -141,7 +141,8 @@ TEST_P(OffloadFamilies, ASuperFrameFromOutsideArrivesSound) {
       guest->send(segment(*guest, *connection, Payload(0)));
       return ++pieces > 0;
     };
-    EXPECT_EQ(tcp_payload([&](auto left) { return guest->receive(left); }, data, first, big), Bytes(big));
+    EXPECT_EQ(tcp_payload([&](auto left) { return guest->receive(left); }, data, first, super_size),
+              Bytes(super_size));
     if (!offload) {
       EXPECT_GE(pieces, 6U);
     }
@@ -165,8 +166,8 @@ TEST_P(OffloadFamilies, UnfinishedUdpBetweenGuests) {
 
 TEST_P(OffloadFamilies, ASuperFrameBetweenGuests) {
   auto from = tap_guest(11), to = tap_guest(12), simple = tap_guest(13, {.offload = false});
-  Packet data =
-      Tcp{.src_port = 4711, .dst_port = 8080, .flags = "PA", .seq = 1000, .ack = 1} / Packet(Payload(big));
+  Packet data = Tcp{.src_port = 4711, .dst_port = 8080, .flags = "PA", .seq = 1000, .ack = 1} /
+                Packet(Payload(super_size));
   auto ours = [](const VirtioFrame& frame) { return fields(frame.frame).src_port == 4711; };
   VirtioFrame sent = super_frame(from->to(neighbour(12)) / data);
   from->send(sent);
@@ -176,8 +177,8 @@ TEST_P(OffloadFamilies, ASuperFrameBetweenGuests) {
   EXPECT_EQ(got->header.gso_size, sent.header.gso_size);
   EXPECT_TRUE(is_sound(*got));
   from->send(super_frame(from->to(neighbour(13)) / data));
-  EXPECT_EQ(tcp_payload([&](auto left) { return simple->receive(left); }, ours, 1000, big),
-            Payload(big).bytes);
+  EXPECT_EQ(tcp_payload([&](auto left) { return simple->receive(left); }, ours, 1000, super_size),
+            Payload(super_size).bytes);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, OffloadFamilies, testing::Values(4, 6),

@@ -30,6 +30,11 @@ inline std::string link_local(int number) {
   return fmt::format("fe80::5054:ff:fe00:{:x}", number);
 }
 
+// For what takes seconds on a busy machine.
+inline bool soon(const std::function<bool()>& ready) {
+  return wait_until(ready, std::chrono::seconds(40));
+}
+
 class PortTest : public NetworkTest {
  protected:
   void start_lab(const std::string& extra = "") {

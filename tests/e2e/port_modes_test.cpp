@@ -9,14 +9,14 @@ namespace {
 
 using testing::HasSubstr;
 
-struct Kind {
+struct PortKind {
   const char* name;
   const char* forward;
   bool visible;  // the outside may begin
 };
 
 // Outside is 203.0.113.1, 2001:db8:113::1; in bridged mode the guests are in its network.
-class PortsInMode : public PortTest, public testing::WithParamInterface<Kind> {
+class PortsInMode : public PortTest, public testing::WithParamInterface<PortKind> {
  protected:
   bool bridged() const { return std::string(GetParam().name) == "bridge"; }
   std::string at4(int number) { return bridged() ? fmt::format("203.0.113.{}", number) : ip4(number); }
@@ -97,13 +97,13 @@ TEST_P(PortsInMode, InboundAndFiltersHold) {
 
 INSTANTIATE_TEST_SUITE_P(
     Mode, PortsInMode,
-    testing::Values(Kind{"nat", "<forward mode='nat'><nat ipv6='yes'/></forward>", false},
-                    Kind{"route", "<forward mode='route'/>", true}, Kind{"isolated", "", false},
-                    Kind{"open", "<forward mode='open'/>", true}, Kind{"bridge", "", true}),
+    testing::Values(PortKind{"nat", "<forward mode='nat'><nat ipv6='yes'/></forward>", false},
+                    PortKind{"route", "<forward mode='route'/>", true}, PortKind{"isolated", "", false},
+                    PortKind{"open", "<forward mode='open'/>", true}, PortKind{"bridge", "", true}),
     [](const auto& kind) { return std::string(kind.param.name); });
 
 class BridgedPorts : public PortsInMode {};
-INSTANTIATE_TEST_SUITE_P(Mode, BridgedPorts, testing::Values(Kind{"bridge", "", true}));
+INSTANTIATE_TEST_SUITE_P(Mode, BridgedPorts, testing::Values(PortKind{"bridge", "", true}));
 
 TEST_P(BridgedPorts, AServerOutsideLeasesAddresses) {
   start_kind();

@@ -14,10 +14,6 @@
 namespace vnet::test {
 
 // Loading a network's programs takes seconds in a machine without KVM.
-inline bool soon(const std::function<bool()>& ready) {
-  return wait_until(ready, std::chrono::seconds(40));
-}
-
 class RunTest : public PortTest {
  protected:
   // Until it has looked for the first time.

@@ -19,10 +19,6 @@ using testing::HasSubstr;
 using testing::Not;
 
 // Loading programs takes seconds in a machine without KVM.
-inline bool soon(const std::function<bool()>& ready) {
-  return wait_until(ready, seconds(40));
-}
-
 inline Packet datagram(const std::string& from, const std::string& to, const std::string& word,
                        std::uint16_t from_port = 40000) {
   bool v6 = to.find(':') != std::string::npos;

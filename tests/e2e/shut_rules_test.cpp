@@ -38,18 +38,18 @@ class Rules : public Ways {
         by.theirs(false), by.theirs(true), by.device));
   }
   std::string say_to(const Net& from, bool v6, const Rule& rule) {
-    return say(from, ip_header(from.ip(v6), eth0.theirs(v6), 64, rule.tos), {}, rule.to_port);
+    return say(from, ip_header(from.ip(v6), uplink0.theirs(v6), 64, rule.tos), {}, rule.to_port);
   }
   // Nothing as the guest has sent it, nor anything of an isolated guest, anywhere.
   void expect_held(Ear& ear, const Link& by, bool arrives) {
     for (const Rule& rule : rules) {
       SCOPED_TRACE(rule.what);
       both_families([&](bool v6) {
-        auto word = say_to(nat, v6, rule);
+        auto word = say_to(nat_net, v6, rule);
         auto sources = ear.heard(host(), word);
         EXPECT_THAT((std::set{by.ours(v6)}), IsSupersetOf(sources));
         EXPECT_EQ(arrives, !sources.empty());
-        EXPECT_THAT((std::set{eth0.ours(v6)}), IsSupersetOf(outside(word)));
+        EXPECT_THAT((std::set{uplink0.ours(v6)}), IsSupersetOf(outside(word)));
         word = say_to(isolated, v6, rule);
         EXPECT_THAT(ear.heard(host(), word), IsEmpty());
         EXPECT_THAT(outside(word), IsEmpty());
@@ -89,7 +89,7 @@ TEST_P(Rules, LeadNobodyOutByALinkThatIsNew) {
 // No command has been called since, and nobody is watching.
 TEST_P(Rules, LeadNobodyOutByALinkThatHasAnUplinksNumber) {
   both_families([&](bool v6) {
-    EXPECT_THAT(in_lan(say(nat, ip_header(nat.ip(v6), lan0.theirs(v6)))), ElementsAre(lan0.ours(v6)));
+    EXPECT_THAT(in_lan(say(nat_net, ip_header(nat_net.ip(v6), lan0.theirs(v6)))), ElementsAre(lan0.ours(v6)));
   });
   std::string number = host().sh("cat /sys/class/net/lan0/ifindex | tr -d '\\n'").out;
   host().must("ip link delete lan0");
@@ -100,7 +100,7 @@ TEST_P(Rules, LeadNobodyOutByALinkThatHasAnUplinksNumber) {
   Ear ear(other, reused.theirs(false));
   auto hears = [&](const std::string& word) { return ear.heard(host(), word); };
   both_families([&](bool v6) {
-    for (const Net* from : {&nat, &isolated}) {
+    for (const Net* from : {&nat_net, &isolated}) {
       SCOPED_TRACE(from->name);
       EXPECT_THAT(hears(say(*from, ip_header(from->ip(v6), reused.theirs(v6)))), IsEmpty());
       for (const Rule& one : rules) EXPECT_THAT(hears(say_to(*from, v6, one)), IsEmpty()) << one.what;
@@ -109,11 +109,12 @@ TEST_P(Rules, LeadNobodyOutByALinkThatHasAnUplinksNumber) {
   });
   vnet({"up", (ground().state_dir() / "nat.xml").string()});
   both_families([&](bool v6) {
-    EXPECT_THAT(hears(say(nat, ip_header(nat.ip(v6), reused.theirs(v6)))), ElementsAre(reused.ours(v6)));
+    EXPECT_THAT(hears(say(nat_net, ip_header(nat_net.ip(v6), reused.theirs(v6)))),
+                ElementsAre(reused.ours(v6)));
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Attach, Rules, testing::ValuesIn(kinds), name_of);
+INSTANTIATE_TEST_SUITE_P(Attach, Rules, testing::ValuesIn(way_kinds), way_name);
 
 }  // namespace
 }  // namespace vnet::test::ways

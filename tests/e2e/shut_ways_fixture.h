@@ -37,7 +37,7 @@ struct Net {
         name, forward, gateway(), ip(false, 1), ip(true, 1));
   }
 };
-inline constexpr Net nat{"nat", "<forward mode='nat'><nat ipv6='yes'/></forward>", 122},
+inline constexpr Net nat_net{"nat", "<forward mode='nat'><nat ipv6='yes'/></forward>", 122},
     isolated{"iso", "", 50}, routed{"open", "<forward mode='route'/>", 60};
 
 // The host's own address and the far end's on one of its links.
@@ -47,7 +47,7 @@ struct Link {
   std::string ours(bool is_v6) const { return std::string(is_v6 ? v6 : v4) + "2"; }
   std::string theirs(bool is_v6) const { return std::string(is_v6 ? v6 : v4) + "1"; }
 };
-inline constexpr Link eth0{"eth0", "203.0.113.", "2001:db8:113::"}, lan0{"lan0", "10.9.0.", "fd00:9::"},
+inline constexpr Link uplink0{"eth0", "203.0.113.", "2001:db8:113::"}, lan0{"lan0", "10.9.0.", "fd00:9::"},
     late0{"late0", "10.9.1.", "fd00:9:1::"}, reused{"reused0", "10.9.2.", "fd00:9:2::"};
 
 inline Packet ip_header(const std::string& from, const std::string& to, int ttl = 64, int tos = 0) {
@@ -112,7 +112,7 @@ class Ways : public NetworkTest, public testing::WithParamInterface<const char*>
         "for c in all default eth0; do sysctl -qw net.ipv4.conf.$c.rp_filter=0; done; "
         "sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0");
     link(lan0, lan_);
-    for (const Net* net : {&nat, &isolated, &routed}) {
+    for (const Net* net : {&nat_net, &isolated, &routed}) {
       vnet({"up", file(std::string(net->name) + ".xml", net->xml())});
       plug(*net);
     }
@@ -141,10 +141,12 @@ class Ways : public NetworkTest, public testing::WithParamInterface<const char*>
   void plug(const Net& net) {
     std::string name = net.guest();
     ground().add_guest(name);
-    guest(name).must(fmt::format(
-        "ip link set eth0 down; ip link set eth0 address {0}; ip link set eth0 up; ip addr add {1}/24 dev "
-        "eth0; ip addr add {2}/64 dev eth0 nodad; ip route add default via {3}; ip route add default via {4}",
-        net.mac(), net.ip(false), net.ip(true), net.ip(false, 1), net.ip(true, 1)));
+    guest(name).must(
+        fmt::format("ip link set eth0 down; ip link set eth0 address {0}; ip link set eth0 up; ip "
+                    "addr add {1}/24 dev "
+                    "eth0; ip addr add {2}/64 dev eth0 nodad; ip route add default via {3}; ip route add "
+                    "default via {4}",
+                    net.mac(), net.ip(false), net.ip(true), net.ip(false, 1), net.ip(true, 1)));
     vnet({"attach", name, "--network", net.name, "--mac", net.mac()});
     wait_until_forwarding(name);
     for (bool v6 : {false, true}) EXPECT_TRUE(host().pings(net.ip(v6)));
@@ -187,7 +189,7 @@ class Ways : public NetworkTest, public testing::WithParamInterface<const char*>
   int words_ = 0;
 };
 
-inline constexpr const char* kinds[] = {"tcx", "clsact", "table"};
-inline constexpr auto name_of = [](const auto& kind) { return std::string(kind.param); };
+inline constexpr const char* way_kinds[] = {"tcx", "clsact", "table"};
+inline constexpr auto way_name = [](const auto& kind) { return std::string(kind.param); };
 
 }  // namespace vnet::test::ways

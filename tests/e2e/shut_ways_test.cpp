@@ -13,13 +13,14 @@ using testing::IsEmpty;
 
 TEST_P(Ways, AnotherLinkOfTheHostIsAnUplinkToo) {
   both_families([&](bool v6) {
-    EXPECT_THAT(outside(say(nat, ip_header(nat.ip(v6), eth0.theirs(v6)))), ElementsAre(eth0.ours(v6)));
-    EXPECT_THAT(in_lan(say(nat, ip_header(nat.ip(v6), lan0.theirs(v6)))), ElementsAre(lan0.ours(v6)));
+    EXPECT_THAT(outside(say(nat_net, ip_header(nat_net.ip(v6), uplink0.theirs(v6)))),
+                ElementsAre(uplink0.ours(v6)));
+    EXPECT_THAT(in_lan(say(nat_net, ip_header(nat_net.ip(v6), lan0.theirs(v6)))), ElementsAre(lan0.ours(v6)));
     EXPECT_THAT(in_lan(say(routed, ip_header(routed.ip(v6), lan0.theirs(v6)))), ElementsAre(routed.ip(v6)));
     EXPECT_THAT(in_lan(say(isolated, ip_header(isolated.ip(v6), lan0.theirs(v6)))), IsEmpty());
-    EXPECT_THAT(outside(say(isolated, ip_header(isolated.ip(v6), eth0.theirs(v6)))), IsEmpty());
+    EXPECT_THAT(outside(say(isolated, ip_header(isolated.ip(v6), uplink0.theirs(v6)))), IsEmpty());
     EXPECT_THAT(in_open(say(isolated, ip_header(isolated.ip(v6), routed.ip(v6)))), IsEmpty());
-    EXPECT_TRUE(guest(nat.guest()).pings(lan0.theirs(v6)));
+    EXPECT_TRUE(guest(nat_net.guest()).pings(lan0.theirs(v6)));
   });
 }
 
@@ -28,16 +29,16 @@ TEST_P(Ways, AGuestsAddressIsForgedFromNoLinkOfTheHost) {
   Ethernet to_host{.src = lan_.sh("cat /sys/class/net/eth0/address").out.substr(0, 17),
                    .dst = mac_at("lan0")};
   both_families([&](bool v6) {
-    for (const Net* of : {&nat, &isolated, &routed}) {
+    for (const Net* of : {&nat_net, &isolated, &routed}) {
       SCOPED_TRACE(of->name);
       auto before = dropped("spoofed-source");
       EXPECT_THAT(in_open(say(lan_, to_host / ip_header(of->ip(v6, 12), routed.ip(v6)))), IsEmpty());
-      EXPECT_THAT(outside(say(lan_, to_host / ip_header(of->ip(v6, 12), eth0.theirs(v6)))), IsEmpty());
+      EXPECT_THAT(outside(say(lan_, to_host / ip_header(of->ip(v6, 12), uplink0.theirs(v6)))), IsEmpty());
       EXPECT_EQ(before + 2, dropped("spoofed-source"));
     }
     auto own = lan0.theirs(v6);
     EXPECT_THAT(in_open(say(lan_, to_host / ip_header(own, routed.ip(v6)))), ElementsAre(own));
-    EXPECT_THAT(outside(say(lan_, to_host / ip_header(own, eth0.theirs(v6)))), ElementsAre(own));
+    EXPECT_THAT(outside(say(lan_, to_host / ip_header(own, uplink0.theirs(v6)))), ElementsAre(own));
   });
 }
 
@@ -54,14 +55,15 @@ TEST_P(Ways, APriorityTagHidesNothingOfAGuest) {
     SCOPED_TRACE(fmt::format("tags {}", i));
     const Packet& tag = priority_tags[i];
     both_families([&](bool v6) {
-      for (auto far : {eth0, lan0}) {
+      for (auto far : {uplink0, lan0}) {
         auto hear = [&](const std::string& word) {
-          return far.device == eth0.device ? outside(word) : in_lan(word);
+          return far.device == uplink0.device ? outside(word) : in_lan(word);
         };
-        EXPECT_THAT(hear(say(nat, ip_header(nat.ip(v6), far.theirs(v6)), tag)), ElementsAre(far.ours(v6)));
+        EXPECT_THAT(hear(say(nat_net, ip_header(nat_net.ip(v6), far.theirs(v6)), tag)),
+                    ElementsAre(far.ours(v6)));
         EXPECT_THAT(hear(say(isolated, ip_header(isolated.ip(v6), far.theirs(v6)), tag)), IsEmpty());
         // With a network's address that may leave, and with one of the far end's own network.
-        EXPECT_THAT(hear(say(isolated, ip_header(nat.ip(v6, 12), far.theirs(v6)), tag)), IsEmpty());
+        EXPECT_THAT(hear(say(isolated, ip_header(nat_net.ip(v6, 12), far.theirs(v6)), tag)), IsEmpty());
         EXPECT_THAT(hear(say(isolated, ip_header(far.theirs(v6) + "7", far.theirs(v6)), tag)), IsEmpty());
       }
       EXPECT_THAT(in_open(say(isolated, ip_header(isolated.ip(v6), routed.ip(v6)), tag)), IsEmpty());
@@ -73,13 +75,14 @@ TEST_P(Ways, ATagOfAVlanIsForNoGateway) {
   for (const Packet& tag : {tags({Vlan{.id = 7}}), tags({Vlan{.id = 7, .tpid = 0x88a8}}),
                             tags({Vlan{}, Vlan{.id = 7}}), tags({Vlan{.id = 7}, Vlan{}})})
     both_families([&](bool v6) {
-      for (const Net* from : {&nat, &isolated, &routed}) {
+      for (const Net* from : {&nat_net, &isolated, &routed}) {
         SCOPED_TRACE(from->name);
         auto before = dropped("vlan-tagged");
-        EXPECT_THAT(outside(say(*from, ip_header(from->ip(v6), eth0.theirs(v6)), tag)), IsEmpty());
+        EXPECT_THAT(outside(say(*from, ip_header(from->ip(v6), uplink0.theirs(v6)), tag)), IsEmpty());
         EXPECT_EQ(before + 1, dropped("vlan-tagged"));
       }
-      EXPECT_THAT(outside(say(nat, ip_header(nat.ip(v6), eth0.theirs(v6)))), ElementsAre(eth0.ours(v6)));
+      EXPECT_THAT(outside(say(nat_net, ip_header(nat_net.ip(v6), uplink0.theirs(v6)))),
+                  ElementsAre(uplink0.ours(v6)));
     });
 }
 
@@ -94,11 +97,11 @@ TEST_P(Ways, APriorityTagHidesNothingOfTheOutside) {
         return in_open(say(outside(), to_host / priority_tags[i] / ip_header(from, to)));
       };
       auto blocked = dropped("blocked"), spoofed = dropped("spoofed-source");
-      std::string anybody = eth0.theirs(v6), enemy = v6 ? "2001:db8:113::66" : "203.0.113.66";
+      std::string anybody = uplink0.theirs(v6), enemy = v6 ? "2001:db8:113::66" : "203.0.113.66";
       EXPECT_THAT(enters(anybody, routed.ip(v6)), ElementsAre(anybody));
       EXPECT_THAT(enters(enemy, routed.ip(v6)), IsEmpty());
       EXPECT_EQ(blocked + 1, dropped("blocked"));
-      for (const Net* of : {&nat, &isolated, &routed})
+      for (const Net* of : {&nat_net, &isolated, &routed})
         EXPECT_THAT(enters(of->ip(v6, 12), routed.ip(v6)), IsEmpty()) << of->name;
       EXPECT_EQ(spoofed + 3, dropped("spoofed-source"));
     });
@@ -131,7 +134,7 @@ TEST_P(Ways, WhatTheHostAnswersAGuestStaysInItsNetwork) {
     if (v6)
       targets = {"ff02::1", "fe80::1", "fe80::5054:ff:fe00:99", isolated.ip(true, 1), isolated.ip(true, 99)};
     std::vector<std::string> words;
-    for (const std::string& source : {eth0.theirs(v6), lan0.theirs(v6), routed.ip(v6), nat.ip(v6),
+    for (const std::string& source : {uplink0.theirs(v6), lan0.theirs(v6), routed.ip(v6), nat_net.ip(v6),
                                       std::string(v6 ? "2001:db8:51::1" : "198.51.100.1")})
       for (const auto& target : targets)
         for (int ttl : {1, 64}) words.push_back(say_big(source, target, ttl));
@@ -146,7 +149,7 @@ TEST_P(Ways, WhatTheHostAnswersAGuestStaysInItsNetwork) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Attach, Ways, testing::ValuesIn(kinds), name_of);
+INSTANTIATE_TEST_SUITE_P(Attach, Ways, testing::ValuesIn(way_kinds), way_name);
 
 }  // namespace
 }  // namespace vnet::test::ways

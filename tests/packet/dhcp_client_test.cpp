@@ -2,6 +2,7 @@
 // Nobody takes another's lease, and nobody all of them.
 #include <cstring>
 
+#include "tests/packet/dhcp_bytes.h"
 #include "tests/packet/guard_fixture.h"
 
 namespace vnet::test {
@@ -9,21 +10,6 @@ namespace {
 
 enum Message { Discover = 1, Request = 3, Decline = 4, Release = 7 };
 
-void put(Bytes& out, const Bytes& more) {
-  out.insert(out.end(), more.begin(), more.end());
-}
-Bytes chaddr_bytes(const std::string& text) {
-  Bytes out;
-  for (std::size_t i = 0; i < text.size(); i += 3)
-    out.push_back(static_cast<std::uint8_t>(std::stoul(text.substr(i, 2), nullptr, 16)));
-  return out;
-}
-Bytes raw(const std::string& ip) {
-  vnet_addr addr = address(ip);
-  Bytes bytes(16);
-  std::memcpy(bytes.data(), &addr, 16);
-  return ip.contains(':') ? bytes : Bytes(bytes.begin() + 12, bytes.end());
-}
 Bytes number(std::uint32_t value) {
   return {static_cast<std::uint8_t>(value >> 24), static_cast<std::uint8_t>(value >> 16),
           static_cast<std::uint8_t>(value >> 8), static_cast<std::uint8_t>(value)};
@@ -42,7 +28,7 @@ Bytes dhcp(const Asked& asked) {
   out.resize(12);
   if (!asked.current.empty()) put(out, raw(asked.current));
   out.resize(28);
-  put(out, chaddr_bytes(asked.client_mac));
+  put(out, mac_bytes_of(asked.client_mac));
   out.resize(236);
   put(out, {0x63, 0x82, 0x53, 0x63});
   put(out, asked.more);

@@ -3,29 +3,15 @@
 #include <cstring>
 #include <ctime>
 
+#include "tests/packet/dhcp_bytes.h"
 #include "tests/packet/guard_fixture.h"
 
 namespace vnet::test {
 namespace {
 
-Bytes hardware_address(const std::string& text) {
-  Bytes out;
-  for (std::size_t i = 0; i < text.size(); i += 3)
-    out.push_back(static_cast<std::uint8_t>(std::stoul(text.substr(i, 2), nullptr, 16)));
-  return out;
-}
-void put(Bytes& out, const Bytes& more) {
-  out.insert(out.end(), more.begin(), more.end());
-}
 void put32(Bytes& out, std::uint32_t value) {
   put(out, {static_cast<std::uint8_t>(value >> 24), static_cast<std::uint8_t>(value >> 16),
             static_cast<std::uint8_t>(value >> 8), static_cast<std::uint8_t>(value)});
-}
-Bytes raw(const std::string& ip) {
-  vnet_addr addr = address(ip);
-  Bytes bytes(16);
-  std::memcpy(bytes.data(), &addr, 16);
-  return ip.find(':') == std::string::npos ? Bytes(bytes.begin() + 12, bytes.end()) : bytes;
 }
 
 // A BOOTP reply with DHCP options in the order of the arguments' use by dnsmasq.
@@ -34,7 +20,7 @@ Payload dhcp4(int type, const std::string& client, const std::string& yours, std
   out.resize(16);
   put(out, raw(yours));
   out.resize(28);
-  put(out, hardware_address(client));
+  put(out, mac_bytes_of(client));
   out.resize(236);
   put(out,
       {0x63, 0x82, 0x53, 0x63, 53, 1, static_cast<std::uint8_t>(type), 54, 4, 192, 168, 122, 1, 0, 0, 51, 4});

@@ -23,7 +23,7 @@ using testing::IsEmpty;
 using testing::Not;
 
 // One setting after the other, each allowed in the mode.
-struct Case {
+struct ApplyCase {
   const char* row;
   const char* mode;
   std::function<void(Network&)> change;
@@ -34,8 +34,8 @@ std::function<void(Network&)> set_to(auto value) {
   return [value](Network& n) { n.*member = value; };
 }
 
-const std::vector<Case>& live_cases() {
-  static const std::vector<Case> all{
+const std::vector<ApplyCase>& live_cases() {
+  static const std::vector<ApplyCase> all{
       {"addresses", "nat", [](Network& n) { n.ips.push_back({.gateway = *Prefix::parse("fd00:1::1/64")}); }},
       {"interfaces", "nat", [](Network& n) { n.devices = {"eth2"}; }},
       {"title", "nat", [](Network& n) { n.title = "Lab"; }},
