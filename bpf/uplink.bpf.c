@@ -9,7 +9,9 @@
 #include "bpf/lib/deliver.h"
 #include "bpf/lib/held.h"
 #include "bpf/lib/host_nat.h"
+#include "bpf/lib/inwards.h"
 #include "bpf/lib/outside.h"
+#include "bpf/lib/published.h"
 #include "bpf/lib/vlan.h"
 
 const volatile __u32 link_header = ETH_HLEN; /* 0: an interface without one (WireGuard, PPP) */
@@ -129,46 +131,22 @@ int uplink_egress(struct __sk_buff *skb)
 	return leave(skb, verdict, a);
 }
 
-/* A function of its own: the query's room is not on the stack any more when a session is made, which takes
+/* A function of its own: its room is not on the stack any more when a session is made, which takes
  * eight frames (kernels below 6.18 hold the whole chain to 512 bytes).
  */
-__noinline int is_for_host(struct __sk_buff *skb, struct packet *p)
+__noinline int judge_new(struct __sk_buff *skb, struct packet *p)
 {
-	struct bpf_fib_lookup q;
-
-	if (!p)
-		return 0;
-	route_query(&q, &p->flow.src, &p->flow.dst, p->family == 4, p->proto, uplink_ifindex);
-	return bpf_fib_lookup(skb, &q, sizeof(q), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
+	return p && begins(p, BY_SYN) ? judge_forward(skb, p, uplink_ifindex, NULL, 0) : NOT_FORWARDED;
 }
 
 /* <portForward>: a new connection to the host's address and port, for a guest. */
-__noinline int admit_forward(struct __sk_buff *skb, struct packet *p)
+static __always_inline int admit_forward(struct __sk_buff *skb, struct packet *p)
 {
-	struct vnet_forward *to;
-	struct admission a = {.uplink = uplink_ifindex, .flags = VNET_SESSION_F_INBOUND};
-	struct making *m = making_of();
+	int found = judge_new(skb, p);
 
-	if (!p || !m || !begins(p, BY_SYN))
-		return 0;
-	to = forward_of(p);
-	if (!to)
-		return 0;
-	/* Only what is addressed to the host itself. */
-	if (!is_for_host(skb, p))
-		return 0;
-	__builtin_memset(&m->key, 0, sizeof(m->key));
-	m->key.src = to->to;
-	m->key.dst = p->flow.src;
-	m->key.sport_be = to->port_be;
-	m->key.dport_be = p->flow.sport_be;
-	m->key.proto = p->proto;
-	a.network = to->network;
-	a.flags |= leads_back(skb, &m->key, a.network, uplink_ifindex) ? VNET_SESSION_F_PLAIN
-								       : VNET_SESSION_F_STACK;
-	a.nat = p->flow.dst;
-	a.nat_port_be = p->flow.dport_be;
-	return session_create(skb, &m->key, &a);
+	if (found < 0 || found == NOT_FORWARDED)
+		return found < 0 ? found : 0;
+	return begin_forward(skb, p, uplink_ifindex, found == UNHEARD);
 }
 
 /* For what comes in by an interface without one, and goes to a guest. */
@@ -183,22 +161,6 @@ static __always_inline int add_link_header(struct __sk_buff *skb, struct packet 
 	p->quoted += ETH_HLEN;
 	p->quoted_l4 += ETH_HLEN;
 	return 0;
-}
-
-/* As route_in(), of what may go past the stack at all. */
-static __always_inline int way_in(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
-				  struct vnet_flow *to)
-{
-	struct vnet_leg *leg = &s->leg[VNET_IN];
-	int way;
-
-	if (unlikely(!(s->flags & VNET_SESSION_F_PLAIN) || p->ttl <= 1 || p->flags & PACKET_OPTIONS ||
-		     (p->flags & PACKET_FIRST && fragment_was_overtaken(p))))
-		return -1;
-	way = likely(leg->hop.tick == tick_now()) ? 0 : route_in(skb, to, s, uplink_ifindex);
-	if (unlikely(way > 0))
-		return too_big_for(skb, p, leg->hop.ifindex) ? -1 : 1;
-	return way < 0 || too_big(skb, p, leg->hop.mtu) ? -1 : 0;
 }
 
 /*
@@ -216,7 +178,7 @@ static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, st
 				     struct vnet_flow *to)
 {
 	struct vnet_leg *leg = &s->leg[VNET_IN];
-	int way = way_in(skb, p, s, to), fast = way >= 0;
+	int way = way_in(skb, p, s, to, uplink_ifindex), fast = way >= 0;
 	struct rewrite r = {};
 	int err;
 
@@ -236,10 +198,8 @@ static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, st
 	err = translate(skb, p, &r, 1);
 	if (err)
 		return err;
-	if (likely(fast && leg->hop.slot))
-		return deliver(skb, leg->hop.ifindex, leg->hop.slot, s->hop_flags, 1);
-	if (fast)
-		return deliver_by_gateway(skb, leg->hop.ifindex, !way);
+	if (likely(fast))
+		return hand_in(skb, s, way);
 	skb->tc_index = VNET_TC_INDEX_ADMITTED;
 	return is_bridge ? come_in_again(skb) : TC_ACT_OK;
 }

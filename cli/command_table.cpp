@@ -7,6 +7,7 @@
 #include "cli/verbs/explain.h"
 #include "cli/verbs/export.h"
 #include "cli/verbs/flows.h"
+#include "cli/verbs/forward.h"
 #include "cli/verbs/hook.h"
 #include "cli/verbs/monitor.h"
 #include "cli/verbs/networks.h"
@@ -65,6 +66,10 @@ const std::vector<Command>& commands() {
       {"explain", User::Root, looks(explain), "Say what would happen to a packet, hook by hook, and why",
        "vnet-bpf explain --port vnet0 --to 192.0.2.1:443\n"
        "  vnet-bpf explain --port eth0 --from 198.51.100.7 --to 192.168.122.10:22"},
+      {"forward", User::Root, changes_or_looks(forward, forwards),
+       "Ports of the host's that are guests': add, remove, list",
+       "vnet-bpf forward add default --proto tcp --port 8080 --to 192.168.122.10:80 --live --config\n"
+       "  vnet-bpf forward remove default --proto tcp --port 8080\n  vnet-bpf forward list"},
       {"block", User::Root, changes_or_looks(block, blocked),
        "The block list: whose packets no uplink lets in",
        "vnet-bpf block add 203.0.113.0/24 2001:db8::/32\n"

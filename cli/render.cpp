@@ -22,6 +22,10 @@ std::string render(const std::vector<LeaseEntry>& leases, bool json) {
   return json ? document(leases_json(leases)) : leases_text(leases);
 }
 
+std::string render(const std::vector<ForwardInfo>& forwards, bool json) {
+  return json ? document(forwards_json(forwards)) : forwards_text(forwards);
+}
+
 std::string render(const std::vector<Prefix>& blocked, bool json) {
   return json ? document(blocked_json(blocked)) : blocked_text(blocked);
 }

@@ -7,8 +7,11 @@
 //            "addresses":["192.168.122.1/24"], "mac", "mtu", "domain", "uplinks":[], "dnsmasq": bool,
 //            "xdp":{UPLINK: how it is done, or why not},
 //            "xdp_ports":{PORT: null, or why XDP forward does not deliver there},
+//            "port_forwards":["tcp/8080 to 192.168.122.10:80"],
 //            "host_firewall":"honor"|"bypass", "sessions", "max_sessions", "max_sessions_per_port"}
 //   leases  [{"expiry" (0: never),"mac","protocol":"ipv4"|"ipv6","ip","prefix","hostname","client_id"}]
+//   forward list  [{"network","active": bool,"protocol","port":"8000-8010","listen": null where it is each
+//            address of the host,"to","to_port":"80-90","from":[] (everybody),"sessions"}]
 //   block list  [{"prefix":"203.0.113.0/24","family":"ipv4"|"ipv6"}]
 //   flows   [{"network","protocol","state","inbound": bool, "inside":{"address","port"},"outside":{...},
 //            "translated":{...} (as the outside sees the inside), "age","idle" (seconds),
@@ -53,6 +56,7 @@ using Json = nlohmann::ordered_json;
 std::string render(const std::vector<NetworkSummary>& networks, bool json);
 std::string render(const NetworkDetails& details, bool json);
 std::string render(const std::vector<LeaseEntry>& leases, bool json);
+std::string render(const std::vector<ForwardInfo>& forwards, bool json);
 std::string render(const std::vector<Prefix>& blocked, bool json);
 std::string render(const std::vector<PortInfo>& ports, bool json);
 std::string render(const Stats& stats, bool json);
@@ -71,6 +75,7 @@ std::string document(const Json& json);  // indented, with a newline; bytes that
 
 std::string list_text(const std::vector<NetworkSummary>& networks);
 std::string show_text(const NetworkDetails& details);
+std::string forwards_text(const std::vector<ForwardInfo>& forwards);
 std::string leases_text(const std::vector<LeaseEntry>& leases);
 std::string blocked_text(const std::vector<Prefix>& prefixes);
 std::string ports_text(const std::vector<PortInfo>& ports);
@@ -82,6 +87,7 @@ std::string explain_text(const Explanation& told);
 
 Json list_json(const std::vector<NetworkSummary>& networks);
 Json show_json(const NetworkDetails& details);
+Json forwards_json(const std::vector<ForwardInfo>& forwards);
 Json leases_json(const std::vector<LeaseEntry>& leases);
 Json blocked_json(const std::vector<Prefix>& prefixes);
 Json ports_json(const std::vector<PortInfo>& ports);

@@ -83,6 +83,7 @@ std::string show_text(const NetworkDetails& details) {
   for (const auto& group : network.portgroups)
     if (takes_any_mac(network, group.name)) line("Guests' MACs:", "any in portgroup " + group.name);
   if (takes_any_mac(network, "")) line("Guests' MACs:", "any");
+  for (const auto& forward : network.settings.port_forwards) line("Port forward:", forward_line(forward));
   line("Ports:", std::to_string(details.summary.ports));
   if (!details.summary.active) return out;
   line("Uplinks:", fmt::format("{}", fmt::join(details.uplinks, ", ")));
@@ -116,6 +117,9 @@ Json show_json(const NetworkDetails& details) {
   for (const auto& [port, why] : details.xdp_ports)
     json["xdp_ports"][port] = why.empty() ? Json() : Json(why);
   json["routes"] = details.routes;
+  json["port_forwards"] = Json::array();
+  for (const auto& forward : network.settings.port_forwards)
+    json["port_forwards"].push_back(forward_line(forward));
   json["shortcut"] = details.shortcut ? Json(*details.shortcut) : Json();
   json["guard"] = {{"mac", takes_any_mac(network, "") ? "any" : "fixed"}};
   json["dnsmasq"] = details.dnsmasq_running;
@@ -145,6 +149,38 @@ Json leases_json(const std::vector<LeaseEntry>& leases) {
                    {"prefix", lease.prefix_length},
                    {"hostname", lease.hostname},
                    {"client_id", lease.client_id}});
+  return all;
+}
+
+std::string forwards_text(const std::vector<ForwardInfo>& forwards) {
+  Table table({"Network", "State", "Protocol", "Port", "Listen", "To", "From", "Sessions"});
+  for (const auto& [network, active, forward, sessions] : forwards) {
+    std::vector<std::string> from;
+    for (const auto& prefix : forward.from) from.push_back(prefix.text());
+    const auto to = forward.to.text(), ports = range_text(forward.to_ports());
+    table.add({network, active ? "active" : "inactive", forward.proto, range_text(forward.ports),
+               forward.listen ? forward.listen->text() : "*",
+               fmt::format(fmt::runtime(forward.to.family == Family::V6 ? "[{}]:{}" : "{}:{}"), to, ports),
+               or_dash(fmt::format("{}", fmt::join(from, ","))), std::to_string(sessions)});
+  }
+  return table.text();
+}
+
+Json forwards_json(const std::vector<ForwardInfo>& forwards) {
+  Json all = Json::array();
+  for (const auto& [network, active, forward, sessions] : forwards) {
+    Json from = Json::array();
+    for (const auto& prefix : forward.from) from.push_back(prefix.text());
+    all.push_back({{"network", network},
+                   {"active", active},
+                   {"protocol", forward.proto},
+                   {"port", range_text(forward.ports)},
+                   {"listen", forward.listen ? Json(forward.listen->text()) : Json()},
+                   {"to", forward.to.text()},
+                   {"to_port", range_text(forward.to_ports())},
+                   {"from", std::move(from)},
+                   {"sessions", sessions}});
+  }
   return all;
 }
 

@@ -80,6 +80,11 @@ enum vnet_session_state {
 #define VNET_SESSION_F_PLAIN 16
 #define VNET_SESSION_F_STACK 32
 #define VNET_SESSION_F_ANSWERED 64 /* the beginner's next packet establishes it; TCP: if it acknowledges */
+/*
+ * One half of a hairpin: a guest that comes to its own network by a port forward has two sessions. One gives
+ * it the gateway's address, as if it went out; the other leads in from there, as if from outside.
+ */
+#define VNET_SESSION_F_HAIRPIN 128
 
 #define VNET_HOP_F_PEER 1 /* a veth whose other end is in another namespace: bpf_redirect_peer works */
 
@@ -171,6 +176,7 @@ VNET_SIZE(struct vnet_session, 160);
  * that a flood pushes out nothing but its own.
  */
 #define VNET_HALF_OPEN 1024
+#define VNET_HALF_OPEN_UNHEARD 8 /* places behind them: port forwards to guests that nobody knows of */
 struct vnet_half_open_key {
   __u32 network; /* slot */
   __u32 place;
@@ -360,20 +366,60 @@ struct vnet_newcomer_key {
 };
 VNET_SIZE(struct vnet_newcomer_key, 20);
 
-/* <portForward>, keyed by what the outside sends to the host. */
+/*
+ * <portForward>: an entry for each port, keyed by what is sent to the host. listen: all zero where it is for
+ * every address of the host's.
+ */
+#define VNET_FORWARDS_MAX (1 << 16)
 struct vnet_forward_key {
+  struct vnet_addr listen;
   __be16 port_be;
   __u8 proto;
   __u8 family; /* 4 or 6 */
 };
-VNET_SIZE(struct vnet_forward_key, 4);
+VNET_SIZE(struct vnet_forward_key, 20);
+
+#define VNET_FORWARD_F_FROM 1 /* only for whom is in forward_sources */
+#define VNET_FORWARD_F_ANY 2  /* found under no address: of every one of the host's */
 
 struct vnet_forward {
   struct vnet_addr to;
   __be16 port_be;
-  __u16 network; /* slot */
+  __u16 network;   /* slot */
+  __be16 first_be; /* of the range of ports that it is of, which its sources are kept under */
+  __u16 flags;     /* VNET_FORWARD_F_* */
 };
-VNET_SIZE(struct vnet_forward, 20);
+VNET_SIZE(struct vnet_forward, 24);
+
+/* LPM; prefixlen counts the bits of the rule and of the address, 96 more for IPv4. */
+struct vnet_forward_source {
+  __u32 prefixlen;
+  struct vnet_forward_key rule; /* of the first port */
+  struct vnet_addr addr;
+};
+VNET_SIZE(struct vnet_forward_source, 40);
+
+/*
+ * The host's own way to port forwards (bpf/host.bpf.c): the addresses that are the host's, and what its
+ * sockets believe to talk to. LRU.
+ */
+#define VNET_HOST_ADDRESSES_MAX 4096
+#define VNET_HOST_PEERS_MAX (1 << 14)
+struct vnet_host_peer_key {
+  __u64 socket; /* its cookie */
+  struct vnet_addr guest;
+  __be16 port_be;
+  __u8 proto;
+  __u8 pad[5];
+};
+VNET_SIZE(struct vnet_host_peer_key, 32);
+
+struct vnet_host_peer {
+  struct vnet_addr addr;
+  __be16 port_be;
+  __u16 pad;
+};
+VNET_SIZE(struct vnet_host_peer, 20);
 
 /* Per CPU, indexed by slot. rx: what the guest (port) or the host (uplink) received. */
 struct vnet_traffic {

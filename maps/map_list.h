@@ -28,7 +28,10 @@
   MAP(SHARED, networks, ARRAY, VNET_SLOTS, __u32, struct vnet_network, 0, WHOLE) \
   MAP(SHARED, devices, HASH, VNET_DEVICES_MAX, __u32, struct vnet_device, BPF_F_NO_PREALLOC, WHOLE) \
   MAP(SHARED, subnets, LPM_TRIE, VNET_SUBNETS_MAX, struct vnet_subnet_key, struct vnet_subnet, BPF_F_NO_PREALLOC, WHOLE) \
-  MAP(SHARED, forwards, HASH, 1024, struct vnet_forward_key, struct vnet_forward, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, forwards, HASH, VNET_FORWARDS_MAX, struct vnet_forward_key, struct vnet_forward, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, forward_sources, LPM_TRIE, VNET_FORWARDS_MAX, struct vnet_forward_source, __u32, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, host_addresses, HASH, VNET_HOST_ADDRESSES_MAX, struct vnet_addr, __u32, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, host_peers, LRU_HASH, VNET_HOST_PEERS_MAX, struct vnet_host_peer_key, struct vnet_host_peer, 0, LARGE) \
   MAP(PER_CPU, traffic, PERCPU_ARRAY, VNET_SLOTS, __u32, struct vnet_traffic, 0, WHOLE) \
   MAP(PER_CPU, drops, PERCPU_HASH, 1 << 16, struct vnet_drop_key, __u64, BPF_F_NO_PREALLOC, WHOLE) \
   MAP(SHARED, usage, ARRAY, VNET_SLOTS, __u32, struct vnet_usage, 0, WHOLE) \

@@ -188,7 +188,9 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 			return DROP(NO_SESSION);
 		a.network = from->network;
 	}
-	if (!(p->flags & PACKET_ERROR)) {
+	/* What was begun from outside has its address, and goes back to where it came in. */
+	if (!(p->flags & PACKET_ERROR) &&
+	    !(s && s->flags & VNET_SESSION_F_INBOUND && s->leg[VNET_OUT].hop.ifindex == device)) {
 		err = choose_nat(skb, p, &a);
 		if (err)
 			return err;

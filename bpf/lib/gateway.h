@@ -11,6 +11,7 @@
 #include "bpf/lib/dhcp.h"
 #include "bpf/lib/dhcp_client.h"
 #include "bpf/lib/flood.h"
+#include "bpf/lib/hairpin.h"
 #include "bpf/lib/handed.h"
 #include "bpf/lib/host_access.h"
 #include "bpf/lib/neighbour.h"
@@ -213,11 +214,14 @@ static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
 	if (stays_on_link(p))
 		return host_access(skb, p);
 	if (!(network_flags & VNET_NETWORK_F_ISOLATED)) {
+		err = to_forward(skb, p);
+		if (err != TC_ACT_OK)
+			return err;
 		err = take_back_here(skb, p);
 		if (err || skb->tc_index == VNET_TC_INDEX_ADMITTED)
 			return err;
 	}
-	err = may_leave(skb, p);
+	err = answers_forward(p, network_slot) ? TC_ACT_OK : may_leave(skb, p);
 	if (err == TC_ACT_OK)
 		hand_up(p);
 	return err;
@@ -248,10 +252,12 @@ static __always_inline int enter_from_network(struct __sk_buff *skb, struct pack
 	struct vnet_subnet *subnet;
 	u32 theirs = flags_of_network(network);
 
+	int answers = p->family && answers_forward(p, network);
+
 	if (theirs & VNET_NETWORK_F_ISOLATED ||
-	    !(network_flags & VNET_NETWORK_F_VISIBLE || is_port_forward(skb, p, was_turned(p))))
+	    !(network_flags & VNET_NETWORK_F_VISIBLE || answers || is_port_forward(skb, p, was_turned(p))))
 		return DROP(OTHER_NETWORK);
-	if (theirs & VNET_NETWORK_F_VISIBLE)
+	if (theirs & VNET_NETWORK_F_VISIBLE && !answers)
 		return TC_ACT_OK;
 	subnet = subnet_of(packet_source(p));
 	if (!subnet && p->family && !is_wrapped(p))

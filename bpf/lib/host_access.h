@@ -6,6 +6,7 @@
 #ifndef VNET_BPF_HOST_ACCESS_H
 #define VNET_BPF_HOST_ACCESS_H
 
+#include "bpf/lib/forwards.h"
 #include "bpf/lib/network.h"
 #include "bpf/lib/socket.h"
 
@@ -39,13 +40,8 @@ __noinline int host_asked(struct __sk_buff *skb, struct packet *p)
 /* The services that the network itself offers. */
 static __always_inline int is_host_service(const struct packet *p, u8 icmp_type)
 {
-	u16 port = bpf_ntohs(p->flow.dport_be);
-
-	if (p->proto == IPPROTO_UDP)
-		return port == PORT_DNS || port == PORT_DHCP_SERVER || port == PORT_DHCP6_SERVER ||
-		       port == PORT_TFTP;
-	if (p->proto == IPPROTO_TCP)
-		return port == PORT_DNS;
+	if (p->proto == IPPROTO_UDP || p->proto == IPPROTO_TCP)
+		return is_network_service(p->proto, bpf_ntohs(p->flow.dport_be));
 	return icmp_type == (p->family == 4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST);
 }
 

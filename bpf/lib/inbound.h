@@ -191,16 +191,31 @@ static __always_inline int is_isolated_from(struct pkt_ctx *ctx, const struct vn
 	return network && *network == port->network;
 }
 
+/* Whoever sends it, and whatever it is. */
+static __always_inline int is_shut(struct pkt_ctx *ctx, const struct vnet_port *port)
+{
+	if (port->flags & VNET_PORT_F_DOWN)
+		return DROP(LINK_DOWN);
+	return port->flags & VNET_PORT_F_ISOLATED && is_isolated_from(ctx, port) ? DROP(ISOLATED_PORT) : 0;
+}
+
 /* The one question before a frame is handed to a port. */
 static __always_inline int may_receive(struct pkt_ctx *ctx, struct vnet_port *port)
 {
+	int err;
+
 	if (!(port->flags & (VNET_PORT_F_DOWN | VNET_PORT_F_ISOLATED | VNET_PORT_F_INBOUND)))
 		return 0;
-	if (port->flags & VNET_PORT_F_DOWN)
-		return DROP(LINK_DOWN);
-	if (port->flags & VNET_PORT_F_ISOLATED && is_isolated_from(ctx, port))
-		return DROP(ISOLATED_PORT);
-	return port->flags & VNET_PORT_F_INBOUND ? inbound(ctx, port) : 0;
+	err = is_shut(ctx, port);
+	return !err && port->flags & VNET_PORT_F_INBOUND ? inbound(ctx, port) : err;
+}
+
+/* The same of a packet that is not yet as its guest would get it, but for p. */
+static __always_inline int would_receive(struct pkt_ctx *ctx, struct vnet_port *port, struct packet *p)
+{
+	int err = is_shut(ctx, port);
+
+	return !err && port->flags & VNET_PORT_F_INBOUND ? let_in(ctx, port, p) : err;
 }
 
 /* The same, before the frame is handed over. */

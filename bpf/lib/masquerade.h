@@ -273,7 +273,7 @@ static __always_inline int reserve(u32 network, u32 port, u32 session_flags)
  * A place in the ring of those that others have begun and not established. The oldest goes: in a flood of
  * forged senders that is nearly always one of theirs, and who answers in time is no longer in it.
  */
-__noinline int enter_half_open(u32 network)
+__noinline int enter_half_open(u32 network, u32 unheard)
 {
 	struct vnet_usage *u = bpf_map_lookup_elem(&usage, &network);
 	struct vnet_half_open_key key = {.network = network};
@@ -283,7 +283,9 @@ __noinline int enter_half_open(u32 network)
 
 	if (!m || !u)
 		return 0;
-	key.place = __sync_fetch_and_add(&u->half_open, 1) % VNET_HALF_OPEN;
+	key.place = __sync_fetch_and_add(&u->half_open, 1);
+	key.place =
+		unheard ? VNET_HALF_OPEN + key.place % VNET_HALF_OPEN_UNHEARD : key.place % VNET_HALF_OPEN;
 	oldest = bpf_map_lookup_elem(&half_open, &key);
 	s = oldest ? bpf_map_lookup_elem(&sessions, oldest) : NULL;
 	if (s && s->state == VNET_SESSION_NEW && s->flags & VNET_SESSION_F_INBOUND && s->network == network)
@@ -300,6 +302,7 @@ struct admission {
 	u8 flags;	    /* VNET_SESSION_F_* */
 	u32 mark;	    /* as struct vnet_session */
 	u8 hop_known;	    /* making_of()->hop is the way out: it need not be asked for again */
+	u8 unheard;	    /* with SESSION_F_INBOUND: nobody knows of the guest */
 };
 
 /*
@@ -316,7 +319,7 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	expiry_wind();
 	m->key = *flow;
 	if (a->flags & VNET_SESSION_F_INBOUND)
-		enter_half_open(a->network);
+		enter_half_open(a->network, a->unheard);
 	err = reserve(a->network, a->port, a->flags);
 	if (err)
 		return err;

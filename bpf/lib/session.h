@@ -88,19 +88,12 @@ static __always_inline void answer_of(const struct vnet_flow *key, struct vnet_f
  * Whoever deletes the session entry gives back its share; the reverse entry goes only while it is
  * still this session's (a closed one may have been taken over).
  */
-__noinline int session_delete(struct vnet_flow *flow)
+static __always_inline int session_delete_in(struct vnet_flow *key, struct vnet_flow *answer)
 {
-	u32 zero = 0;
-	struct vnet_flow *key = bpf_map_lookup_elem(&deleting_room, &zero);
-	struct vnet_flow *answer, *owner;
-	struct vnet_session *s;
+	struct vnet_session *s = bpf_map_lookup_elem(&sessions, key);
+	struct vnet_flow *owner;
 	u32 network, port, flags;
 
-	if (!flow || !key)
-		return 0;
-	*key = *flow;
-	answer = key + 1;
-	s = bpf_map_lookup_elem(&sessions, key);
 	if (!s)
 		return 0;
 	network = s->network;
@@ -116,6 +109,17 @@ __noinline int session_delete(struct vnet_flow *flow)
 	if (port)
 		usage_add(port, flags, -1);
 	return 0;
+}
+
+__noinline int session_delete(struct vnet_flow *flow)
+{
+	u32 zero = 0;
+	struct vnet_flow *key = bpf_map_lookup_elem(&deleting_room, &zero);
+
+	if (!flow || !key)
+		return 0;
+	*key = *flow;
+	return session_delete_in(key, key + 1);
 }
 
 /* Ticks since either direction was used. */

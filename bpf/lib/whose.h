@@ -3,17 +3,7 @@
 #ifndef VNET_BPF_WHOSE_H
 #define VNET_BPF_WHOSE_H
 
-#include "bpf/lib/subnet.h"
-
-/* <portForward> of what is sent to the host itself; NULL: there is none. */
-static __always_inline struct vnet_forward *forward_of(const struct packet *p)
-{
-	struct vnet_forward_key key = {.port_be = p->flow.dport_be, .proto = p->proto, .family = p->family};
-
-	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
-		return NULL;
-	return bpf_map_lookup_elem(&forwards, &key);
-}
+#include "bpf/lib/forwards.h"
 
 /* 0: nobody's. ingress: it comes from outside. */
 static __always_inline u32 network_at_uplink(const struct packet *p, int ingress)

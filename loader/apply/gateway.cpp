@@ -4,6 +4,7 @@
 
 #include "loader/apply/apply.h"
 #include "loader/apply/entries.h"
+#include "loader/apply/forwards.h"
 #include "loader/apply/network_entry.h"
 #include "loader/apply/subnets.h"
 #include "loader/os/sysctl.h"

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "loader/bpf/map_address.h"
 #include "loader/os/sysctl.h"
 #include "loader/plan/network_rules.h"
 
@@ -58,12 +57,6 @@ Result<void> fill_gateway(System& system, const Network& network, vnet_network& 
   return {};
 }
 
-vnet_forward_key forward_key(const PortForward& forward) {
-  return {.port_be = htons(forward.port),
-          .proto = static_cast<__u8>(forward.proto == "tcp" ? IPPROTO_TCP : IPPROTO_UDP),
-          .family = static_cast<__u8>(forward.to.family == Family::V4 ? 4 : 6)};
-}
-
 }  // namespace
 
 Result<void> fill_entry(System& system, const Network& network, vnet_network& entry) {
@@ -71,24 +64,6 @@ Result<void> fill_entry(System& system, const Network& network, vnet_network& en
   entry.max_sessions_per_port = network.settings.max_sessions_per_port;
   entry.link_protocols = is_direct(network) ? 0 : network.settings.link_protocols;
   return has_gateway(network) ? fill_gateway(system, network, entry) : Result<void>{};
-}
-
-Result<void> write_port_forward(SharedMaps& maps, const PortForward& forward, std::uint16_t slot) {
-  return maps.forwards.set(
-      forward_key(forward),
-      {.to = from_address(forward.to), .port_be = htons(forward.to_port), .network = slot});
-}
-
-Result<void> erase_port_forward(SharedMaps& maps, const PortForward& forward, std::uint16_t slot) {
-  auto there = maps.forwards.get(forward_key(forward));
-  return there && there->network == slot ? maps.forwards.erase(forward_key(forward)) : Result<void>{};
-}
-
-Result<void> erase_port_forwards(SharedMaps& maps, std::uint16_t slot) {
-  for (const auto& key : maps.forwards.keys())
-    if (auto forward = maps.forwards.get(key); forward && forward->network == slot)
-      VNET_TRY(maps.forwards.erase(key));
-  return {};
 }
 
 }  // namespace vnet

@@ -10,10 +10,12 @@
 #include "loader/apply/subnets.h"
 #include "loader/base/files.h"
 #include "loader/bpf/block_list.h"
+#include "loader/bpf/host_way.h"
 #include "loader/bpf/map_address.h"
 #include "loader/config/network_xml.h"
 #include "loader/netlink/bridge_filters.h"
 #include "loader/netlink/xdp_features.h"
+#include "loader/os/host_sockets.h"
 #include "loader/os/sysctl.h"
 #include "loader/services/leases.h"
 
@@ -45,6 +47,25 @@ Result<void> read_sysctl_into(Snapshot& snapshot, const std::string& name, const
   if (value) snapshot.sysctls[name] = *value;
   return {};
 }
+
+}  // namespace
+
+void read_sockets(Snapshot& snapshot, const std::vector<PortForward>& more) {
+  std::vector<PortForward> forwards = more;
+  const auto add = [&](const Network& network) {
+    const auto& those = network.settings.port_forwards;
+    forwards.insert(forwards.end(), those.begin(), those.end());
+  };
+  for (const auto& network : snapshot.definitions) add(network);
+  for (const auto& active : snapshot.active) add(active.network);
+  if (forwards.empty()) return;
+  snapshot.sockets = host_sockets([&](const HostSocket& socket) {
+    return std::ranges::any_of(forwards,
+                               [&](const PortForward& forward) { return is_in_the_way(socket, forward); });
+  });
+}
+
+namespace {
 
 Result<void> read_kernel(System& system, Snapshot& snapshot) {
   VNET_ASSIGN(snapshot.links, system.netlink.links());
@@ -85,6 +106,7 @@ void read_maps(SharedMaps& maps, Snapshot& snapshot) {
     for (const auto& addr : {device.addr4, device.addr6})
       if (addr.word_be[0] || addr.word_be[3]) snapshot.uplink_addresses[ifindex].push_back(to_address(addr));
   });
+  for (const auto& address : maps.host_addresses.keys()) snapshot.host_addresses.insert(to_address(address));
   for (__u32 ifindex : maps.targets.keys()) snapshot.xdp_targets.insert(static_cast<int>(ifindex));
   maps.subnets.for_each([&](const vnet_subnet_key& key, const vnet_subnet& subnet) {
     snapshot.subnets.emplace_back(to_prefix(key), subnet.network);
@@ -147,6 +169,7 @@ Result<void> read_datapath(System& system, Snapshot& snapshot) {
   for (const auto& interface : damaged)
     if (auto record = salvage(interface, system.datapath->maps(), snapshot))
       snapshot.ports.push_back(std::move(*record));
+  snapshot.host_way = HostWay::stands(*system.datapath);
   for (const auto& active : snapshot.active)
     if (const LinkInfo* bridge = snapshot.link(active.network.bridge);
         bridge && has_gateway(active.network) && is_gateway_guarded(system, active, bridge->ifindex))

@@ -10,6 +10,9 @@ namespace vnet {
 // changes the host.
 Result<Snapshot> read_snapshot(System& system);
 
+// Snapshot::sockets, for a plan that may forward ports anew: those of the definitions, and more.
+void read_sockets(Snapshot& snapshot, const std::vector<PortForward>& more);
+
 // The definitions as they are stored, by name.
 Result<std::vector<Network>> read_definitions(const StateDir& dirs);
 

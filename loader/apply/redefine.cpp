@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A definition that changes while its network runs.
 #include "loader/apply/apply.h"
+#include "loader/apply/forwards.h"
 #include "loader/apply/gateway.h"
 #include "loader/apply/guards.h"
 #include "loader/apply/network_entry.h"
@@ -142,7 +143,7 @@ Result<void> undo(System& system, const SetGatewayMtu& change) {
 }
 
 Result<void> apply(System& system, const EndSessions& change) {
-  return system.datapath ? end_illegal_sessions(system.datapath->maps(), change.network, change.slot)
+  return system.datapath ? end_illegal_sessions(*system.datapath, change.network, change.slot)
                          : Result<void>{};
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "loader/apply/forwards.h"
 #include "loader/bpf/map_address.h"
 #include "loader/plan/subnets.h"
 
@@ -66,9 +67,13 @@ class Legality {
   bool holds(const vnet_flow& key, const vnet_session& session) const {
     Address guest = to_address(key.src);
     bool translated = to_address(session.nat) != guest || session.nat_port_be != key.sport_be;
+    if (has_lost_its_forward(network_.settings.port_forwards, key, session)) return false;
+    // By a gateway: of another network's guest, or a hairpin.
+    if (session.flags & VNET_SESSION_F_HAIRPIN) return true;
+    if (session.flags & VNET_SESSION_F_INBOUND && translated) return true;
     unsigned way = session.leg[VNET_OUT].hop.ifindex;
     if (entry_.uplink_ifindex && way && way != entry_.uplink_ifindex) return false;
-    if (session.flags & VNET_SESSION_F_INBOUND) return !translated || is_forwarded(key, session, guest);
+    if (session.flags & VNET_SESSION_F_INBOUND) return true;
     bool v4 = guest.family == Family::V4;
     if (!(entry_.flags & (v4 ? VNET_NETWORK_F_MASQUERADE4 : VNET_NETWORK_F_MASQUERADE6))) return !translated;
     bool to_route = session.flags & VNET_SESSION_F_MASQUERADE;
@@ -77,14 +82,6 @@ class Legality {
   }
 
  private:
-  bool is_forwarded(const vnet_flow& key, const vnet_session& session, const Address& guest) const {
-    return std::ranges::any_of(network_.settings.port_forwards, [&](const PortForward& forward) {
-      return forward.to == guest && forward.to_port == ntohs(key.sport_be) &&
-             forward.port == ntohs(session.nat_port_be) &&
-             (forward.proto == "tcp" ? IPPROTO_TCP : IPPROTO_UDP) == key.proto;
-    });
-  }
-
   const Network& network_;
   const vnet_network& entry_;
 };
@@ -110,14 +107,18 @@ Result<void> forget_sessions(SharedMaps& maps, std::uint16_t slot) {
   });
 }
 
-Result<void> end_illegal_sessions(SharedMaps& maps, const Network& network, std::uint16_t slot) {
+Result<void> end_illegal_sessions(Datapath& datapath, const Network& network, std::uint16_t slot) {
+  SharedMaps& maps = datapath.maps();
   auto entry = maps.networks.get(slot);
   if (!entry || !has_gateway(network)) return {};
   VNET_TRY(forget_mappings(maps, network, *entry));
   Legality legality(network, *entry);
-  return end_sessions(maps, [&](const vnet_flow& key, const vnet_session& session) {
-    return session.network == slot && !legality.holds(key, session);
+  std::vector<vnet_flow> over;
+  maps.sessions.for_each([&](const vnet_flow& key, const vnet_session& session) {
+    if (session.network == slot && !legality.holds(key, session)) over.push_back(key);
   });
+  // By a program: what they count is counted by others meanwhile.
+  return datapath.end_sessions(over);
 }
 
 }  // namespace vnet

@@ -13,6 +13,6 @@ Result<void> forget_sessions(SharedMaps& maps, std::uint16_t slot);
 
 // Those of the network that its definition, and its entry in the maps, would translate otherwise, not at all,
 // or lead out by another interface.
-Result<void> end_illegal_sessions(SharedMaps& maps, const Network& network, std::uint16_t slot);
+Result<void> end_illegal_sessions(Datapath& datapath, const Network& network, std::uint16_t slot);
 
 }  // namespace vnet

@@ -17,6 +17,7 @@
 
 #include "direct.skel.h"
 #include "fence.skel.h"
+#include "forget.skel.h"
 #include "loader/bpf/block_list.h"
 #include "loader/bpf/bpf_object.h"
 #include "loader/bpf/fence.h"
@@ -180,6 +181,22 @@ Result<Fd> Datapath::load_fence() {
   VNET_TRY(use_shared_maps(skeleton->obj, pins_));
   if (int error = fence_bpf::load(skeleton.get())) return load_failed("the program at FORWARD", error);
   return keep(bpf_program__fd(skeleton->progs.forward_fence));
+}
+
+Result<void> Datapath::end_sessions(const std::vector<vnet_flow>& keys) {
+  if (keys.empty()) return {};
+  VNET_ASSIGN(auto skeleton, open_object<forget_bpf>(maps_));
+  VNET_TRY(use_shared_maps(skeleton->obj, pins_));
+  if (int error = forget_bpf::load(skeleton.get()))
+    return load_failed("the program that ends sessions", error);
+  for (const auto& key : keys) {
+    std::array<std::uint8_t, 14 + sizeof(key)> packet{};
+    std::memcpy(packet.data() + 14, &key, sizeof(key));
+    DECLARE_LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data(), .data_size_in = packet.size());
+    if (bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.end_session), &options))
+      return system_error("ending a session");
+  }
+  return {};
 }
 
 Result<LoadedLosses> Datapath::load_losses(const LossProgram& config) {

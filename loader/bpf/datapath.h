@@ -126,6 +126,8 @@ class Datapath {
   Result<void> detach_parent(const std::string& interface, int ifindex);
   // The program of loader/bpf/fence.h, neither pinned nor attached.
   Result<Fd> load_fence();
+  // With all that is counted of them.
+  Result<void> end_sessions(const std::vector<vnet_flow>& keys);
   Result<LoadedLosses> load_losses(const LossProgram& config);  // for loader/observe/losses.h
 
  private:

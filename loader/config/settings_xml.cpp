@@ -63,20 +63,48 @@ Result<void> parse_xdp(const XmlNode& node, Settings& settings) {
   return {};
 }
 
+// from="198.51.100.0/24, 192.0.2.7"
+Result<std::vector<Prefix>> parse_prefixes(const XmlNode& node, const char* name) {
+  std::vector<Prefix> prefixes;
+  VNET_ASSIGN(auto text, node.attribute(name));
+  if (!text) return prefixes;
+  std::string words = *text;
+  std::ranges::replace(words, ',', ' ');
+  std::istringstream stream(words);
+  for (std::string word; stream >> word;) {
+    const auto prefix = Prefix::parse(word);
+    if (!prefix)
+      return node.wrong_value(name, *text, fmt::format("'{}' is no prefix like 192.0.2.0/24", word));
+    prefixes.push_back(prefix->network());
+  }
+  if (prefixes.empty()) return node.wrong_value(name, *text, "needs a prefix like 192.0.2.0/24");
+  return prefixes;
+}
+
 Result<void> parse_port_forward(const XmlNode& node, Settings& settings) {
-  VNET_TRY(only_attributes(node, {"proto", "port", "to", "toPort"}));
+  VNET_TRY(only_attributes(node, {"proto", "port", "to", "toPort", "listen", "from"}));
   PortForward forward;
   for (const char* name : {"proto", "port", "to"}) VNET_TRY(node.required(name));
-  VNET_ASSIGN(const auto proto, node.choice<std::string>("proto", {{"tcp", "tcp"}, {"udp", "udp"}}));
-  VNET_ASSIGN(const auto port, node.number("port", 1, 65535));
+  VNET_ASSIGN(const auto proto,
+              node.choice<std::string>("proto", {{"tcp", "tcp"}, {"udp", "udp"}, {"sctp", "sctp"}}));
+  VNET_ASSIGN(const auto port, node.required("port"));
+  const auto ports = parse_port_range(port);
+  if (!ports) return node.wrong_value("port", port, "a port from 1 to 65535, or a range like 8000-8010");
   VNET_ASSIGN(const auto to, node.address("to"));
   VNET_ASSIGN(const auto to_port, node.number("toPort", 1, 65535));
-  forward = {*proto, static_cast<std::uint16_t>(*port), *to,
-             static_cast<std::uint16_t>(to_port.value_or(*port))};
-
+  VNET_ASSIGN(forward.listen, node.address("listen"));
+  VNET_ASSIGN(forward.from, parse_prefixes(node, "from"));
+  forward.proto = *proto;
+  forward.ports = *ports;
+  forward.to = *to;
+  forward.to_port = static_cast<std::uint16_t>(to_port.value_or(ports->start));
+  if (auto fits = check_forward(forward); !fits) return node.error(fits.error().message);
   for (const auto& other : settings.port_forwards)
-    if (other.proto == forward.proto && other.port == forward.port && other.to.family == forward.to.family)
-      return node.wrong_value("port", std::to_string(forward.port), "this port is forwarded twice");
+    if (do_overlap(other, forward))
+      return node.wrong_value("port", port,
+                              other.ports == forward.ports && other.listen == forward.listen
+                                  ? "this port is forwarded twice"
+                                  : fmt::format("overlaps with {}", forward_text(other)));
   settings.port_forwards.push_back(std::move(forward));
   return {};
 }

@@ -20,6 +20,7 @@ void check_forward_rules(const HostFacts& facts, Findings& findings);  // checks
 void check_input_rules(const HostFacts& facts, Findings& findings);
 void check_masquerade_rules(const HostFacts& facts, Findings& findings);
 void check_port_forward_rules(const HostFacts& facts, Findings& findings);
+void check_forwards(const HostFacts& facts, Findings& findings);
 void check_legacy_rules(const HostFacts& facts, Findings& findings);
 void check_uplinks(const HostFacts& facts, Findings& findings);  // checks_link.cpp
 void check_guards(const HostFacts& facts, Findings& findings);

@@ -7,21 +7,6 @@
 #include "loader/os/inotify.h"
 
 namespace vnet {
-namespace {
-
-bool any_address(const Address& address) {
-  return std::ranges::all_of(address.bytes, [](std::uint8_t byte) { return byte == 0; });
-}
-
-// Would a socket there keep dnsmasq from binding the gateway's? "::" takes IPv4 along.
-bool in_the_way(const SocketFacts& socket, const Address& gateway) {
-  if (any_address(socket.address))
-    return socket.address.family == gateway.family || socket.address.family == Family::V6;
-  return socket.address == gateway;
-}
-
-}  // namespace
-
 void check_dnsmasq(const HostFacts& facts, Findings& findings) {
   bool wanted = std::ranges::any_of(
       facts.networks, [](const CheckedNetwork& checked) { return wants_dnsmasq(checked.network); });
@@ -66,14 +51,12 @@ void check_service_ports(const HostFacts& facts, Findings& findings) {
       if (checked.dnsmasq_running || !wants_dnsmasq(network)) continue;
       if (socket.port == 53 && !network.dns.enable) continue;
       auto hit = std::ranges::find_if(network.ips, [&](const IpConfig& ip) {
-        return (socket.port == 53 || ip.dhcp) && in_the_way(socket, ip.gateway.address);
+        return (socket.port == 53 || ip.dhcp) && socket.covers(ip.gateway.address);
       });
       if (hit == network.ips.end()) continue;
-      std::string who = socket.process.empty() ? "a process that cannot be seen from here"
-                                               : fmt::format("{} (pid {})", socket.process, socket.pid);
       findings.push_back(
-          {.what = fmt::format("{} has {} port {} on {}", who, socket.protocol, socket.port,
-                               any_address(socket.address) ? "every address" : socket.address.text()),
+          {.what = fmt::format("{} has {} port {} on {}", socket.owner(), socket.protocol, socket.port,
+                               socket.is_everywhere() ? "every address" : socket.address.text()),
            .why = fmt::format(
                "The dnsmasq of network {} cannot serve {} on {}: the network does not start. Where both "
                "are to run, bind the other one to the addresses it is for.",

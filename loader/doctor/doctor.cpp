@@ -20,6 +20,7 @@ const std::vector<Check>& doctor_checks() {
       {"input-rules", "Do the host's rules let guests ask for DHCP and DNS?", check_input_rules},
       {"masquerade-rules", "Does another rule translate guests' connections first?", check_masquerade_rules},
       {"port-forward-rules", "Does the host's NAT turn connections to guests?", check_port_forward_rules},
+      {"port-forwards", "Is every port forward its guest's alone?", check_forwards},
       {"legacy-rules", "Are there rules that doctor cannot read?", check_legacy_rules},
       {"uplink", "Is there a way out?", check_uplinks},
       {"guards", "Is every program of ours still where it was attached?", check_guards},

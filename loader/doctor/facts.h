@@ -3,8 +3,6 @@
 // see nothing else, so that a test can feed them any host.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -13,6 +11,7 @@
 
 #include "loader/base/error.h"
 #include "loader/firewall/ruleset.h"
+#include "loader/model/host_socket.h"
 #include "loader/model/network.h"
 #include "loader/netlink/netlink.h"
 
@@ -51,13 +50,7 @@ struct LinkFacts {
   std::vector<ForeignProgram> programs;
 };
 
-struct SocketFacts {
-  std::string protocol;  // "tcp" (listening), "udp"
-  Address address;
-  std::uint16_t port = 0;
-  pid_t pid = 0;              // 0: of a process that is not to be seen from here
-  std::string process, unit;  // unit: systemd's, "" where there is none
-};
+using SocketFacts = HostSocket;
 
 // A network that is active, or that would be with the next `start`.
 struct CheckedNetwork {
@@ -83,7 +76,7 @@ struct HostFacts {
   std::vector<RouteInfo> routes;
   Ruleset ruleset;
   std::vector<std::string> legacy_tables;  // of iptables before nftables: not to be seen in the ruleset
-  std::vector<SocketFacts> sockets;        // on the ports of DNS and DHCP
+  std::vector<SocketFacts> sockets;        // on the ports of DNS and DHCP, and on forwarded ones
   bool dnsmasq_installed = true;
   unsigned inotify_limit = 0, inotify_used = 0;  // instances; limit 0: not to be seen
   std::vector<CheckedNetwork> networks;
@@ -106,6 +99,5 @@ std::string conf_sysctl(const char* family, const std::string& interface, const 
 KernelFacts gather_kernel();                                        // gather_kernel.cpp
 Result<std::vector<LinkFacts>> gather_links(Netlink& netlink);      // gather_links.cpp
 std::vector<ForeignProgram> gather_programs(const LinkInfo& link);  // gather_programs.cpp
-std::vector<SocketFacts> gather_sockets();                          // gather_sockets.cpp
 
 }  // namespace vnet

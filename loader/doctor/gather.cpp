@@ -12,6 +12,7 @@
 #include "loader/base/files.h"
 #include "loader/config/network_xml.h"
 #include "loader/doctor/facts.h"
+#include "loader/os/host_sockets.h"
 #include "loader/os/inotify.h"
 #include "loader/os/process.h"
 #include "loader/os/sysctl.h"
@@ -175,7 +176,14 @@ Result<HostFacts> gather_facts(System& system) {
   VNET_ASSIGN(facts.ephemeral, ephemeral_port_range());
   VNET_ASSIGN(facts.ruleset, read_ruleset());
   facts.legacy_tables = legacy_tables();
-  facts.sockets = gather_sockets();
+  facts.sockets = host_sockets([&](const HostSocket& socket) {
+    return socket.port == 53 || socket.port == 67 ||
+           std::ranges::any_of(facts.networks, [&](const CheckedNetwork& checked) {
+             return std::ranges::any_of(
+                 checked.network.settings.port_forwards,
+                 [&](const PortForward& forward) { return is_in_the_way(socket, forward); });
+           });
+  });
   facts.inotify_limit = inotify_limit();
   facts.inotify_used = inotify_used();
   facts.dnsmasq_installed = find_program("dnsmasq").has_value();

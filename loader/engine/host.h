@@ -59,6 +59,7 @@ class Host {
   Result<NetworkDetails> show(const std::string& name);
   Result<Network> definition(const std::string& name);  // as it is stored
   Result<std::vector<Prefix>> blocked();                // in order
+  Result<std::vector<ForwardInfo>> forwards(const std::optional<std::string>& network);
   Result<std::vector<LeaseEntry>> leases(const std::string& name);
   Result<std::vector<PortInfo>> ports(const std::optional<std::string>& network);
   // NotFound when the network or port asked for is not there.
@@ -89,6 +90,10 @@ std::string network_xml(const Network& network);
 // definition: Update{.name = ..., .change = [=](const Network& n) { return update_network(n, section); }}.
 Result<Network> update_network(const Network& network, const SectionUpdate& section);
 std::vector<std::string> update_sections();  // by name
+// With one port forward more; Failed: another is in its way.
+Result<Network> add_forward(const Network& network, const PortForward& forward);
+// Without those, of both families, of this protocol, these ports and this `listen`. NotFound: there is none.
+Result<Network> remove_forward(const Network& network, const PortForward& named);
 // The cards in a guest's domain XML, as a hypervisor's hook gets it.
 Result<std::vector<GuestInterface>> guest_interfaces(std::string_view domain_xml);
 // What such a card asks for. Invalid: a <filterref> that there is nothing like here.

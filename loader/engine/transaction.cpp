@@ -65,8 +65,31 @@ Result<Intent> complete_intent(Intent intent, const Snapshot& snapshot) {
   return intent;
 }
 
-Result<Plan> plan_on(const Snapshot& snapshot, const Intent& intent) {
+// Which the plan may be about, and no stored definition has.
+std::vector<PortForward> new_forwards(const Snapshot& snapshot, const Intent& intent) {
+  std::vector<PortForward> all;
+  const auto add = [&](const std::optional<Network>& network) {
+    if (!network) return;
+    const auto& those = network->settings.port_forwards;
+    all.insert(all.end(), those.begin(), those.end());
+  };
+  if (const auto* up = std::get_if<Up>(&intent)) add(up->network);
+  if (const auto* change = std::get_if<Apply>(&intent)) add(change->active), add(change->definition);
+  if (const auto* update = std::get_if<Update>(&intent))
+    for (const auto& active : snapshot.active)
+      if (active.network.name == update->name)
+        if (auto changed = update->change(active.network)) add(*changed);
+  return all;
+}
+
+bool may_forward_anew(const Intent& intent) {
+  return std::holds_alternative<Start>(intent) || std::holds_alternative<Up>(intent) ||
+         std::holds_alternative<Apply>(intent) || std::holds_alternative<Update>(intent);
+}
+
+Result<Plan> plan_on(Snapshot snapshot, const Intent& intent) {
   VNET_ASSIGN(auto completed, complete_intent(intent, snapshot));
+  if (may_forward_anew(completed)) read_sockets(snapshot, new_forwards(snapshot, completed));
   return make_plan(snapshot, completed);
 }
 
@@ -74,7 +97,7 @@ Result<Plan> plan_on(const Snapshot& snapshot, const Intent& intent) {
 
 Result<Plan> Host::plan(const Intent& intent) {
   VNET_ASSIGN(auto snapshot, read_snapshot(state_->system));
-  return plan_on(snapshot, intent);
+  return plan_on(std::move(snapshot), intent);
 }
 
 Result<Transaction> Host::begin(const std::string& verb) {
@@ -90,7 +113,7 @@ Result<Transaction> Host::begin(const std::string& verb) {
 Result<Plan> Transaction::run(const Intent& intent) {
   System& system = host_->state_->system;
   VNET_ASSIGN(auto snapshot, read_snapshot(system));
-  VNET_ASSIGN(auto plan, plan_on(snapshot, intent));
+  VNET_ASSIGN(auto plan, plan_on(std::move(snapshot), intent));
   VNET_TRY(carry_out(system, plan.steps));
   // What it would have mended on the way, and could not.
   for (const auto& refusal : plan.refusals)

@@ -35,6 +35,13 @@ struct NetworkDetails {
   std::map<std::string, std::string> xdp_ports;  // XDP forward, by port: "" or why tc delivers everything
 };
 
+struct ForwardInfo {
+  std::string network;
+  bool active = false;  // of a network that is: as it is in effect; else as it is stored
+  PortForward forward;
+  std::size_t sessions = 0;
+};
+
 // A port's settings as they hold, the network's defaults filled in, and what is seen of it.
 struct PortInfo : PortConfig {
   std::string interface, network, type, source;  // type: network, bridge, direct

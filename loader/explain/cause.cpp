@@ -50,6 +50,9 @@ constexpr Quote quotes[] = {
      "forward names those that its guests may exchange"},
     {VNET_DROP_NO_WAY_OUT, "forward", "it has no <forward>",
      "see `ip route get` on the host, and <forward dev>"},
+    {VNET_DROP_FORWARD_FROM, "", "its <vnet:portForward> names others", "from= says who may use it"},
+    {VNET_DROP_NO_GUEST, "", "its <vnet:portForward> leads to a guest that is not there",
+     "start the guest, or attach its interface"},
     {VNET_DROP_HOST_CLOSED, "vnet:host", "the default <vnet:host access> holds",
      "access='all' opens the host"},
 };
@@ -127,6 +130,8 @@ constexpr bool has_setting(vnet_reason reason) {
     case VNET_DROP_BLOCKED:
     case VNET_DROP_NEW_FLOWS:
     case VNET_DROP_NO_WAY_OUT:
+    case VNET_DROP_FORWARD_FROM:
+    case VNET_DROP_NO_GUEST:
       return true;
     case VNET_DROP_NONE:
     case VNET_DROP_UNATTACHED:
@@ -162,7 +167,7 @@ std::string cause_of(unsigned reason, const CauseFacts& facts) {
   if (!facts.network) return "";
   for (const Quote& quote : quotes) {
     if (quote.reason != reason) continue;
-    std::string line = line_with(facts.network->xml, quote.element);
+    std::string line = *quote.element ? line_with(facts.network->xml, quote.element) : "";
     return fmt::format("network {}: {}; {}", facts.network->name, line.empty() ? quote.missing : line,
                        quote.advice);
   }

@@ -164,12 +164,18 @@ Result<void> Walk::at_port_ingress(const ActiveNetwork& network, const PortRecor
 Result<void> Walk::at_gateway_ingress(const ActiveNetwork& network) {
   VNET_ASSIGN(auto link, system_->netlink.link(network.network.bridge));
   auto ifindex = static_cast<std::uint32_t>(link.ifindex);
-  auto destination = view().destination;
+  PacketView sent = view();
   VNET_ASSIGN(auto passed, pass(VNET_HOOK_GATEWAY_INGRESS, link.name,
                                 {.ifindex = ifindex, .ingress_ifindex = ifindex, .tc_index = tc_index_}));
   if (passed.ends) return {};
+  // By a port forward, to a guest of whichever network.
+  if (passed.redirected) {
+    auto session = session_of(sent);
+    return deliver(session ? session->value.network : network.record.slot);
+  }
   // An answer to a network whose addresses had been translated: the program lets it in there.
-  if (destination && view().destination->address != destination->address) tc_index_ = VNET_TC_INDEX_ADMITTED;
+  if (sent.destination && view().destination->address != sent.destination->address)
+    tc_index_ = VNET_TC_INDEX_ADMITTED;
   return at_host(link.ifindex);
 }
 

@@ -11,15 +11,11 @@
 
 #include "loader/model/address.h"
 #include "loader/model/mode.h"
+#include "loader/model/port_forward.h"
 
 namespace vnet {
 
 enum class DirectMode { Bridge, Private, Vepa, Passthrough };  // <forward mode=...> without a Linux bridge
-
-struct PortRange {
-  std::uint16_t start = 0, end = 0;  // closed interval, host byte order
-  bool operator==(const PortRange&) const = default;
-};
 
 struct AddressRange {
   Address start, end;  // closed interval
@@ -156,13 +152,6 @@ const char* xdp_mode_name(XdpMode mode);  // auto off filter forward
 enum class Inbound { Accept, Established, Drop };
 const char* inbound_name(Inbound inbound);  // accept established drop
 enum class HostAccess { All, Services, None };
-struct PortForward {
-  std::string proto;  // tcp or udp
-  std::uint16_t port = 0;
-  Address to;
-  std::uint16_t to_port = 0;
-  bool operator==(const PortForward&) const = default;
-};
 struct Settings {
   // <guard mac>: whether guests may send from any MAC, by portgroup; "": the network's own word.
   std::map<std::string, bool> any_mac;

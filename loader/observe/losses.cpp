@@ -4,26 +4,13 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 
+#include "loader/bpf/host_way.h"
 #include "loader/bpf/shared_maps.h"
 #include "loader/observe/kernel_reasons.h"
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
-
 namespace vnet {
 namespace {
-
-Result<__u64> our_namespace() {
-  Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  __u64 cookie = 0;
-  socklen_t size = sizeof(cookie);
-  if (!socket || ::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size))
-    return system_error("asking for the network namespace's cookie");
-  return cookie;
-}
 
 __u32 number_of(const SharedMaps& maps) {
   bpf_map_info info{};
@@ -36,7 +23,7 @@ __u32 number_of(const SharedMaps& maps) {
 Result<Losses> Losses::start(Datapath& datapath, const KernelReasons& reasons, std::optional<__u32> place) {
   Losses losses;
   LossProgram program{.place = place.value_or(VNET_MONITORS_MAX), .reasons = reasons.ours()};
-  VNET_ASSIGN(program.netns_cookie, our_namespace());
+  VNET_ASSIGN(program.netns_cookie, netns_cookie());
   VNET_ASSIGN(auto loaded, datapath.load_losses(program));
   losses.counting_ = std::move(loaded.counting);
   losses.maps_ = number_of(datapath.maps());

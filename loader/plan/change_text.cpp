@@ -67,6 +67,15 @@ std::string words(const FollowAddresses& c) {
   return fmt::format("network {}: addresses added to {}: {}", c.active.network.name, c.active.network.bridge,
                      list.empty() ? "none but the definition's" : list);
 }
+std::string words(const PutUpHostWay&) {
+  return "let the host itself reach port forwards";
+}
+std::string words(const TakeDownHostWay&) {
+  return "no longer lead the host itself to port forwards";
+}
+std::string words(const SetHostAddresses&) {
+  return "note the host's addresses for port forwards";
+}
 std::string words(const StartDnsmasq& c) {
   return fmt::format("start dnsmasq on {}", c.network.bridge);
 }
@@ -89,17 +98,11 @@ std::string words(const LoadProgramsAnew& c) {
 std::string words(const WriteNetworkEntry& c) {
   return fmt::format("tell the programs of {} what holds now", c.network.name);
 }
-std::string forward_words(const PortForward& forward) {
-  return fmt::format("{}/{} to {}", forward.proto, forward.port,
-                     forward.to.family == Family::V6
-                         ? fmt::format("[{}]:{}", forward.to.text(), forward.to_port)
-                         : fmt::format("{}:{}", forward.to.text(), forward.to_port));
-}
 std::string words(const AddPortForward& c) {
-  return "forward " + forward_words(c.forward);
+  return "forward " + forward_line(c.forward);
 }
 std::string words(const RemovePortForward& c) {
-  return "no longer forward " + forward_words(c.forward);
+  return "no longer forward " + forward_line(c.forward);
 }
 std::string words(const EnterSubnet& c) {
   return fmt::format("let guests of {} have addresses in {}", c.network, c.subnet.text());

@@ -7,6 +7,7 @@
 #include "loader/config/network_xml.h"
 #include "loader/plan/block_rules.h"
 #include "loader/plan/builder.h"
+#include "loader/plan/forwards.h"
 
 namespace vnet {
 namespace {
@@ -20,6 +21,7 @@ void mend(Builder& builder, const std::set<std::string>& except_ports = {}) {
   mend_networks(builder);
   want_uplinks(builder);
   want_fence(builder);
+  want_host_way(builder);
   mend_ports(builder, except_ports);
 }
 
@@ -52,6 +54,7 @@ Result<void> want(Builder& builder, const Start& intent) {
   if (!network) return no_network(intent.name);
   if (builder.snapshot.is_running(intent.name))
     return failed(fmt::format("network {} is already active", intent.name));
+  VNET_TRY(check_ports_free(builder.snapshot, *network));
   VNET_TRY(want_network(builder, *network));
   mend(builder);
   builder.wanted.done[""] = fmt::format("Network {} started", intent.name);
@@ -70,6 +73,7 @@ Result<void> want(Builder& builder, const Up& intent) {
                ? fmt::format("Network {} changed", network.name)
                : fmt::format("Network {} is already up", network.name);
   } else {
+    VNET_TRY(check_ports_free(builder.snapshot, network));
     VNET_TRY(want_network(builder, network));
   }
   mend(builder);
@@ -119,10 +123,11 @@ Result<void> want(Builder& builder, const Update& intent) {
     builder.wanted.resources.definitions[name].xml = format_network(changed);
   }
   if (live) mend(builder);
-  builder.wanted.done[""] = fmt::format("Updated network {} {}", name,
-                                        !live    ? "persistent config"
-                                        : config ? "persistent config and live state"
-                                                 : "live state");
+  const char* where = !live    ? "persistent config"
+                      : config ? "persistent config and live state"
+                               : "live state";
+  builder.wanted.done[""] = intent.done.empty() ? fmt::format("Updated network {} {}", name, where)
+                                                : fmt::format("{} ({})", intent.done, where);
   return {};
 }
 
@@ -134,6 +139,7 @@ Result<void> want(Builder& builder, const Stop& intent) {
   want_no_network(builder, intent.name);
   want_uplinks(builder);
   want_fence(builder);
+  want_host_way(builder);
   builder.wanted.done[""] = fmt::format("Network {} destroyed", intent.name);
   return {};
 }
@@ -229,6 +235,7 @@ Result<void> want(Builder& builder, const Follow& intent) {
   mend_networks(builder);
   want_uplinks(builder);
   want_fence(builder);
+  want_host_way(builder);
   follow_ports(builder);
   return {};
 }

@@ -3,6 +3,7 @@
 // its guards are, guards stand before what they guard can be reached, a record is there before what it
 // describes, and goes behind it.
 #include <algorithm>
+#include <iterator>
 
 #include "loader/plan/diff_definition.h"
 #include "loader/plan/diff_ports.h"
@@ -28,6 +29,7 @@ class Diff {
     mend_networks();
     uplinks();
     fence();
+    host_way();
     open_networks();
     for_changed(&DefinitionDiff::open);
     services();
@@ -231,6 +233,17 @@ class Diff {
            std::holds_alternative<DetachUplink>(step.change) ||
            std::holds_alternative<WriteNetworkEntry>(step.change) ||
            std::holds_alternative<ReattachGateway>(step.change);
+  }
+
+  void host_way() {
+    SetHostAddresses change;
+    std::ranges::set_difference(wanted_.host_addresses, now_.host_addresses,
+                                std::back_inserter(change.added));
+    std::ranges::set_difference(now_.host_addresses, wanted_.host_addresses,
+                                std::back_inserter(change.removed));
+    if (now_.host_way && !wanted_.host_way) add(about_uplinks(), TakeDownHostWay{});
+    if (!change.added.empty() || !change.removed.empty()) add(about_uplinks(), std::move(change));
+    if (!now_.host_way && wanted_.host_way) add(about_uplinks(), PutUpHostWay{});
   }
 
   void open_networks() {

@@ -42,6 +42,7 @@ struct Update {
   std::string name;
   std::function<Result<Network>(const Network&)> change;
   bool live = false, config = false;
+  std::string done = {};  // "Network lab forwards tcp/80"; "": "Updated network lab"
 };
 struct Stop {
   std::string name;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "loader/config/network_xml.h"
+#include "loader/plan/forwards.h"
 #include "loader/plan/live.h"
 #include "loader/plan/modes/modes.h"
 
@@ -107,6 +108,7 @@ Result<void> want_definition(Builder& builder, const ActiveNetwork& active, cons
   VNET_TRY(check_live(builder.snapshot, active.network, network));
   VNET_TRY(check_supported(network));
   VNET_TRY(mode_plan(network).check(builder.snapshot, network, true));
+  VNET_TRY(check_ports_free(builder.snapshot, network, &active.network));
   // What an interrupted change has left stands as well.
   auto standing = former_definitions(active.record);
   std::erase_if(standing, [&](const Network& one) { return format_network(one) == active.record.xml; });

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "loader/model/host_socket.h"
 #include "loader/model/link.h"
 #include "loader/model/records.h"
 #include "maps/abi.h"
@@ -44,6 +45,7 @@ struct Snapshot {
   std::vector<RouteInfo> routes;
   std::vector<int> default_links;              // with a default route, the lowest metric first
   std::map<std::string, std::string> sysctls;  // forwarding, and accept_ra where routes are advertised
+  std::vector<HostSocket> sockets;             // in the way of port forwards that are or shall be
   bool bridges_are_filtered = false;           // a firewall looks into bridges
   std::map<int, std::uint64_t> xdp_features;   // where the kernel tells (6.3)
 
@@ -65,6 +67,8 @@ struct Snapshot {
   std::set<std::string> services;          // networks whose dnsmasq runs
   bool fence = false;                      // as the active networks want it
   bool fence_is_table = false;             // which is written anew when uplinks change
+  bool host_way = false;                   // bpf/host.bpf.c
+  std::set<Address> host_addresses;        // as it knows them
 
   const LinkInfo* link(const std::string& name) const;
   const LinkInfo* link(int ifindex) const;

@@ -368,6 +368,7 @@ void DatapathTest::SetUp() {
   empty(all.sessions), empty(all.reverse), empty(all.fragments), empty(all.ports), empty(all.fdb);
   empty(all.shortcuts), empty(all.stations), empty(all.members);
   empty(all.devices), empty(all.subnets), empty(all.forwards), empty(all.drops);
+  empty(all.forward_sources), empty(all.host_addresses), empty(all.host_peers);
   empty(all.addresses), empty(all.claims), empty(all.dhcp_clients), empty(all.isolated), empty(all.started);
   empty(all.allows), empty(all.allow_sources), empty(all.blocked), empty(all.newcomers);
   empty(all.targets), empty(all.ways), empty(all.half_open), empty(all.mappings), empty(all.held);
@@ -456,8 +457,8 @@ Ran DatapathTest::run(Program which, const Bytes& frame, RunContext context, std
   EXPECT_TRUE(ran.verdict == Ok || ran.verdict == Shot || ran.verdict == Redirect)
       << "verdict " << ran.verdict;
   if (!(flags_ & VNET_NETWORK_F_BRIDGED) && is_handed_on(which, ran, frame, total)) ran.verdict = Ok;
-  // A refusal that is answered is counted, too, and leaves as a redirect.
-  bool answered = which == Program::GatewayIngress && ran.verdict == Redirect;
+  // A refusal that is answered is counted, too, and leaves as a redirect; so does what goes to a port forward.
+  bool answered = which == Program::GatewayIngress && ran.verdict == Redirect && total;
   EXPECT_EQ(ran.verdict == Shot || answered ? 1U : 0U, total)
       << "verdict " << ran.verdict << " of program " << static_cast<int>(which) << " for\n"
       << describe(frame);

@@ -137,6 +137,12 @@ struct Effect {
     for (const auto& one : c.added)
       if (one.refused.empty()) s.subnets.emplace_back(one.address.network(), record.slot);
   }
+  void operator()(const PutUpHostWay&) { s.host_way = true; }
+  void operator()(const TakeDownHostWay&) { s.host_way = false; }
+  void operator()(const SetHostAddresses& c) {
+    for (const auto& address : c.removed) s.host_addresses.erase(address);
+    s.host_addresses.insert(c.added.begin(), c.added.end());
+  }
   void operator()(const StartDnsmasq& c) {
     EXPECT_TRUE(s.services.insert(c.network.name).second);
     serve(c.network);
@@ -164,8 +170,8 @@ struct Effect {
     note("entry", c.network, c.network.settings.max_sessions);
     note("NAT", c.network, c.network.nat.ports ? c.network.nat.ports->start : 0);
   }
-  void operator()(const AddPortForward& c) { host.made["forward " + forward_text(c.forward)] = c.network; }
-  void operator()(const RemovePortForward& c) { host.made.erase("forward " + forward_text(c.forward)); }
+  void operator()(const AddPortForward& c) { host.made["forward " + forward_line(c.forward)] = c.network; }
+  void operator()(const RemovePortForward& c) { host.made.erase("forward " + forward_line(c.forward)); }
   void operator()(const EnterSubnet& c) {
     if (!std::ranges::count(s.subnets, std::pair(c.subnet, c.slot))) s.subnets.emplace_back(c.subnet, c.slot);
   }
@@ -210,9 +216,6 @@ struct Effect {
   void note(const std::string& what, const Network& network, std::uint64_t value) {
     host.made[what + " of " + network.name] = std::to_string(value);
   }
-  std::string forward_text(const PortForward& forward) {
-    return fmt::format("{}/{} to {}", forward.proto, forward.port, forward.to.text());
-  }
   void note_all(const Network& network) {
     note("programs", network, program_flags(network));
     note("entry", network, network.settings.max_sessions);
@@ -221,7 +224,7 @@ struct Effect {
       return one.first.starts_with("forward ") && one.second == network.name;
     });
     for (const auto& forward : network.settings.port_forwards)
-      host.made["forward " + forward_text(forward)] = network.name;
+      host.made["forward " + forward_line(forward)] = network.name;
     host.made["tree of " + network.bridge] = network.stp ? "on" : "off";
   }
   void forget_all(const std::string& network) {

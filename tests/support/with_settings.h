@@ -27,7 +27,7 @@ inline Network with_settings(Network network) {
   if (s.link_protocols) xml += "<v:link-protocols forward='lldp'/>";
   for (const auto& uplink : s.uplinks) xml += "<v:uplink dev='" + uplink + "'/>";
   for (const auto& f : s.port_forwards)
-    xml += "<v:portForward proto='" + f.proto + "' port='" + std::to_string(f.port) + "' to='" + f.to.text() +
+    xml += "<v:portForward proto='" + f.proto + "' port='" + range_text(f.ports) + "' to='" + f.to.text() +
            "' toPort='" + std::to_string(f.to_port) + "'/>";
   if (!xml.empty())
     network.metadata_xml =

@@ -15,6 +15,15 @@
 namespace vnet {
 namespace {
 
+PortForward forward(std::uint16_t port) {
+  PortForward one;
+  one.proto = "tcp";
+  one.ports = {port, port};
+  one.to = *Address::parse("10.1.0.5");
+  one.to_port = 80;
+  return one;
+}
+
 using test::SimulatedHost;
 using testing::Contains;
 using testing::ElementsAre;
@@ -109,10 +118,7 @@ const std::vector<ApplyCase>& live_cases() {
       {"host access", "nat", [](Network& n) { n.settings.host_access = HostAccess::None; }},
       {"link protocols", "nat", [](Network& n) { n.settings.link_protocols = 1 << 14; }},
       {"uplinks", "bridge", [](Network& n) { n.settings.uplinks = {"eth3"}; }},
-      {"port forwards", "nat",
-       [](Network& n) {
-         n.settings.port_forwards = {{"tcp", 8080, *Address::parse("10.1.0.5"), 80}};
-       }},
+      {"port forwards", "nat", [](Network& n) { n.settings.port_forwards = {forward(8080)}; }},
   };
   return all;
 }
@@ -253,15 +259,19 @@ TEST_F(ApplyTest, APortForwardChangesNothingElse) {
   start("nat");
   attach("g1", "nat");
   Network after = active("nat");
-  after.settings.port_forwards = {{"tcp", 8080, *Address::parse("10.1.0.5"), 80}};
+  after.settings.port_forwards = {forward(8080)};
   after = test::with_settings(after);
   EXPECT_THAT(texts(to(after)), ElementsAre("note the new definition of nat: port forwards",
+                                            "note the host's addresses for port forwards",
+                                            "let the host itself reach port forwards",
                                             "forward tcp/8080 to 10.1.0.5:80", "note that nat is active"));
   ASSERT_TRUE(host_.run(to(after)));
   after.settings.port_forwards.clear();
   EXPECT_THAT(texts(Apply{.name = "nat", .active = {}, .definition = {}}),
               ElementsAre("note the new definition of nat: port forwards",
                           "no longer forward tcp/8080 to 10.1.0.5:80",
+                          "no longer lead the host itself to port forwards",
+                          "note the host's addresses for port forwards",
                           "end the sessions that nat no longer translates so", "note that nat is active"));
 }
 
@@ -334,11 +344,11 @@ TEST_F(ApplyTest, ApplyOfWhatDoesNotRun) {
 TEST_F(ApplyTest, AnotherDefinitionBehindAnInterruptedChange) {
   start("nat");
   Network first = active("nat");
-  first.settings.port_forwards = {{"tcp", 1, *Address::parse("10.1.0.5"), 80}};
+  first.settings.port_forwards = {forward(1)};
   first.routes = {{*Prefix::parse("10.50.0.0/16"), *Address::parse("10.1.0.9"), {}}};
   first = test::with_settings(first);
   Network second = active("nat");
-  second.settings.port_forwards = {{"tcp", 2, *Address::parse("10.1.0.5"), 80}};
+  second.settings.port_forwards = {forward(2)};
   second = test::with_settings(second);
   auto plan = make_plan(host_.snapshot, to(first));
   ASSERT_TRUE(plan);
@@ -347,8 +357,8 @@ TEST_F(ApplyTest, AnotherDefinitionBehindAnInterruptedChange) {
     host.apply(plan->steps, killed);
     auto done = host.run(to(second));
     ASSERT_TRUE(done) << done.error().message;
-    EXPECT_TRUE(host.made.contains("forward tcp/2 to 10.1.0.5"));
-    EXPECT_FALSE(host.made.contains("forward tcp/1 to 10.1.0.5")) << killed;
+    EXPECT_TRUE(host.made.contains("forward tcp/2 to 10.1.0.5:80"));
+    EXPECT_FALSE(host.made.contains("forward tcp/1 to 10.1.0.5:80")) << killed;
     for (const auto& [prefix, slot] : host.snapshot.subnets)
       EXPECT_NE(prefix.text(), "10.50.0.0/16") << killed;
   }

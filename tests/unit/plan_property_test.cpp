@@ -13,6 +13,15 @@
 namespace vnet {
 namespace {
 
+PortForward forward(unsigned port, const Address& to) {
+  PortForward one;
+  one.proto = "tcp";
+  one.ports = {static_cast<std::uint16_t>(port), static_cast<std::uint16_t>(port)};
+  one.to = to;
+  one.to_port = 80;
+  return one;
+}
+
 using test::SimulatedHost;
 
 class Dice {
@@ -51,8 +60,7 @@ Network another_definition(const SimulatedHost& host, Dice& dice) {
         break;
       case 4:
         if (gateway)
-          network.settings.port_forwards = {
-              {"tcp", static_cast<std::uint16_t>(1 + dice.below(3)), network.ips[0].gateway.address, 80}};
+          network.settings.port_forwards = {forward(1 + dice.below(3), network.ips[0].gateway.address)};
         break;
       case 5:
         if (gateway)

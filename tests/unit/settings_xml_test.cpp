@@ -30,7 +30,9 @@ TEST(SettingsXml, EverySetting) {
       <v:hostFirewall mode='bypass'/><v:xdp mode='filter' generic='yes' newFlows='50'/><v:sessions max='1000' perPort='10'/>
       <v:inbound default='established'/><v:host access='services'/>
       <v:portForward proto='tcp' port='8080' to='192.168.122.10' toPort='80'/>
-      <v:portForward proto='udp' port='8080' to='192.168.122.11'/>)"),
+      <v:portForward proto='udp' port='8080' to='192.168.122.11'/>
+      <v:portForward proto='sctp' port='8000-8010' to='192.168.122.11' toPort='90' listen='203.0.113.2'
+                     from='198.51.100.0/24, 192.0.2.7'/>)"),
                                    "f");
   ASSERT_TRUE(first) << first.error().message;
   const auto network = parse_network(format_network(*first), "g");
@@ -44,9 +46,15 @@ TEST(SettingsXml, EverySetting) {
   EXPECT_EQ(settings.max_sessions_per_port, 10U);
   EXPECT_EQ(settings.inbound, Inbound::Established);
   EXPECT_EQ(settings.host_access, HostAccess::Services);
-  ASSERT_EQ(settings.port_forwards.size(), 2U);
+  ASSERT_EQ(settings.port_forwards.size(), 3U);
   EXPECT_EQ(settings.port_forwards[0].to_port, 80);
   EXPECT_EQ(settings.port_forwards[1].to_port, 8080);
+  const PortForward& range = settings.port_forwards[2];
+  EXPECT_EQ((PortRange{8000, 8010}), range.ports);
+  EXPECT_EQ((PortRange{90, 100}), range.to_ports());
+  EXPECT_EQ("203.0.113.2", range.listen->text());
+  ASSERT_EQ(2U, range.from.size());
+  EXPECT_EQ("192.0.2.7/32", range.from[1].text());
 }
 
 // The port group's word goes before the network's, ours before libvirt's.
@@ -145,7 +153,21 @@ TEST(SettingsXml, Rejections) {
            Case{"<v:guard mac='any'/><v:guard mac='any'/>", "only one without portgroup="},
            Case{"<v:guard portgroup='' mac='any'/>", "needs a name"},
            Case{"<v:guard portgroup='x' mac='any'/>", "no portgroup of this name"},
-           Case{"<v:portForward proto='sctp' port='1' to='192.168.122.2'/>", "allowed: tcp, udp"},
+           Case{"<v:portForward proto='icmp' port='1' to='192.168.122.2'/>", "allowed: tcp, udp, sctp"},
+           Case{"<v:portForward proto='tcp' port='9-8' to='192.168.122.2'/>", "or a range like 8000-8010"},
+           Case{"<v:portForward proto='tcp' port='1-' to='192.168.122.2'/>", "or a range like 8000-8010"},
+           Case{"<v:portForward proto='tcp' port='1-2' toPort='65535' to='192.168.122.2'/>", "beyond 65535"},
+           Case{"<v:portForward proto='tcp' port='1' to='192.168.122.2' listen='::1'/>",
+                "different families"},
+           Case{"<v:portForward proto='tcp' port='1' to='192.168.122.2' listen='0.0.0.0'/>",
+                "no address of a host"},
+           Case{"<v:portForward proto='tcp' port='1' to='192.168.122.2' from='x'/>", "'x' is no prefix"},
+           Case{"<v:portForward proto='tcp' port='1' to='192.168.122.2' from=' '/>", "needs a prefix"},
+           Case{"<v:portForward proto='tcp' port='1' to='192.168.122.2' from='2001:db8::/32'/>",
+                "different families"},
+           Case{"<v:portForward proto='tcp' port='1-9' to='192.168.122.2' listen='192.0.2.1'/>"
+                "<v:portForward proto='tcp' port='9' to='192.168.122.3'/>",
+                "overlaps with tcp/1-9 at 192.0.2.1"},
            Case{"<v:portForward port='1' to='192.168.122.2'/>", "proto is missing"},
            Case{"<v:portForward proto='tcp' to='192.168.122.2'/>", "port is missing"},
            Case{"<v:portForward proto='tcp' port='1'/>", "to is missing"},

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
 
+#include "loader/plan/forwards.h"
 #include "loader/plan/modes/modes.h"
 #include "loader/plan/subnets.h"
 
@@ -26,18 +27,6 @@ Result<void> check_router_advertisements(const Snapshot& snapshot, const Network
   return {};
 }
 
-// Another network may have forwarded ports that this one wants, too.
-Result<void> check_port_forwards(const Snapshot& snapshot, const Network& network) {
-  for (const auto& other : snapshot.active)
-    for (const auto& theirs : other.network.settings.port_forwards)
-      for (const auto& ours : network.settings.port_forwards)
-        if (other.network.name != network.name && theirs.proto == ours.proto && theirs.port == ours.port &&
-            theirs.to.family == ours.to.family)
-          return failed(fmt::format("network {}: <vnet:portForward> {}/{} is taken by network {}",
-                                    network.name, ours.proto, ours.port, other.network.name));
-  return {};
-}
-
 Result<void> check(const Snapshot& snapshot, const Network& network, bool ours) {
   if (snapshot.link(network.bridge) && !ours)
     return failed(fmt::format(
@@ -49,7 +38,7 @@ Result<void> check(const Snapshot& snapshot, const Network& network, bool ours) 
       return not_found(fmt::format("network {}: there is no interface {}", network.name, device));
   VNET_TRY(check_subnets_free(snapshot, network));
   VNET_TRY(check_router_advertisements(snapshot, network));
-  return check_port_forwards(snapshot, network);
+  return check_forwards(snapshot, network);
 }
 
 void want(Builder& builder, const ActiveNetwork& active) {

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The host's own connections to its port forwards. They would go by the loopback interface, where no packet
+ * can be led away from (its address is the sender's, or 127.0.0.1, which no other interface takes in without
+ * route_localnet). So the socket itself is led to the guest when it connects or sends, and believes to talk
+ * to what it asked for. At the root of the cgroups: of other network namespaces nothing is changed.
+ */
+#include "bpf/lib/forwards.h"
+
+const volatile __u64 netns_cookie;
+
+#define PASS_ON 1 /* 0 would refuse the call */
+
+struct end {
+	struct vnet_addr addr;
+	__be16 port_be;
+};
+
+static __always_inline int is_loopback(const struct vnet_addr *a)
+{
+	if (a->word_be[0] | a->word_be[1])
+		return 0;
+	return a->word_be[2] ? a->word_be[2] == bpf_htonl(0xffff) && a->word_be[3] == bpf_htonl(0x7f000001)
+			     : a->word_be[3] == bpf_htonl(1);
+}
+
+/* Linux takes 0.0.0.0 and :: for the loopback address. */
+static __always_inline int is_own(struct vnet_addr *a)
+{
+	return is_loopback(a) || is_unspecified(a) || bpf_map_lookup_elem(&host_addresses, a);
+}
+
+static __always_inline void peer_key(struct bpf_sock_addr *ctx, const struct end *guest,
+				     struct vnet_host_peer_key *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	key->socket = bpf_get_socket_cookie(ctx);
+	key->guest = guest->addr;
+	key->port_be = guest->port_be;
+	key->proto = ctx->protocol;
+}
+
+/* For what it is asked later: from whom it has got something, and who its peer is. */
+static __always_inline void note_peer(struct bpf_sock_addr *ctx, const struct end *asked,
+				      const struct end *guest)
+{
+	struct vnet_host_peer peer = {.addr = asked->addr, .port_be = asked->port_be}, *known;
+	struct vnet_host_peer_key key;
+
+	peer_key(ctx, guest, &key);
+	known = bpf_map_lookup_elem(&host_peers, &key);
+	if (!known || known->port_be != peer.port_be || !addr_equal(&known->addr, &peer.addr))
+		bpf_map_update_elem(&host_peers, &key, &peer, BPF_ANY);
+}
+
+/* 1: end is the guest's now. */
+static __always_inline int lead_to_guest(struct bpf_sock_addr *ctx, struct end *end)
+{
+	int v4 = end->addr.word_be[2] == bpf_htonl(0xffff) && !(end->addr.word_be[0] | end->addr.word_be[1]);
+	struct vnet_forward *to;
+	struct end asked = *end;
+
+	if (bpf_get_netns_cookie(ctx) != netns_cookie || !is_own(&end->addr))
+		return 0;
+	if (is_unspecified(&end->addr))
+		end->addr.word_be[3] = v4 ? bpf_htonl(0x7f000001) : bpf_htonl(1);
+	to = forward_at(&end->addr, end->port_be, ctx->protocol, v4 ? 4 : 6);
+	if (!to)
+		return 0;
+	end->addr = to->to;
+	end->port_be = to->port_be;
+	note_peer(ctx, &asked, end);
+	return 1;
+}
+
+/* 1: end is what the socket asked for. */
+static __always_inline int lead_back(struct bpf_sock_addr *ctx, struct end *end)
+{
+	struct vnet_host_peer_key key;
+	struct vnet_host_peer *peer;
+
+	if (bpf_get_netns_cookie(ctx) != netns_cookie)
+		return 0;
+	peer_key(ctx, end, &key);
+	peer = bpf_map_lookup_elem(&host_peers, &key);
+	if (!peer)
+		return 0;
+	end->addr = peer->addr;
+	end->port_be = peer->port_be;
+	return 1;
+}
+
+static __always_inline void read_v4(struct bpf_sock_addr *ctx, struct end *end)
+{
+	addr_from_v4(&end->addr, ctx->user_ip4);
+	end->port_be = ctx->user_port;
+}
+
+static __always_inline void write_v4(struct bpf_sock_addr *ctx, const struct end *end)
+{
+	ctx->user_ip4 = end->addr.word_be[3];
+	ctx->user_port = end->port_be;
+}
+
+static __always_inline void read_v6(struct bpf_sock_addr *ctx, struct end *end)
+{
+	end->addr.word_be[0] = ctx->user_ip6[0];
+	end->addr.word_be[1] = ctx->user_ip6[1];
+	end->addr.word_be[2] = ctx->user_ip6[2];
+	end->addr.word_be[3] = ctx->user_ip6[3];
+	end->port_be = ctx->user_port;
+}
+
+static __always_inline void write_v6(struct bpf_sock_addr *ctx, const struct end *end)
+{
+	ctx->user_ip6[0] = end->addr.word_be[0];
+	ctx->user_ip6[1] = end->addr.word_be[1];
+	ctx->user_ip6[2] = end->addr.word_be[2];
+	ctx->user_ip6[3] = end->addr.word_be[3];
+	ctx->user_port = end->port_be;
+}
+
+#define HOST_PROGRAM(name, section, version, lead)                                                           \
+	SEC("cgroup/" section) int name(struct bpf_sock_addr *ctx)                                           \
+	{                                                                                                    \
+		struct end end;                                                                              \
+                                                                                                             \
+		read_##version(ctx, &end);                                                                   \
+		if (lead(ctx, &end))                                                                         \
+			write_##version(ctx, &end);                                                          \
+		return PASS_ON;                                                                              \
+	}
+
+HOST_PROGRAM(host_connect4, "connect4", v4, lead_to_guest)
+HOST_PROGRAM(host_connect6, "connect6", v6, lead_to_guest)
+HOST_PROGRAM(host_sendmsg4, "sendmsg4", v4, lead_to_guest)
+HOST_PROGRAM(host_sendmsg6, "sendmsg6", v6, lead_to_guest)
+HOST_PROGRAM(host_recvmsg4, "recvmsg4", v4, lead_back)
+HOST_PROGRAM(host_recvmsg6, "recvmsg6", v6, lead_back)
+HOST_PROGRAM(host_peername4, "getpeername4", v4, lead_back)
+HOST_PROGRAM(host_peername6, "getpeername6", v6, lead_back)
+
+char LICENSE[] SEC("license") = "GPL";

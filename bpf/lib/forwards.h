@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Port forwards (<portForward>): what is sent to the host, and is a guest's. An entry for each port, under
+ * the host's address that it names, or under none: then for each of them, but for what keeps a link or the
+ * network itself going.
+ */
+#ifndef VNET_BPF_FORWARDS_H
+#define VNET_BPF_FORWARDS_H
+
+#include "bpf/lib/subnet.h"
+
+/* The services of a network, which it offers at its gateway's addresses. */
+static __always_inline int is_network_service(u8 proto, u16 port)
+{
+	if (proto == IPPROTO_UDP)
+		return port == PORT_DNS || port == PORT_DHCP_SERVER || port == PORT_DHCP6_SERVER ||
+		       port == PORT_TFTP;
+	return proto == IPPROTO_TCP && port == PORT_DNS;
+}
+
+/* NULL: there is none. Whether the address is the host's at all is for the caller to ask. */
+static __always_inline struct vnet_forward *forward_at(const struct vnet_addr *host, __be16 port_be, u8 proto,
+						       u8 family)
+{
+	struct vnet_forward_key key = {.port_be = port_be, .proto = proto, .family = family};
+	struct vnet_forward *to;
+
+	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP && proto != IPPROTO_SCTP)
+		return NULL;
+	key.listen = *host;
+	to = bpf_map_lookup_elem(&forwards, &key);
+	if (to)
+		return to;
+	__builtin_memset(&key.listen, 0, sizeof(key.listen));
+	to = bpf_map_lookup_elem(&forwards, &key);
+	if (!to || (family == 6 && is_link_local6(host)) ||
+	    (is_network_service(proto, bpf_ntohs(port_be)) && subnet_of(host)))
+		return NULL;
+	return to;
+}
+
+static __always_inline struct vnet_forward *forward_of(const struct packet *p)
+{
+	return forward_at(&p->flow.dst, p->flow.dport_be, p->proto, p->family);
+}
+
+/* Is it for this sender? */
+static __always_inline int is_forwarded_from(const struct vnet_forward *to, const struct packet *p)
+{
+	struct vnet_forward_source from = {.prefixlen = (sizeof(from.rule) + sizeof(from.addr)) * 8};
+
+	if (!(to->flags & VNET_FORWARD_F_FROM))
+		return 1;
+	if (!(to->flags & VNET_FORWARD_F_ANY))
+		from.rule.listen = p->flow.dst;
+	from.rule.port_be = to->first_be;
+	from.rule.proto = p->proto;
+	from.rule.family = p->family;
+	from.addr = p->flow.src;
+	return bpf_map_lookup_elem(&forward_sources, &from) != NULL;
+}
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Port forwards that a guest uses. To another network's guest it is as from outside: that one sees the real
+ * sender, and the gateway that it came in by stands for the uplink. To a guest of its own network, itself
+ * included, what is answered would go straight back, from an address that was never asked. So it gets the
+ * gateway's address on the way (a hairpin): two sessions, the one as if it had left, the other as if it came
+ * in.
+ */
+#ifndef VNET_BPF_HAIRPIN_H
+#define VNET_BPF_HAIRPIN_H
+
+#include "bpf/lib/inwards.h"
+#include "bpf/lib/published.h"
+#include "bpf/lib/reject.h"
+
+static __always_inline int gateway_address(u8 family, struct vnet_addr *to)
+{
+	const volatile struct vnet_addr *from = family == 4 ? &gateway_addr4 : &gateway_addr6;
+
+	for (int i = 0; i < 4; i++)
+		to->word_be[i] = from->word_be[i];
+	return !is_unspecified(to);
+}
+
+/* Below 6.2 a key comes from a map or the stack: not from an argument, though that is in a map, too. */
+static __always_inline struct packet *own_packet(struct packet *argument)
+{
+	return argument ? packet_room() : NULL;
+}
+
+__noinline int judge_of_guest(struct __sk_buff *skb, struct packet *p)
+{
+	struct vnet_addr gateway = {};
+
+	if (!p || !begins(p, BY_SYN) || !gateway_address(p->family, &gateway))
+		return NOT_FORWARDED;
+	return judge_forward(skb, p, gateway_ifindex, &gateway, network_slot);
+}
+
+/* The half that leads out: the sender's. */
+__noinline int begin_outer_half(struct __sk_buff *skb, struct packet *p)
+{
+	struct admission a = {.network = network_slot,
+			      .port = skb->tc_index,
+			      .uplink = gateway_ifindex,
+			      .flags = VNET_SESSION_F_HAIRPIN | VNET_SESSION_F_STACK};
+
+	if (!p || !gateway_address(p->family, &a.nat))
+		return DROP(NO_ADDRESS);
+	return session_create(skb, &p->flow, &a);
+}
+
+/* The half that leads in: from the address and the port that the other has been given. */
+__noinline int begin_inner_half(struct __sk_buff *skb, struct packet *from, u32 unheard)
+{
+	struct admission a = {.network = network_slot,
+			      .uplink = gateway_ifindex,
+			      .unheard = unheard,
+			      .flags =
+				      VNET_SESSION_F_HAIRPIN | VNET_SESSION_F_STACK | VNET_SESSION_F_INBOUND};
+	struct packet *p = own_packet(from);
+	struct making *m = making_of();
+	struct vnet_session *outer;
+
+	if (!p || !m)
+		return DROP(SESSION_LIMIT);
+	outer = session_outbound(&p->flow);
+	if (!outer)
+		return DROP(NO_SESSION);
+	m->answer.src = outer->nat;
+	m->answer.sport_be = outer->nat_port_be;
+	if (forward_key(p, &m->answer) != network_slot)
+		return DROP(NO_SESSION);
+	a.nat = p->flow.dst;
+	a.nat_port_be = p->flow.dport_be;
+	return session_create(skb, &m->key, &a);
+}
+
+static __always_inline int begin_hairpin(struct __sk_buff *skb, struct packet *p, u32 unheard)
+{
+	int err = begin_outer_half(skb, p);
+
+	if (err)
+		return err;
+	err = begin_inner_half(skb, p, unheard);
+	if (err)
+		session_delete(&p->flow);
+	return err;
+}
+
+/* 1: there is a session now; 0: it is not for a guest. */
+static __always_inline int admit_of_guest(struct __sk_buff *skb, struct packet *p)
+{
+	int found = judge_of_guest(skb, p), err;
+	struct vnet_forward *to;
+
+	if (found == NOT_FORWARDED)
+		return 0;
+	if (found < 0)
+		return refused(found);
+	to = forward_of(p);
+	if (!to)
+		return 0;
+	err = to->network == network_slot ? begin_hairpin(skb, p, found == UNHEARD)
+					  : begin_forward(skb, p, gateway_ifindex, found == UNHEARD);
+	return err ? err : 1;
+}
+
+/* One end of the packet, and of what it quotes. p says what it has become. */
+__noinline int turn_end(struct __sk_buff *skb, struct packet *p, struct rewrite *r)
+{
+	int err;
+
+	if (!p || !r)
+		return DROP(WRITE_FAILED);
+	err = translate(skb, p, r, 1);
+	if (err)
+		return err;
+	if (r->source) {
+		p->flow.src = p->outer_src = r->to;
+		p->flow.sport_be = r->to_port_be;
+	} else {
+		p->flow.dst = p->outer_dst = r->to;
+		p->flow.dport_be = r->to_port_be;
+	}
+	return 0;
+}
+
+/* Functions of their own: what they need is off the stack again when the packet is handed on. */
+__noinline int leave_half(struct __sk_buff *skb, struct packet *p, struct vnet_session *s)
+{
+	struct rewrite r = {.source = 1};
+
+	if (!p || !s)
+		return DROP(WRITE_FAILED);
+	session_use(s, p, VNET_OUT, tick_now(), skb->len);
+	r.from = p->flow.src;
+	r.to = s->nat;
+	r.from_port_be = p->flow.sport_be;
+	r.to_port_be = s->nat_port_be;
+	return turn_end(skb, p, &r);
+}
+
+__noinline int enter_half(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
+			  struct vnet_flow *key)
+{
+	struct rewrite r = {};
+
+	if (!p || !s || !key)
+		return DROP(WRITE_FAILED);
+	session_use(s, p, VNET_IN, tick_now(), skb->len);
+	r.from = p->flow.dst;
+	r.to = key->src;
+	r.from_port_be = p->flow.dport_be;
+	r.to_port_be = key->sport_be;
+	return turn_end(skb, p, &r);
+}
+
+static __always_inline int turn_round_out(struct __sk_buff *skb, struct packet *p)
+{
+	struct vnet_session *s = session_outbound(&p->flow);
+
+	if (!s)
+		return DROP(NO_SESSION);
+	if (s->network != network_slot || (s->port && s->port != skb->tc_index))
+		return DROP(SPOOFED_SOURCE);
+	return leave_half(skb, p, s);
+}
+
+/* Out by one half, in by the other; never by the stack, which takes no packet from its own address. */
+__noinline int turn_round(struct __sk_buff *skb, struct packet *from)
+{
+	struct packet *p = own_packet(from);
+	struct vnet_session *s;
+	struct vnet_flow *key;
+	struct making *m = making_of();
+	struct vnet_leg *leg;
+	int err, way = 0;
+
+	if (!p || !m)
+		return DROP(NO_SESSION);
+	err = turn_round_out(skb, p);
+	if (err)
+		return err;
+	s = session_inbound(&p->flow, &key);
+	if (!s || !key)
+		return DROP(NO_SESSION);
+	answer_of(key, &m->answer);
+	err = enter_half(skb, p, s, key);
+	if (err)
+		return err;
+	leg = &s->leg[VNET_IN];
+	if (leg->hop.tick != tick_now())
+		way = route_in(skb, &m->answer, s, gateway_ifindex);
+	if (way < 0)
+		return DROP(NO_WAY_OUT);
+	if (!way && write_macs(skb, &leg->hop))
+		return DROP(WRITE_FAILED);
+	return hand_in(skb, s, way);
+}
+
+/* Of one that another network's guest has: past the stack, or TC_ACT_OK. */
+__noinline int pass_to_network(struct __sk_buff *skb, struct packet *from)
+{
+	struct packet *p = own_packet(from);
+	struct vnet_session *s;
+	struct vnet_flow *key;
+	struct making *m = making_of();
+	struct vnet_leg *leg;
+	int way, err;
+
+	if (!p || !m)
+		return TC_ACT_OK;
+	s = session_inbound(&p->flow, &key);
+	if (!s || !key || s->network == network_slot || !(s->flags & VNET_SESSION_F_INBOUND))
+		return TC_ACT_OK;
+	answer_of(key, &m->answer);
+	way = way_in(skb, p, s, &m->answer, gateway_ifindex);
+	if (way < 0)
+		return TC_ACT_OK;
+	leg = &s->leg[VNET_IN];
+	if (decrement_ttl(skb, p) || (!way && write_macs(skb, &leg->hop)))
+		return DROP(WRITE_FAILED);
+	err = enter_half(skb, p, s, key);
+	return err ? err : hand_in(skb, s, way);
+}
+
+/* An error's way is that between a session's ends. */
+static __always_inline int is_from_afar(const struct packet *p)
+{
+	return p->flags & PACKET_ERROR &&
+	       (!addr_equal(&p->outer_dst, &p->flow.dst) || !addr_equal(&p->outer_src, &p->flow.src));
+}
+
+/* TC_ACT_OK: it is for no port forward, or for the stack to take there. */
+static __always_inline int to_forward(struct __sk_buff *skb, struct packet *p)
+{
+	struct vnet_session *s;
+	struct vnet_flow *key;
+	int err;
+
+	if (is_from_afar(p) || (p->flags & PACKET_LATER && !fragment_follow(p)))
+		return TC_ACT_OK;
+	s = session_outbound(&p->flow);
+	if (!s && !session_inbound(&p->flow, &key)) {
+		err = admit_of_guest(skb, p);
+		if (err < 0)
+			return err;
+		s = err ? session_outbound(&p->flow) : NULL;
+	}
+	return s && s->flags & VNET_SESSION_F_HAIRPIN ? turn_round(skb, p) : pass_to_network(skb, p);
+}
+
+/* What a guest answers to another network's, by the stack: its own network lets it out to no other. */
+static __always_inline int answers_forward(struct packet *p, u32 network)
+{
+	struct vnet_session *s = session_outbound(&p->flow);
+
+	return s && s->network == network && s->flags & VNET_SESSION_F_INBOUND;
+}
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A new connection to a port forward: whether its guest takes it, and its session. Asked in this order,
+ * because what is refused shall cost nothing: anybody may send to a port of the host's.
+ */
+#ifndef VNET_BPF_PUBLISHED_H
+#define VNET_BPF_PUBLISHED_H
+
+#include "bpf/lib/address.h"
+#include "bpf/lib/begin.h"
+#include "bpf/lib/binding.h"
+#include "bpf/lib/forwards.h"
+#include "bpf/lib/inbound.h"
+
+#define NOT_FORWARDED 1 /* the host's own */
+#define UNHEARD	      2 /* nobody knows of the guest: only a packet to it can tell */
+
+#define HEARD 1 /* no port has this ifindex: it is the loopback interface's */
+
+#define PORTS_ASKED 32
+
+/* 0: a guest of the network may be it, and only a packet to it can tell. */
+__noinline int unheard_of(u32 gateway)
+{
+	struct vnet_member_key key = {.parent = gateway};
+	struct vnet_port *port;
+	u32 *ifindex;
+
+	for (u32 i = 0; i < PORTS_ASKED; i++) {
+		key.index = i;
+		ifindex = bpf_map_lookup_elem(&members, &key);
+		if (!ifindex)
+			return DROP(NO_GUEST);
+		port = bpf_map_lookup_elem(&ports, ifindex);
+		if (port && !(port->flags & VNET_PORT_F_DOWN))
+			return 0;
+	}
+	return 0;
+}
+
+/*
+ * The port that p, as its guest would get it, goes to: its ifindex. 0: nobody has heard of the guest; HEARD:
+ * its port is known, and its MAC not. Negative: the reason why there is none. by: where the packet has come
+ * in.
+ */
+__noinline int guest_port(struct __sk_buff *skb, struct packet *p, u32 network, u32 by)
+{
+	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
+	struct vnet_fdb_key where = {.network = network};
+	struct vnet_fdb_entry *entry;
+	struct bpf_fib_lookup q;
+	long rc;
+
+	if (!p || !net)
+		return DROP(NO_GUEST);
+	route_query(&q, &p->flow.src, &p->flow.dst, p->family == 4, p->proto, by);
+	route_query_ports(&q, p->flow.sport_be, p->flow.dport_be);
+	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
+	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
+		return address_of(&p->flow.dst, network) ? HEARD : unheard_of(net->gateway_ifindex);
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS)
+		return DROP(NO_GUEST);
+	__builtin_memcpy(where.mac, q.dmac, 6);
+	entry = bpf_map_lookup_elem(&fdb, &where);
+	/* Without one it has gone, or has more MACs than are learned. */
+	return entry ? entry->ifindex : unheard_of(net->gateway_ifindex);
+}
+
+__noinline int port_would_refuse(struct __sk_buff *skb, struct packet *p, u32 ifindex)
+{
+	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+
+	return p && port ? would_receive(skb, port, p) : DROP(UNATTACHED);
+}
+
+__noinline int is_for_host(struct __sk_buff *skb, struct packet *p, u32 by)
+{
+	struct bpf_fib_lookup q;
+
+	if (!p)
+		return 0;
+	route_query(&q, &p->flow.src, &p->flow.dst, p->family == 4, p->proto, by);
+	return bpf_fib_lookup(skb, &q, sizeof(q), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
+/* 0: it is to a port forward, which is for this sender. */
+__noinline int is_published(struct __sk_buff *skb, struct packet *p, u32 by)
+{
+	struct vnet_forward *to;
+
+	if (!p)
+		return 0;
+	to = forward_of(p);
+	if (!to || !is_for_host(skb, p, by))
+		return NOT_FORWARDED;
+	return is_forwarded_from(to, p) ? 0 : DROP(FORWARD_FROM);
+}
+
+/*
+ * Is it for a guest, and does that one take it? 0, UNHEARD, NOT_FORWARDED, or the reason why not. hairpin:
+ * what a guest of network `own` sees of another one that comes by a port forward.
+ */
+static __always_inline int judge_forward(struct __sk_buff *skb, struct packet *p, u32 by,
+					 const struct vnet_addr *hairpin, u32 own)
+{
+	struct making *m = making_of();
+	struct vnet_forward *to;
+	int err, port;
+	u32 network;
+
+	err = is_published(skb, p, by);
+	to = err || !m ? NULL : forward_of(p);
+	if (!to)
+		return err ? err : NOT_FORWARDED;
+	m->answer = p->flow;
+	p->flow.dst = to->to;
+	p->flow.dport_be = to->port_be;
+	network = to->network;
+	if (hairpin && network == own)
+		p->flow.src = *hairpin;
+	port = guest_port(skb, p, network, by);
+	err = port > HEARD ? port_would_refuse(skb, p, port) : port < 0 ? port : port == HEARD ? 0 : UNHEARD;
+	p->flow = m->answer;
+	return err;
+}
+
+/*
+ * making_of()->key: the session's, where its guest sees `from` as its sender. The network's slot; 0: it is
+ * gone meanwhile. Apart, because the session is made on a full stack.
+ */
+__noinline u32 forward_key(struct packet *p, struct vnet_flow *from)
+{
+	struct making *m = making_of();
+	struct vnet_forward *to;
+
+	if (!p || !from || !m)
+		return 0;
+	to = forward_of(p);
+	if (!to)
+		return 0;
+	__builtin_memset(&m->key, 0, sizeof(m->key));
+	m->key.src = to->to;
+	m->key.dst = from->src;
+	m->key.sport_be = to->port_be;
+	m->key.dport_be = from->sport_be;
+	m->key.proto = p->proto;
+	return to->network;
+}
+
+/* by: where it has come in, and its answers go out. 0: its session is there. */
+__noinline int begin_forward(struct __sk_buff *skb, struct packet *p, u32 by, u32 unheard)
+{
+	struct admission a = {.uplink = by, .flags = VNET_SESSION_F_INBOUND, .unheard = unheard};
+	struct making *m = making_of();
+
+	if (!p || !m)
+		return DROP(SESSION_LIMIT);
+	a.network = forward_key(p, &p->flow);
+	if (!a.network)
+		return 0;
+	a.nat = p->flow.dst;
+	a.nat_port_be = p->flow.dport_be;
+	a.flags |= leads_back(skb, &m->key, a.network, by) ? VNET_SESSION_F_PLAIN : VNET_SESSION_F_STACK;
+	return session_create(skb, &m->key, &a);
+}
+
+#endif

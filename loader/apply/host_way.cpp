@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The host's own way to port forwards.
+#include "loader/bpf/host_way.h"
+
+#include "loader/apply/apply.h"
+#include "loader/bpf/map_address.h"
+
+namespace vnet {
+
+Result<void> apply(System& system, const PutUpHostWay&) {
+  VNET_ASSIGN(Datapath * datapath, system.need_datapath());
+  return HostWay::put_up(*datapath);
+}
+Result<void> undo(System& system, const PutUpHostWay&) {
+  return HostWay::take_down(system.dirs.pins());
+}
+
+Result<void> apply(System& system, const TakeDownHostWay&) {
+  return HostWay::take_down(system.dirs.pins());
+}
+
+Result<void> apply(System& system, const SetHostAddresses& change) {
+  VNET_ASSIGN(Datapath * datapath, system.need_datapath());
+  auto& known = datapath->maps().host_addresses;
+  for (const auto& address : change.removed) VNET_TRY(known.erase(from_address(address)));
+  for (const auto& address : change.added) VNET_TRY(known.set(from_address(address), 1));
+  return {};
+}
+
+}  // namespace vnet
