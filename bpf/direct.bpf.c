@@ -182,8 +182,8 @@ static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to
 /* The parent is the guest's alone. */
 static __always_inline int to_only_guest(struct __sk_buff *skb)
 {
-	struct vnet_member_key key = {.parent = gateway_ifindex};
-	u32 *member = bpf_map_lookup_elem(&members, &key);
+	struct vnet_flood_key key = {.parent = gateway_ifindex};
+	u32 *member = bpf_map_lookup_elem(&flood_ports, &key);
 	struct vnet_port *port;
 	u32 ifindex;
 
@@ -221,13 +221,13 @@ static __always_inline int from_wire(struct __sk_buff *skb)
 /* The guest whose affair a frame is: the one that it is for, else the one that it claims to be from. */
 __noinline u32 guest_at_parent(struct __sk_buff *skb)
 {
-	struct vnet_member_key only = {.parent = gateway_ifindex};
+	struct vnet_flood_key only = {.parent = gateway_ifindex};
 	struct vnet_fdb_entry *guest;
 	u8 mac[6] __attribute__((aligned(4)));
 	u32 *member;
 
 	if (passthrough) {
-		member = bpf_map_lookup_elem(&members, &only);
+		member = bpf_map_lookup_elem(&flood_ports, &only);
 		return member ? *member : 0;
 	}
 	for (u32 at = 0; at <= 6; at += 6) {

@@ -43,7 +43,8 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 /* Of an interface whose programs have been seen attached; NULL: none of ours, or it was, and has gone. */
 static __always_inline struct vnet_device *believed(u32 ifindex)
 {
-	return bpf_map_lookup_elem(&ways, &ifindex) ? bpf_map_lookup_elem(&devices, &ifindex) : NULL;
+	return bpf_map_lookup_elem(&trusted_devices, &ifindex) ? bpf_map_lookup_elem(&devices, &ifindex)
+							       : NULL;
 }
 
 static __always_inline struct vnet_device *gateway_at(u32 ifindex)

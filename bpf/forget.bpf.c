@@ -9,7 +9,7 @@
 SEC("tc")
 int end_session(struct __sk_buff *skb)
 {
-	/* Not deleting_room: a packet's program may run in between. */
+	/* Not delete_scratch_map: a packet's program may run in between. */
 	struct vnet_flow key, answer;
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &key, sizeof(key)))

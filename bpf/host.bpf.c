@@ -57,7 +57,7 @@ static __always_inline void note_peer(struct bpf_sock_addr *ctx, const struct en
 static __always_inline int lead_to_guest(struct bpf_sock_addr *ctx, struct end *end)
 {
 	int v4 = end->addr.word_be[2] == bpf_htonl(0xffff) && !(end->addr.word_be[0] | end->addr.word_be[1]);
-	struct vnet_forward *to;
+	struct vnet_port_forward *to;
 	struct end asked = *end;
 
 	if (bpf_get_netns_cookie(ctx) != netns_cookie || !is_own(&end->addr))

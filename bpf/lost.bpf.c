@@ -103,7 +103,7 @@ static __always_inline struct vnet_session *session_of(const struct vnet_flow *f
 
 	if (session)
 		return session;
-	key = bpf_map_lookup_elem(&reverse, flow);
+	key = bpf_map_lookup_elem(&rev_nat, flow);
 	return key ? bpf_map_lookup_elem(&sessions, key) : NULL;
 }
 

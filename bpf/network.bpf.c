@@ -53,7 +53,7 @@ __noinline u32 bypass_uplink(struct __sk_buff *skb, struct packet *p)
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
 	struct vnet_subnet_key where = {.prefixlen = 128};
 	struct vnet_subnet *subnet;
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	struct vnet_device *uplink;
 	struct bpf_fib_lookup q;
 	long rc;
@@ -86,7 +86,7 @@ __noinline u32 bypass_uplink(struct __sk_buff *skb, struct packet *p)
 __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 {
 	struct admission a = {.network = network_slot, .port = skb->tc_index};
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	u32 masquerade;
 
 	if (!p || !m || !begins_session(p, BY_SYN))

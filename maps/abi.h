@@ -105,9 +105,9 @@ VNET_SIZE(struct vnet_hop, 24);
  * consecutive numbers.
  */
 #define VNET_WHEEL_TICKS 1024 /* longer than any timeout that is waited for at once */
-#define VNET_BUNCH 8
+#define VNET_WHEEL_BATCH 8
 /* Two entries for each session, and a bunch begun by each of 256 CPUs for each tick. */
-#define VNET_WHEEL_MAX (2 * VNET_SESSIONS_MAX / VNET_BUNCH + 256 * VNET_WHEEL_TICKS)
+#define VNET_WHEEL_MAX (2 * VNET_SESSIONS_MAX / VNET_WHEEL_BATCH + 256 * VNET_WHEEL_TICKS)
 
 struct vnet_due {
   __u32 tick;
@@ -116,17 +116,17 @@ struct vnet_due {
 };
 VNET_SIZE(struct vnet_due, 12);
 
-struct vnet_bunch_key {
+struct vnet_wheel_batch_key {
   __u32 tick;
   __u32 cpu;
-  __u32 number; /* of the places from number * VNET_BUNCH on */
+  __u32 number; /* of the places from number * VNET_WHEEL_BATCH on */
 };
-VNET_SIZE(struct vnet_bunch_key, 12);
+VNET_SIZE(struct vnet_wheel_batch_key, 12);
 
-struct vnet_bunch {
-  struct vnet_flow flow[VNET_BUNCH]; /* meaningless where no entry has that place */
+struct vnet_wheel_batch {
+  struct vnet_flow flow[VNET_WHEEL_BATCH]; /* meaningless where no entry has that place */
 };
-VNET_SIZE(struct vnet_bunch, 320);
+VNET_SIZE(struct vnet_wheel_batch, 320);
 
 struct vnet_clock {
   __u64 timer[2];       /* struct bpf_timer */
@@ -229,18 +229,18 @@ VNET_SIZE(struct vnet_fragment, 12);
 #define VNET_HELD_OF_ONE 8 /* packet */
 #define VNET_HELD_BYTES 2048
 
-struct vnet_held_key {
+struct vnet_frag_queue_key {
   struct vnet_fragment_key packet;
   __u32 place; /* below VNET_HELD_OF_ONE, without gaps */
 };
-VNET_SIZE(struct vnet_held_key, 44);
+VNET_SIZE(struct vnet_frag_queue_key, 44);
 
-struct vnet_held {
+struct vnet_frag_queue {
   __u32 tick;
   __u32 bytes;
   __u8 frame[VNET_HELD_BYTES];
 };
-VNET_SIZE(struct vnet_held, 8 + VNET_HELD_BYTES);
+VNET_SIZE(struct vnet_frag_queue, 8 + VNET_HELD_BYTES);
 
 #include "maps/port_abi.h"
 
@@ -329,8 +329,8 @@ enum vnet_device_role {
 
 /*
  * Keyed by ifindex: what a routing result means to us. Uplinks and gateways count only with an entry in
- * `ways`, which is written when the programs have been seen attached, and which the kernel deletes with the
- * device: interface numbers come back.
+ * `trusted_devices`, which is written when the programs have been seen attached, and which the kernel deletes
+ * with the device: interface numbers come back.
  */
 struct vnet_device {
   __u8 role; /* enum vnet_device_role */
@@ -359,42 +359,42 @@ VNET_SIZE(struct vnet_subnet, 4);
 
 /* Who begins flows from outside: the value is the time (ns, coarse) up to which its share is used. LRU. */
 #define VNET_NEWCOMERS_MAX (1 << 16)
-struct vnet_newcomer_key {
+struct vnet_rate_key {
   struct vnet_addr source; /* IPv6: the /64 */
   __u16 network;           /* slot */
   __u16 pad;
 };
-VNET_SIZE(struct vnet_newcomer_key, 20);
+VNET_SIZE(struct vnet_rate_key, 20);
 
 /*
  * <portForward>: an entry for each port, keyed by what is sent to the host. listen: all zero where it is for
  * every address of the host's.
  */
 #define VNET_FORWARDS_MAX (1 << 16)
-struct vnet_forward_key {
+struct vnet_port_forward_key {
   struct vnet_addr listen;
   __be16 port_be;
   __u8 proto;
   __u8 family; /* 4 or 6 */
 };
-VNET_SIZE(struct vnet_forward_key, 20);
+VNET_SIZE(struct vnet_port_forward_key, 20);
 
 #define VNET_FORWARD_F_FROM 1 /* only for whom is in forward_sources */
 #define VNET_FORWARD_F_ANY 2  /* found under no address: of every one of the host's */
 
-struct vnet_forward {
+struct vnet_port_forward {
   struct vnet_addr to;
   __be16 port_be;
   __u16 network;   /* slot */
   __be16 first_be; /* of the range of ports that it is of, which its sources are kept under */
   __u16 flags;     /* VNET_FORWARD_F_* */
 };
-VNET_SIZE(struct vnet_forward, 24);
+VNET_SIZE(struct vnet_port_forward, 24);
 
 /* LPM; prefixlen counts the bits of the rule and of the address, 96 more for IPv4. */
 struct vnet_forward_source {
   __u32 prefixlen;
-  struct vnet_forward_key rule; /* of the first port */
+  struct vnet_port_forward_key rule; /* of the first port */
   struct vnet_addr addr;
 };
 VNET_SIZE(struct vnet_forward_source, 40);
@@ -436,7 +436,7 @@ struct vnet_drop_key {
 VNET_SIZE(struct vnet_drop_key, 4);
 
 /* Indexed by slot; written by all CPUs with atomics, on the slow path only. */
-struct vnet_usage {
+struct vnet_quota_usage {
   __u32 sessions;    /* begun by guests */
   __u32 inbound;     /* begun from outside */
   __u32 half_open;   /* of those so far: the next place in their ring */
@@ -444,7 +444,7 @@ struct vnet_usage {
   __u32 reject_tick; /* token bucket of ICMP refusals */
   __u32 reject_tokens;
 };
-VNET_SIZE(struct vnet_usage, 24);
+VNET_SIZE(struct vnet_quota_usage, 24);
 
 /* Port allocation: how many tries a binding took, index 32: none found. Per CPU. */
 #define VNET_PROBE_MAX 32
@@ -456,7 +456,7 @@ VNET_SIZE(struct vnet_usage, 24);
 #define VNET_MONITORS_MAX 4
 #define VNET_MONITOR_RING (1 << 20) /* bytes */
 
-struct vnet_monitor {
+struct vnet_reader {
   __u64 until;   /* CLOCK_MONOTONIC, ns; past: free */
   __u64 reasons; /* a bit for each enum vnet_reason; 0: all */
   __u16 network; /* slots; 0: all */
@@ -464,13 +464,13 @@ struct vnet_monitor {
   __s32 tokens; /* events that may be shown: the reader grants them as time goes by */
   __u64 pad;
 };
-VNET_SIZE(struct vnet_monitor, 32);
+VNET_SIZE(struct vnet_reader, 32);
 
-struct vnet_monitors {
+struct vnet_readers {
   __u64 until; /* the latest of all; 0: nobody, and nothing more is looked at */
-  struct vnet_monitor each[VNET_MONITORS_MAX];
+  struct vnet_reader each[VNET_MONITORS_MAX];
 };
-VNET_SIZE(struct vnet_monitors, 136);
+VNET_SIZE(struct vnet_readers, 136);
 
 #define VNET_EVENT_BYTES 256
 

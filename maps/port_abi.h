@@ -147,10 +147,10 @@ struct vnet_rehearsed {
 VNET_SIZE(struct vnet_rehearsed, 8);
 
 /* Direct attachment: the ports of a parent, numbered without gaps; the value is the port's ifindex. */
-struct vnet_member_key {
+struct vnet_flood_key {
   __u32 parent; /* ifindex */
   __u32 index;
 };
-VNET_SIZE(struct vnet_member_key, 8);
+VNET_SIZE(struct vnet_flood_key, 8);
 
 #endif

@@ -74,7 +74,7 @@ static __always_inline int is_wrapped(const struct packet *p)
 static __always_inline int hop_from_frame(struct __sk_buff *skb, const struct packet *p,
 					  const struct admission *a)
 {
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 
 	return m && p->l3 == ETH_HLEN && a->flags & VNET_SESSION_F_MASQUERADE && m->hop.mtu &&
 	       !read_bytes(skb, 0, m->hop.dmac, 12);
@@ -239,7 +239,7 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 __noinline int admit_visible(struct __sk_buff *skb, struct packet *p, u32 network, u32 port, u32 uplink)
 {
 	struct admission a = {.network = network, .port = port, .uplink = uplink};
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 
 	if (!p || !m || !is_as_handed_up(p) || !begins_session(p, BY_SYN))
 		return 0;

@@ -25,12 +25,12 @@ __noinline int note_station(struct __sk_buff *skb, struct vnet_network *net)
 
 	if (!net || bpf_skb_load_bytes(skb, 6, key.mac, sizeof(key.mac)) || key.mac[0] & 1)
 		return 0;
-	known = bpf_map_lookup_elem(&stations, &key);
+	known = bpf_map_lookup_elem(&bridge_last_seen, &key);
 	if (known && *known == ifindex)
 		return 0;
 	if (known)
 		__sync_fetch_and_add(&net->generation, 1);
-	return bpf_map_update_elem(&stations, &key, &ifindex, BPF_ANY);
+	return bpf_map_update_elem(&bridge_last_seen, &key, &ifindex, BPF_ANY);
 }
 
 /* At a frame's arrival, by a port or a member. slot: who it comes from. */
@@ -78,7 +78,7 @@ __noinline int note_shortcut(struct __sk_buff *skb, u32 slot, u32 flags)
 	    bpf_skb_load_bytes(skb, 0, key.mac, sizeof(key.mac)) || key.mac[0] & 1)
 		return 0;
 	__builtin_memcpy(station.mac, key.mac, sizeof(key.mac));
-	seen = bpf_map_lookup_elem(&stations, &station);
+	seen = bpf_map_lookup_elem(&bridge_last_seen, &station);
 	if (!seen || *seen != way.ifindex || bpf_check_mtu(skb, 0, &mtu, 0, 0) < 0)
 		return 0;
 	way.mtu = mtu > 0xffff ? 0xffff : mtu;

@@ -18,7 +18,7 @@
  */
 static __always_inline int redirect_to_neighbour(struct __sk_buff *skb, u32 ifindex)
 {
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	__be32 link[4] = {};
 
 	if (!bpf_skb_load_bytes(skb, 0, link, ETH_HLEN))

@@ -20,9 +20,10 @@ const volatile __u32 clock_version = 1;
 /* A connection may close at any time: its timeout is then much shorter than what its state promised. */
 #define TCP_LOOK_TICKS 30
 
-static __always_inline struct vnet_bunch_key bunch_of(const struct vnet_due *due)
+static __always_inline struct vnet_wheel_batch_key bunch_of(const struct vnet_due *due)
 {
-	return (struct vnet_bunch_key){.tick = due->tick, .cpu = due->cpu, .number = due->place / VNET_BUNCH};
+	return (struct vnet_wheel_batch_key){
+		.tick = due->tick, .cpu = due->cpu, .number = due->place / VNET_WHEEL_BATCH};
 }
 
 /*
@@ -34,9 +35,9 @@ static __always_inline int wheel_put(struct vnet_flow *flow, struct vnet_due *du
 {
 	u32 tick = tick_now() + wait;
 	u32 slot = tick % VNET_WHEEL_TICKS;
-	u64 *count = bpf_map_lookup_elem(&wheel_counts, &slot);
-	struct vnet_bunch_key key;
-	struct vnet_bunch *bunch = NULL;
+	u64 *count = bpf_map_lookup_elem(&timer_wheel_fill, &slot);
+	struct vnet_wheel_batch_key key;
+	struct vnet_wheel_batch *bunch = NULL;
 	u32 zero = 0;
 	u32 place;
 
@@ -47,18 +48,18 @@ static __always_inline int wheel_put(struct vnet_flow *flow, struct vnet_due *du
 	due->cpu = bpf_get_smp_processor_id();
 	due->place = place;
 	key = bunch_of(due);
-	place %= VNET_BUNCH;
+	place %= VNET_WHEEL_BATCH;
 	/* Most entries need no insertion, which costs more than all the rest of it. */
 	if (place)
-		bunch = bpf_map_lookup_elem(&wheel, &key);
+		bunch = bpf_map_lookup_elem(&timer_wheel, &key);
 	if (bunch) {
 		bunch->flow[place] = *flow;
 	} else {
-		bunch = bpf_map_lookup_elem(&bunch_room, &zero);
+		bunch = bpf_map_lookup_elem(&wheel_scratch_map, &zero);
 		if (!bunch)
 			return -1;
 		bunch->flow[place] = *flow;
-		if (bpf_map_update_elem(&wheel, &key, bunch, BPF_ANY))
+		if (bpf_map_update_elem(&timer_wheel, &key, bunch, BPF_ANY))
 			return -1;
 	}
 	return (int)(tick_now() - tick) >= 0 ? -1 : 0;
@@ -76,7 +77,7 @@ static __always_inline int is_pressed(const struct vnet_session *s)
 {
 	u32 slot = s->network;
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
-	struct vnet_usage *u = bpf_map_lookup_elem(&usage, &slot);
+	struct vnet_quota_usage *u = bpf_map_lookup_elem(&quota_usage, &slot);
 
 	return net && u && *sessions_of(u, s->flags) > net->max_sessions / 2;
 }
@@ -115,9 +116,9 @@ static __always_inline int expire_or_wait(struct vnet_flow *flow, struct vnet_du
 
 static __always_inline void drop_bunch(const struct vnet_due *at)
 {
-	struct vnet_bunch_key key = bunch_of(at);
+	struct vnet_wheel_batch_key key = bunch_of(at);
 
-	bpf_map_delete_elem(&wheel, &key);
+	bpf_map_delete_elem(&timer_wheel, &key);
 }
 
 /* The hand stays in its map: the verifier would follow a number on the stack through every value. */
@@ -131,8 +132,8 @@ static long turn_step(u32 i __attribute__((unused)), struct turn *t)
 {
 	struct vnet_due *at = &t->clock->hand;
 	u32 slot = at->tick % VNET_WHEEL_TICKS;
-	struct vnet_bunch_key key;
-	struct vnet_bunch *bunch;
+	struct vnet_wheel_batch_key key;
+	struct vnet_wheel_batch *bunch;
 	u64 *count;
 
 	/* This tick's entries may still come. */
@@ -140,14 +141,14 @@ static long turn_step(u32 i __attribute__((unused)), struct turn *t)
 		t->done = 1;
 		return 1;
 	}
-	count = bpf_map_lookup_percpu_elem(&wheel_counts, &slot, at->cpu);
+	count = bpf_map_lookup_percpu_elem(&timer_wheel_fill, &slot, at->cpu);
 	if (!count) { /* that was the last CPU */
 		at->tick++;
 		at->cpu = 0;
 		return 0;
 	}
 	if (at->place >= *count) {
-		if (at->place % VNET_BUNCH) /* one that did not become full */
+		if (at->place % VNET_WHEEL_BATCH) /* one that did not become full */
 			drop_bunch(at);
 		*count = 0;
 		at->cpu++;
@@ -155,10 +156,10 @@ static long turn_step(u32 i __attribute__((unused)), struct turn *t)
 		return 0;
 	}
 	key = bunch_of(at);
-	bunch = bpf_map_lookup_elem(&wheel, &key);
-	if (bunch && expire_or_wait(&bunch->flow[at->place % VNET_BUNCH], at))
+	bunch = bpf_map_lookup_elem(&timer_wheel, &key);
+	if (bunch && expire_or_wait(&bunch->flow[at->place % VNET_WHEEL_BATCH], at))
 		return 1; /* again, a moment later */
-	if (at->place % VNET_BUNCH == VNET_BUNCH - 1)
+	if (at->place % VNET_WHEEL_BATCH == VNET_WHEEL_BATCH - 1)
 		drop_bunch(at);
 	at->place++;
 	return 0;
@@ -180,13 +181,13 @@ static int wheel_turn(void *map __attribute__((unused)), u32 *key __attribute__(
 static __always_inline void expiry_wind(void)
 {
 	u32 zero = 0;
-	struct clock *c = bpf_map_lookup_elem(&wheel_clock, &zero);
+	struct clock *c = bpf_map_lookup_elem(&timer_wheel_clock, &zero);
 
 	if (!c || likely(c->version == clock_version))
 		return;
 	if (!c->hand.tick)
 		c->hand.tick = tick_now();
-	bpf_timer_init(&c->timer, &wheel_clock, CLOCK_MONOTONIC); /* -EBUSY: it is there */
+	bpf_timer_init(&c->timer, &timer_wheel_clock, CLOCK_MONOTONIC); /* -EBUSY: it is there */
 	/* Without memory for it now, the next session tries again. */
 	if (bpf_timer_set_callback(&c->timer, wheel_turn) || bpf_timer_start(&c->timer, NSEC_PER_SEC, 0))
 		return;

@@ -33,8 +33,8 @@ struct flood {
 
 static long flood_one(u32 index, struct flood *f)
 {
-	struct vnet_member_key key = {.parent = gateway_ifindex, .index = index};
-	u32 *member = bpf_map_lookup_elem(&members, &key);
+	struct vnet_flood_key key = {.parent = gateway_ifindex, .index = index};
+	u32 *member = bpf_map_lookup_elem(&flood_ports, &key);
 	struct vnet_port *port;
 	u32 ifindex;
 

@@ -19,33 +19,33 @@ static __always_inline int is_network_service(u8 proto, u16 port)
 }
 
 /* NULL: there is none. Whether the address is the host's at all is for the caller to ask. */
-static __always_inline struct vnet_forward *forward_at(const struct vnet_addr *host, __be16 port_be, u8 proto,
-						       u8 family)
+static __always_inline struct vnet_port_forward *forward_at(const struct vnet_addr *host, __be16 port_be,
+							    u8 proto, u8 family)
 {
-	struct vnet_forward_key key = {.port_be = port_be, .proto = proto, .family = family};
-	struct vnet_forward *to;
+	struct vnet_port_forward_key key = {.port_be = port_be, .proto = proto, .family = family};
+	struct vnet_port_forward *to;
 
 	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP && proto != IPPROTO_SCTP)
 		return NULL;
 	key.listen = *host;
-	to = bpf_map_lookup_elem(&forwards, &key);
+	to = bpf_map_lookup_elem(&port_forwards, &key);
 	if (to)
 		return to;
 	__builtin_memset(&key.listen, 0, sizeof(key.listen));
-	to = bpf_map_lookup_elem(&forwards, &key);
+	to = bpf_map_lookup_elem(&port_forwards, &key);
 	if (!to || (family == 6 && is_link_local6(host)) ||
 	    (is_network_service(proto, bpf_ntohs(port_be)) && subnet_of(host)))
 		return NULL;
 	return to;
 }
 
-static __always_inline struct vnet_forward *forward_of(const struct packet *p)
+static __always_inline struct vnet_port_forward *forward_of(const struct packet *p)
 {
 	return forward_at(&p->flow.dst, p->flow.dport_be, p->proto, p->family);
 }
 
 /* Is it for this sender? */
-static __always_inline int is_forwarded_from(const struct vnet_forward *to, const struct packet *p)
+static __always_inline int is_forwarded_from(const struct vnet_port_forward *to, const struct packet *p)
 {
 	struct vnet_forward_source from = {.prefixlen = (sizeof(from.rule) + sizeof(from.addr)) * 8};
 

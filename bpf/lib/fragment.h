@@ -33,7 +33,7 @@ __noinline int fragment_note(struct packet *p, u32 via_stack)
 	value.proto = p->flow.proto;
 	value.via_stack = via_stack;
 	value.tick = tick_now();
-	return bpf_map_update_elem(&fragments, &key, &value, BPF_ANY);
+	return bpf_map_update_elem(&frag_track, &key, &value, BPF_ANY);
 }
 
 /* One that has overtaken its first goes through the stack, which may hold it: so must the first then. */
@@ -46,7 +46,7 @@ __noinline int fragment_note_early(struct packet *p)
 		return 0;
 	fragment_key(p, &key);
 	value.tick = tick_now();
-	return bpf_map_update_elem(&fragments, &key, &value, BPF_ANY);
+	return bpf_map_update_elem(&frag_track, &key, &value, BPF_ANY);
 }
 
 __noinline int fragment_was_overtaken(struct packet *p)
@@ -57,7 +57,7 @@ __noinline int fragment_was_overtaken(struct packet *p)
 	if (!p)
 		return 0;
 	fragment_key(p, &key);
-	known = bpf_map_lookup_elem(&fragments, &key);
+	known = bpf_map_lookup_elem(&frag_track, &key);
 	return known && known->early && tick_now() - known->tick <= FRAGMENT_TICKS;
 }
 
@@ -71,7 +71,7 @@ __noinline int fragment_follow(struct packet *p)
 	if (!p)
 		return 0;
 	fragment_key(p, &key);
-	first = bpf_map_lookup_elem(&fragments, &key);
+	first = bpf_map_lookup_elem(&frag_track, &key);
 	if (!first || first->early || tick_now() - first->tick > FRAGMENT_TICKS)
 		return 0;
 	p->flow.sport_be = first->sport_be;

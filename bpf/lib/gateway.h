@@ -328,8 +328,8 @@ static __always_inline int may_enter(struct __sk_buff *skb, struct packet *p, st
  */
 static __always_inline int flood_from_host(struct __sk_buff *skb)
 {
-	struct vnet_member_key first = {.parent = gateway_ifindex};
-	u32 *member = bpf_map_lookup_elem(&members, &first);
+	struct vnet_flood_key first = {.parent = gateway_ifindex};
+	u32 *member = bpf_map_lookup_elem(&flood_ports, &first);
 	u32 ifindex;
 
 	if (!member)

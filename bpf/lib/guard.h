@@ -23,10 +23,10 @@ static __always_inline int is_gateway_mac(const u8 *mac)
  * On the host's own bridge, beyond what is learned here: a new MAC is one more entry of the kernel's table,
  * and one guest must not fill it. No gateway refuses anything there: its bucket of refusals is free for this.
  */
-static __always_inline int admit_station(struct vnet_fdb_key *key, struct vnet_usage *u, u32 ifindex)
+static __always_inline int admit_station(struct vnet_fdb_key *key, struct vnet_quota_usage *u, u32 ifindex)
 {
 	u32 now = tick_now(), slot = key->network;
-	u32 *known = bpf_map_lookup_elem(&stations, key);
+	u32 *known = bpf_map_lookup_elem(&bridge_last_seen, key);
 	struct vnet_network *net;
 
 	if (known && *known == ifindex)
@@ -41,7 +41,7 @@ static __always_inline int admit_station(struct vnet_fdb_key *key, struct vnet_u
 	net = known ? bpf_map_lookup_elem(&networks, &slot) : NULL;
 	if (net)
 		__sync_fetch_and_add(&net->generation, 1);
-	bpf_map_update_elem(&stations, key, &ifindex, BPF_ANY);
+	bpf_map_update_elem(&bridge_last_seen, key, &ifindex, BPF_ANY);
 	return 0;
 }
 
@@ -50,7 +50,7 @@ static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u3
 {
 	struct vnet_fdb_entry *known;
 	struct vnet_fdb_entry fresh = {};
-	struct vnet_usage *u, *before = NULL;
+	struct vnet_quota_usage *u, *before = NULL;
 	u32 slot;
 
 	if (!port || !key)
@@ -61,7 +61,7 @@ static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u3
 	if (known && (known->is_static || port->flags & VNET_PORT_F_NO_MAC_SPOOFING))
 		return DROP(SPOOFED_MAC);
 	slot = port->slot;
-	u = bpf_map_lookup_elem(&usage, &slot);
+	u = bpf_map_lookup_elem(&quota_usage, &slot);
 	if (!u)
 		return 0;
 	/* The first MAC that a guarded port sends from is its guest's, and then nobody else's. */
@@ -69,7 +69,7 @@ static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u3
 		return DROP(SPOOFED_MAC);
 	if (known) { /* it moves here from another port */
 		slot = known->slot;
-		before = bpf_map_lookup_elem(&usage, &slot);
+		before = bpf_map_lookup_elem(&quota_usage, &slot);
 	}
 	if (u->learned >= VNET_LEARN_MAX) {
 		/* Without room for it here it is flooded from now on, not sent to where it was. */

@@ -59,7 +59,7 @@ __noinline int begin_inner_half(struct __sk_buff *skb, struct packet *from, u32 
 			      .flags =
 				      VNET_SESSION_F_HAIRPIN | VNET_SESSION_F_STACK | VNET_SESSION_F_INBOUND};
 	struct packet *p = own_packet(from);
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	struct vnet_session *outer;
 
 	if (!p || !m)
@@ -92,7 +92,7 @@ static __always_inline int begin_hairpin(struct __sk_buff *skb, struct packet *p
 static __always_inline int admit_of_guest(struct __sk_buff *skb, struct packet *p)
 {
 	int found = judge_of_guest(skb, p), err;
-	struct vnet_forward *to;
+	struct vnet_port_forward *to;
 
 	if (found == NOT_FORWARDED)
 		return 0;
@@ -173,7 +173,7 @@ __noinline int turn_round(struct __sk_buff *skb, struct packet *from)
 	struct packet *p = own_packet(from);
 	struct vnet_session *s;
 	struct vnet_flow *key;
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	struct vnet_leg *leg;
 	int err, way = 0;
 
@@ -205,7 +205,7 @@ __noinline int pass_to_network(struct __sk_buff *skb, struct packet *from)
 	struct packet *p = own_packet(from);
 	struct vnet_session *s;
 	struct vnet_flow *key;
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	struct vnet_leg *leg;
 	int way, err;
 

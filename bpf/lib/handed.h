@@ -14,7 +14,7 @@ static __always_inline struct vnet_flow *last_handed_up(void)
 {
 	u32 zero = 0;
 
-	return bpf_map_lookup_elem(&handed_up, &zero);
+	return bpf_map_lookup_elem(&to_stack, &zero);
 }
 
 static __always_inline void hand_up(const struct packet *p)

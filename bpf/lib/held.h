@@ -10,7 +10,7 @@
 #include "bpf/lib/fragment.h"
 #include "bpf/lib/redirect.h"
 
-VNET_MAP(held_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_held, 0);
+VNET_MAP(frag_scratch_map, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_frag_queue, 0);
 
 /* 1 to VNET_HELD_BYTES in arithmetic that every verifier follows. */
 static __always_inline u32 held_bytes(u32 bytes)
@@ -19,7 +19,7 @@ static __always_inline u32 held_bytes(u32 bytes)
 	return ((bytes - 1) & (VNET_HELD_BYTES - 1)) + 1;
 }
 
-static __always_inline int copy_frame(struct __sk_buff *skb, struct vnet_held *to)
+static __always_inline int copy_frame(struct __sk_buff *skb, struct vnet_frag_queue *to)
 {
 	u32 bytes = skb->len;
 
@@ -29,23 +29,23 @@ static __always_inline int copy_frame(struct __sk_buff *skb, struct vnet_held *t
 	return bpf_skb_load_bytes(skb, 0, to->frame, held_bytes(bytes));
 }
 
-static __always_inline int put_frame(struct __sk_buff *skb, struct vnet_held *from)
+static __always_inline int put_frame(struct __sk_buff *skb, struct vnet_frag_queue *from)
 {
 	return bpf_skb_change_tail(skb, from->bytes, 0) ||
 	       bpf_skb_store_bytes(skb, 0, from->frame, held_bytes(from->bytes), BPF_F_RECOMPUTE_CSUM);
 }
 
-static __always_inline struct vnet_held *room_for_held(void)
+static __always_inline struct vnet_frag_queue *frag_scratch(void)
 {
 	u32 zero = 0;
 
-	return bpf_map_lookup_elem(&held_room, &zero);
+	return bpf_map_lookup_elem(&frag_scratch_map, &zero);
 }
 
 __noinline int hold(struct __sk_buff *skb, struct packet *p)
 {
-	struct vnet_held *copy = room_for_held(), *other;
-	struct vnet_held_key key = {};
+	struct vnet_frag_queue *copy = frag_scratch(), *other;
+	struct vnet_frag_queue_key key = {};
 
 	if (!p || !copy || copy_frame(skb, copy))
 		return 0;
@@ -53,9 +53,9 @@ __noinline int hold(struct __sk_buff *skb, struct packet *p)
 	fragment_key(p, &key.packet);
 	for (u32 i = 0; i < VNET_HELD_OF_ONE; i++) {
 		key.place = i;
-		other = bpf_map_lookup_elem(&held, &key);
+		other = bpf_map_lookup_elem(&frag_queue, &key);
 		if (!other || copy->tick - other->tick > FRAGMENT_TICKS)
-			return bpf_map_update_elem(&held, &key, copy, BPF_ANY);
+			return bpf_map_update_elem(&frag_queue, &key, copy, BPF_ANY);
 	}
 	return 0;
 }
@@ -63,23 +63,23 @@ __noinline int hold(struct __sk_buff *skb, struct packet *p)
 /* The first is here, and noted. Nonzero: it could not be put together again. */
 __noinline int release_held(struct __sk_buff *skb, struct packet *p)
 {
-	struct vnet_held *first = room_for_held(), *later;
-	struct vnet_held_key key = {};
+	struct vnet_frag_queue *first = frag_scratch(), *later;
+	struct vnet_frag_queue_key key = {};
 	u32 now = tick_now();
 
 	if (!p || !first)
 		return 0;
 	fragment_key(p, &key.packet);
-	if (!bpf_map_lookup_elem(&held, &key) || copy_frame(skb, first))
+	if (!bpf_map_lookup_elem(&frag_queue, &key) || copy_frame(skb, first))
 		return 0;
 	for (u32 i = 0; i < VNET_HELD_OF_ONE; i++) {
 		key.place = i;
-		later = bpf_map_lookup_elem(&held, &key);
+		later = bpf_map_lookup_elem(&frag_queue, &key);
 		if (!later)
 			break;
 		if (now - later->tick <= FRAGMENT_TICKS && !put_frame(skb, later))
 			send_clone(skb, skb->ifindex, BPF_F_INGRESS);
-		bpf_map_delete_elem(&held, &key);
+		bpf_map_delete_elem(&frag_queue, &key);
 	}
 	return put_frame(skb, first);
 }

@@ -42,7 +42,7 @@ __noinline int note_started(struct packet *p, u32 slot)
 
 	if (!p || !p->family || is_group(p) || !begins(p, MIDWAY))
 		return 0;
-	flows = bpf_map_lookup_elem(&started, &slot);
+	flows = bpf_map_lookup_elem(&outgoing_flows, &slot);
 	if (!flows)
 		return 0;
 	key = p->flow;
@@ -57,7 +57,7 @@ static __always_inline int was_started(struct vnet_port *port, struct vnet_flow 
 {
 	u32 slot = port->slot, now = tick_now(), *seen;
 	struct vnet_session *s;
-	void *flows = bpf_map_lookup_elem(&started, &slot);
+	void *flows = bpf_map_lookup_elem(&outgoing_flows, &slot);
 
 	if (flows) {
 		seen = bpf_map_lookup_elem(flows, mine);
@@ -80,13 +80,13 @@ static __always_inline int is_allowed(u32 slot, const struct vnet_flow *mine)
 	from.rule.slot = slot;
 	from.rule.port_be = mine->sport_be;
 	from.rule.proto = mine->proto;
-	rule = bpf_map_lookup_elem(&allows, &from.rule);
+	rule = bpf_map_lookup_elem(&allow_rules, &from.rule);
 	if (!rule)
 		return 0;
 	if (rule->anywhere)
 		return 1;
 	from.addr = mine->dst;
-	return bpf_map_lookup_elem(&allow_sources, &from) != NULL;
+	return bpf_map_lookup_elem(&allow_prefixes, &from) != NULL;
 }
 
 /* An ICMP error's flow is that of the packet it is about, so that it passes where an answer would. */
@@ -120,9 +120,9 @@ __noinline int admits_fragment(struct packet *p, u32 note)
 	key.pad[0] = FRAGMENT_LET_IN;
 	if (note) {
 		value.tick = tick_now();
-		return bpf_map_update_elem(&fragments, &key, &value, BPF_ANY);
+		return bpf_map_update_elem(&frag_track, &key, &value, BPF_ANY);
 	}
-	first = bpf_map_lookup_elem(&fragments, &key);
+	first = bpf_map_lookup_elem(&frag_track, &key);
 	return first && tick_now() - first->tick <= FRAGMENT_TICKS ? 0 : DROP(FRAGMENT_UNKNOWN);
 }
 

@@ -46,7 +46,7 @@ struct {
 			__uint(type, BPF_MAP_TYPE_RINGBUF);
 			__uint(max_entries, VNET_MONITOR_RING);
 		});
-} monitor_rings SEC(".maps");
+} reader_rings SEC(".maps");
 /* Flows that the guest of a port has begun, where only their answers are let in. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
@@ -60,13 +60,13 @@ struct {
 			__type(key, struct vnet_flow);
 			__type(value, u32);
 		});
-} started SEC(".maps");
+} outgoing_flows SEC(".maps");
 
 /*
  * Not shared state: room for what a new session is made of. The BPF stack is too small for it, and kernels
  * below 6.2 take a function argument's memory as a map key from nowhere but a map or the stack.
  */
-struct making {
+struct session_scratch {
 	u32 round;	     /* of port choices on this CPU; see first_try() */
 	struct vnet_hop hop; /* outwards, where the admission has seen it: struct admission says so */
 	u32 pad;
@@ -76,15 +76,15 @@ struct making {
 	struct bpf_redir_neigh next; /* of a session's packet: its next hop, whose MAC is not known */
 };
 /* The same for one that is deleted: its key and its answers' flow. */
-VNET_MAP(deleting_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_flow[2], 0);
-VNET_MAP(bunch_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_bunch, 0);
-VNET_MAP(making_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct making, 0);
+VNET_MAP(delete_scratch_map, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_flow[2], 0);
+VNET_MAP(wheel_scratch_map, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_wheel_batch, 0);
+VNET_MAP(session_scratch_map, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct session_scratch, 0);
 
-static __always_inline struct making *making_of(void)
+static __always_inline struct session_scratch *session_scratch(void)
 {
 	u32 zero = 0;
 
-	return bpf_map_lookup_elem(&making_room, &zero);
+	return bpf_map_lookup_elem(&session_scratch_map, &zero);
 }
 
 #endif

@@ -29,7 +29,7 @@ static __always_inline int span_has(struct vnet_port_span span, u16 port)
 /* Does the host itself talk or listen where the answers would come in? */
 __noinline int host_has_socket(struct __sk_buff *skb)
 {
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sk;
 	u32 size;
@@ -62,8 +62,8 @@ enum taking {
 static __always_inline int is_of_larger_holder(const struct vnet_session *s, u32 port)
 {
 	u32 holder = s->port;
-	struct vnet_usage *theirs = bpf_map_lookup_elem(&usage, &holder);
-	struct vnet_usage *ours = bpf_map_lookup_elem(&usage, &port);
+	struct vnet_quota_usage *theirs = bpf_map_lookup_elem(&quota_usage, &holder);
+	struct vnet_quota_usage *ours = bpf_map_lookup_elem(&quota_usage, &port);
 
 	return holder && port && holder != port && theirs && ours && !(s->flags & VNET_SESSION_F_INBOUND) &&
 	       theirs->sessions > 2 * ours->sessions + LARGE_HOLDER;
@@ -72,13 +72,13 @@ static __always_inline int is_of_larger_holder(const struct vnet_session *s, u32
 /* 1: whoever held the port has given it back. */
 __noinline int take_over(u32 taking)
 {
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	struct vnet_flow *owner;
 	struct vnet_session *s;
 
 	if (!m)
 		return 0;
-	owner = bpf_map_lookup_elem(&reverse, &m->answer);
+	owner = bpf_map_lookup_elem(&rev_nat, &m->answer);
 	if (!owner)
 		return 1;
 	s = bpf_map_lookup_elem(&sessions, owner);
@@ -88,27 +88,27 @@ __noinline int take_over(u32 taking)
 	if (s)
 		session_delete(owner);
 	else
-		bpf_map_delete_elem(&reverse, &m->answer); /* left by an interrupted claim */
+		bpf_map_delete_elem(&rev_nat, &m->answer); /* left by an interrupted claim */
 	return 1;
 }
 
 /* Owns the answers' flow? 0: now ours; 1: somebody else's; negative: the reason (table full, no memory). */
 __noinline int claim(u32 taking)
 {
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	int err; /* below 6.4 the upper half of the register is not the sign */
 
 	if (!m)
 		return DROP(SESSION_LIMIT);
-	err = bpf_map_update_elem(&reverse, &m->answer, &m->key, BPF_NOEXIST);
+	err = bpf_map_update_elem(&rev_nat, &m->answer, &m->key, BPF_NOEXIST);
 	if (err == -EEXIST && taking != TAKE_FREE && take_over(taking))
-		err = bpf_map_update_elem(&reverse, &m->answer, &m->key, BPF_NOEXIST);
+		err = bpf_map_update_elem(&rev_nat, &m->answer, &m->key, BPF_NOEXIST);
 	if (!err)
 		return 0;
 	return err == -EEXIST ? 1 : DROP(SESSION_LIMIT);
 }
 
-static __always_inline int try_port(struct __sk_buff *skb, struct making *m, u32 port, u32 taking)
+static __always_inline int try_port(struct __sk_buff *skb, struct session_scratch *m, u32 port, u32 taking)
 {
 	m->answer.dport_be = bpf_htons(port);
 	return host_has_socket(skb) ? 1 : claim(taking);
@@ -118,7 +118,7 @@ static __always_inline int try_port(struct __sk_buff *skb, struct making *m, u32
 __noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n, u32 taking)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	u32 first, size;
 
 	if (!net || !m)
@@ -137,7 +137,7 @@ __noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n, u32 taking)
 
 __noinline int count_probe(u32 tries)
 {
-	u64 *count = bpf_map_lookup_elem(&probes, &tries);
+	u64 *count = bpf_map_lookup_elem(&port_alloc_tries, &tries);
 
 	if (count)
 		(*count)++;
@@ -149,7 +149,7 @@ __noinline int count_probe(u32 tries)
  * time (RFC 6056, algorithm 3). So a port rests for as long as there are others: the far end remembers a
  * closed connection for a minute or more, and makes a new one on the same port wait.
  */
-static __always_inline u32 first_try(struct making *m)
+static __always_inline u32 first_try(struct session_scratch *m)
 {
 	u64 hash = secret;
 
@@ -164,7 +164,7 @@ static __always_inline u32 first_try(struct making *m)
 	return (u32)(hash >> 33) + m->round++;
 }
 
-static __always_inline void mapping_key(const struct making *m, struct vnet_mapping_key *key)
+static __always_inline void mapping_key(const struct session_scratch *m, struct vnet_mapping_key *key)
 {
 	key->guest = m->key.src;
 	key->port_be = m->key.sport_be;
@@ -172,7 +172,7 @@ static __always_inline void mapping_key(const struct making *m, struct vnet_mapp
 	key->pad = 0;
 }
 
-static __always_inline void note_mapping(struct making *m)
+static __always_inline void note_mapping(struct session_scratch *m)
 {
 	struct vnet_mapping to = {.port_be = m->answer.dport_be};
 	struct vnet_mapping_key key;
@@ -193,7 +193,7 @@ static __always_inline int may_keep(const struct vnet_network *net, u8 proto, u1
 __noinline int try_same(struct __sk_buff *skb, u32 network)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	struct vnet_mapping_key key;
 	struct vnet_mapping *to;
 	int err;
@@ -215,7 +215,7 @@ __noinline int try_same(struct __sk_buff *skb, u32 network)
 /* Chooses the port of the session in the making and claims it. 0, or the reason why there is none. */
 __noinline int claim_port(struct __sk_buff *skb, u32 network)
 {
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	u32 tries, start;
 	int err;
 
@@ -254,8 +254,8 @@ static __always_inline int has_ports(u8 proto)
 static __always_inline int reserve(u32 network, u32 port, u32 session_flags)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
-	struct vnet_usage *of_net = bpf_map_lookup_elem(&usage, &network);
-	struct vnet_usage *of_port = port ? bpf_map_lookup_elem(&usage, &port) : NULL;
+	struct vnet_quota_usage *of_net = bpf_map_lookup_elem(&quota_usage, &network);
+	struct vnet_quota_usage *of_port = port ? bpf_map_lookup_elem(&quota_usage, &port) : NULL;
 
 	if (!net || !of_net)
 		return DROP(SESSION_LIMIT);
@@ -275,9 +275,9 @@ static __always_inline int reserve(u32 network, u32 port, u32 session_flags)
  */
 __noinline int enter_half_open(u32 network, u32 unheard)
 {
-	struct vnet_usage *u = bpf_map_lookup_elem(&usage, &network);
+	struct vnet_quota_usage *u = bpf_map_lookup_elem(&quota_usage, &network);
 	struct vnet_half_open_key key = {.network = network};
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	struct vnet_flow *oldest;
 	struct vnet_session *s;
 
@@ -301,7 +301,7 @@ struct admission {
 	__be16 nat_port_be; /* with SESSION_F_INBOUND: fixed */
 	u8 flags;	    /* VNET_SESSION_F_* */
 	u32 mark;	    /* as struct vnet_session */
-	u8 hop_known;	    /* making_of()->hop is the way out: it need not be asked for again */
+	u8 hop_known;	    /* session_scratch()->hop is the way out: it need not be asked for again */
 	u8 unheard;	    /* with SESSION_F_INBOUND: nobody knows of the guest */
 };
 
@@ -311,7 +311,7 @@ struct admission {
  */
 __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, struct admission *a)
 {
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	int err;
 
 	if (!flow || !a || !m)
@@ -324,7 +324,7 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	if (err)
 		return err;
 
-	__builtin_memset(&m->answer, 0, sizeof(*m) - __builtin_offsetof(struct making, answer));
+	__builtin_memset(&m->answer, 0, sizeof(*m) - __builtin_offsetof(struct session_scratch, answer));
 	m->answer.src = flow->dst;
 	m->answer.dst = a->nat;
 	m->answer.sport_be = flow->dport_be;
@@ -360,13 +360,13 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	m->session.leg[VNET_OUT].hop.ifindex = a->uplink;
 	err = wheel_put(&m->key, &m->session.due, first_look(m->key.proto));
 	if (err) {
-		bpf_map_delete_elem(&reverse, &m->answer);
+		bpf_map_delete_elem(&rev_nat, &m->answer);
 		err = DROP(SESSION_LIMIT);
 		goto give_back;
 	}
 	err = bpf_map_update_elem(&sessions, &m->key, &m->session, BPF_NOEXIST);
 	if (err) {
-		bpf_map_delete_elem(&reverse, &m->answer);
+		bpf_map_delete_elem(&rev_nat, &m->answer);
 		/* Lost against another CPU with the same flow: its session serves both. */
 		err = err == -EEXIST ? 0 : DROP(SESSION_LIMIT);
 		goto give_back;

@@ -21,17 +21,17 @@ const volatile __u16 uplink_slot;
 
 _Static_assert(VNET_DROP_MAX <= 64, "a monitor's filter of reasons is a mask of 64 bits");
 
-static __always_inline struct vnet_monitors *monitors_of(void)
+static __always_inline struct vnet_readers *monitors_of(void)
 {
 	u32 zero = 0;
 
-	return bpf_map_lookup_elem(&monitors, &zero);
+	return bpf_map_lookup_elem(&readers, &zero);
 }
 
 /* Does anybody watch? */
 static __always_inline int is_watched(void)
 {
-	struct vnet_monitors *all = monitors_of();
+	struct vnet_readers *all = monitors_of();
 
 	return all && all->until;
 }
@@ -55,7 +55,7 @@ static __always_inline void tell_cause(struct pkt_ctx *ctx __attribute__((unused
 
 static __noinline int monitor_show(struct pkt_ctx *ctx, u32 at, struct vnet_event_head *head)
 {
-	void *ring = bpf_map_lookup_elem(&monitor_rings, &at);
+	void *ring = bpf_map_lookup_elem(&reader_rings, &at);
 	struct vnet_event *e;
 	u32 there = frame_bytes(ctx);
 
@@ -126,7 +126,7 @@ static __noinline int monitor_describe(struct pkt_ctx *ctx, struct vnet_event_he
 }
 
 /* The last reader has gone without a word? */
-static __noinline int monitor_expire(struct vnet_monitors *all)
+static __noinline int monitor_expire(struct vnet_readers *all)
 {
 	u64 until;
 
@@ -153,8 +153,8 @@ struct monitored {
  */
 __noinline int monitor_reader(struct pkt_ctx *ctx, u32 at, struct monitored *drop)
 {
-	struct vnet_monitors *all = monitors_of();
-	struct vnet_monitor *m;
+	struct vnet_readers *all = monitors_of();
+	struct vnet_reader *m;
 	u64 *lost;
 
 	if (!all || !drop || at >= VNET_MONITORS_MAX)
@@ -170,7 +170,7 @@ __noinline int monitor_reader(struct pkt_ctx *ctx, u32 at, struct monitored *dro
 		    (m->port && m->port != drop->head.port))
 			return 0;
 	}
-	lost = bpf_map_lookup_elem(&monitor_lost, &at);
+	lost = bpf_map_lookup_elem(&reader_overruns, &at);
 	if (!lost)
 		return 0;
 	if (m->tokens <= 0)

@@ -50,7 +50,7 @@ static __always_inline int unknown(const struct vnet_addr *source, struct vnet_s
 static __always_inline u32 network_behind(const struct packet *p)
 {
 	struct vnet_subnet *to = subnet_of(packet_target(p));
-	struct vnet_forward *forward;
+	struct vnet_port_forward *forward;
 
 	if (to)
 		return to->network;
@@ -64,7 +64,7 @@ static __always_inline u32 network_behind(const struct packet *p)
  */
 __noinline int exceeds_new_flows(struct packet *p)
 {
-	struct vnet_newcomer_key key = {};
+	struct vnet_rate_key key = {};
 	struct vnet_network *net;
 	u64 now, share, used, *known;
 	u32 slot;
@@ -80,7 +80,7 @@ __noinline int exceeds_new_flows(struct packet *p)
 		key.source.word_be[2] = key.source.word_be[3] = 0;
 	key.network = slot;
 	now = bpf_ktime_get_coarse_ns();
-	known = bpf_map_lookup_elem(&newcomers, &key);
+	known = bpf_map_lookup_elem(&new_flow_rates, &key);
 	used = known && *known > now ? *known : now;
 	share = NSEC_PER_SEC / net->new_flows;
 	if (used - now > NSEC_PER_SEC - share)
@@ -89,7 +89,7 @@ __noinline int exceeds_new_flows(struct packet *p)
 	if (known)
 		*known = used;
 	else
-		bpf_map_update_elem(&newcomers, &key, &used, BPF_ANY);
+		bpf_map_update_elem(&new_flow_rates, &key, &used, BPF_ANY);
 	return 0;
 }
 

@@ -22,13 +22,13 @@
 /* 0: a guest of the network may be it, and only a packet to it can tell. */
 __noinline int unheard_of(u32 gateway)
 {
-	struct vnet_member_key key = {.parent = gateway};
+	struct vnet_flood_key key = {.parent = gateway};
 	struct vnet_port *port;
 	u32 *ifindex;
 
 	for (u32 i = 0; i < PORTS_ASKED; i++) {
 		key.index = i;
-		ifindex = bpf_map_lookup_elem(&members, &key);
+		ifindex = bpf_map_lookup_elem(&flood_ports, &key);
 		if (!ifindex)
 			return DROP(NO_GUEST);
 		port = bpf_map_lookup_elem(&ports, ifindex);
@@ -86,7 +86,7 @@ __noinline int is_for_host(struct __sk_buff *skb, struct packet *p, u32 by)
 /* 0: it is to a port forward, which is for this sender. */
 __noinline int is_published(struct __sk_buff *skb, struct packet *p, u32 by)
 {
-	struct vnet_forward *to;
+	struct vnet_port_forward *to;
 
 	if (!p)
 		return 0;
@@ -103,8 +103,8 @@ __noinline int is_published(struct __sk_buff *skb, struct packet *p, u32 by)
 static __always_inline int judge_forward(struct __sk_buff *skb, struct packet *p, u32 by,
 					 const struct vnet_addr *hairpin, u32 own)
 {
-	struct making *m = making_of();
-	struct vnet_forward *to;
+	struct session_scratch *m = session_scratch();
+	struct vnet_port_forward *to;
 	int err, port;
 	u32 network;
 
@@ -125,13 +125,13 @@ static __always_inline int judge_forward(struct __sk_buff *skb, struct packet *p
 }
 
 /*
- * making_of()->key: the session's, where its guest sees `from` as its sender. The network's slot; 0: it is
- * gone meanwhile. Apart, because the session is made on a full stack.
+ * session_scratch()->key: the session's, where its guest sees `from` as its sender. The network's slot; 0: it
+ * is gone meanwhile. Apart, because the session is made on a full stack.
  */
 __noinline u32 forward_key(struct packet *p, struct vnet_flow *from)
 {
-	struct making *m = making_of();
-	struct vnet_forward *to;
+	struct session_scratch *m = session_scratch();
+	struct vnet_port_forward *to;
 
 	if (!p || !from || !m)
 		return 0;
@@ -151,7 +151,7 @@ __noinline u32 forward_key(struct packet *p, struct vnet_flow *from)
 __noinline int begin_forward(struct __sk_buff *skb, struct packet *p, u32 by, u32 unheard)
 {
 	struct admission a = {.uplink = by, .flags = VNET_SESSION_F_INBOUND, .unheard = unheard};
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 
 	if (!p || !m)
 		return DROP(SESSION_LIMIT);

@@ -33,7 +33,7 @@ static __always_inline void rehearse(u32 ifindex, enum vnet_way way)
 /* 1: it is on its way. */
 static __always_inline int redirect_to_target(u32 ifindex)
 {
-	if (bpf_redirect_map(&targets, ifindex, XDP_PASS) != XDP_REDIRECT)
+	if (bpf_redirect_map(&xdp_targets, ifindex, XDP_PASS) != XDP_REDIRECT)
 		return 0;
 	rehearse(ifindex, VNET_WAY_OUT);
 	return 1;

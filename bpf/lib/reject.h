@@ -21,7 +21,7 @@ const volatile struct vnet_addr gateway_addr6;
 
 __noinline int reject_allowed(u32 slot)
 {
-	struct vnet_usage *u = bpf_map_lookup_elem(&usage, &slot);
+	struct vnet_quota_usage *u = bpf_map_lookup_elem(&quota_usage, &slot);
 	u32 now = tick_now();
 
 	if (!u)

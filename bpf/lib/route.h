@@ -61,7 +61,8 @@ static __always_inline void route_query_packet(struct bpf_fib_lookup *q, const s
 /* What a routing result means to us; NULL: the interface is none of ours (any more). */
 static __always_inline struct vnet_device *device_of(u32 ifindex)
 {
-	return bpf_map_lookup_elem(&ways, &ifindex) ? bpf_map_lookup_elem(&devices, &ifindex) : NULL;
+	return bpf_map_lookup_elem(&trusted_devices, &ifindex) ? bpf_map_lookup_elem(&devices, &ifindex)
+							       : NULL;
 }
 
 /*
@@ -72,7 +73,7 @@ __noinline int route_source(struct pkt_ctx *ctx, struct vnet_addr *dst, u32 upli
 {
 	struct bpf_fib_lookup q;
 	struct vnet_addr none = {};
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 	struct vnet_device *device;
 	long rc;
 	int v4;
@@ -125,7 +126,7 @@ static __always_inline long route_from_gateway(struct pkt_ctx *ctx, struct bpf_f
  */
 static __always_inline int note_next_hop(const struct bpf_fib_lookup *q)
 {
-	struct making *m = making_of();
+	struct session_scratch *m = session_scratch();
 
 	if (!m)
 		return -1;

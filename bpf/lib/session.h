@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sessions: life and death. A session is one entry in `sessions` and one in `reverse`; the reverse
+ * Sessions: life and death. A session is one entry in `sessions` and one in `rev_nat`; the reverse
  * entry is claimed first (BPF_NOEXIST), so that whoever has it owns the outside port. Packets only write
  * the tick of their session; bpf/lib/expiry.h looks at it now and then.
  */
@@ -25,14 +25,14 @@ const volatile __u32 timeout_icmp = 60;
 const volatile __u32 timeout_other = 600;
 
 /* What is begun from outside has a share of its own: it can never use up the guests'. */
-static __always_inline u32 *sessions_of(struct vnet_usage *u, u32 session_flags)
+static __always_inline u32 *sessions_of(struct vnet_quota_usage *u, u32 session_flags)
 {
 	return session_flags & VNET_SESSION_F_INBOUND ? &u->inbound : &u->sessions;
 }
 
 static __always_inline void usage_add(u32 slot, u32 session_flags, int n)
 {
-	struct vnet_usage *u = bpf_map_lookup_elem(&usage, &slot);
+	struct vnet_quota_usage *u = bpf_map_lookup_elem(&quota_usage, &slot);
 
 	if (u)
 		__sync_fetch_and_add(sessions_of(u, session_flags), n);
@@ -63,7 +63,7 @@ static __always_inline u32 session_timeout(u8 proto, u8 state)
 }
 
 /* The flow that answers to the session carry. */
-static __always_inline void reverse_of(const struct vnet_flow *key, const struct vnet_session *s,
+static __always_inline void reply_flow(const struct vnet_flow *key, const struct vnet_session *s,
 				       struct vnet_flow *rev)
 {
 	rev->src = key->dst;
@@ -99,12 +99,12 @@ static __always_inline int session_delete_in(struct vnet_flow *key, struct vnet_
 	network = s->network;
 	port = s->port;
 	flags = s->flags;
-	reverse_of(key, s, answer);
+	reply_flow(key, s, answer);
 	if (bpf_map_delete_elem(&sessions, key))
 		return 0;
-	owner = bpf_map_lookup_elem(&reverse, answer);
+	owner = bpf_map_lookup_elem(&rev_nat, answer);
 	if (owner && addr_equal(&owner->src, &key->src) && owner->sport_be == key->sport_be)
-		bpf_map_delete_elem(&reverse, answer);
+		bpf_map_delete_elem(&rev_nat, answer);
 	usage_add(network, flags, -1);
 	if (port)
 		usage_add(port, flags, -1);
@@ -114,7 +114,7 @@ static __always_inline int session_delete_in(struct vnet_flow *key, struct vnet_
 __noinline int session_delete(struct vnet_flow *flow)
 {
 	u32 zero = 0;
-	struct vnet_flow *key = bpf_map_lookup_elem(&deleting_room, &zero);
+	struct vnet_flow *key = bpf_map_lookup_elem(&delete_scratch_map, &zero);
 
 	if (!flow || !key)
 		return 0;
@@ -142,7 +142,7 @@ static __always_inline struct vnet_session *session_outbound(struct vnet_flow *f
 /* key: set to the session's own key, which lives in the reverse map. */
 static __always_inline struct vnet_session *session_inbound(struct vnet_flow *flow, struct vnet_flow **key)
 {
-	*key = bpf_map_lookup_elem(&reverse, flow);
+	*key = bpf_map_lookup_elem(&rev_nat, flow);
 	return *key ? bpf_map_lookup_elem(&sessions, *key) : NULL;
 }
 

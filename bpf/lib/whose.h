@@ -10,7 +10,7 @@ static __always_inline u32 network_at_uplink(const struct packet *p, int ingress
 {
 	const struct vnet_addr *from = packet_source(p), *to = packet_target(p);
 	struct vnet_subnet *subnet;
-	struct vnet_forward *forward;
+	struct vnet_port_forward *forward;
 
 	if (!p->family)
 		return 0;

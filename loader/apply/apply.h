@@ -44,9 +44,9 @@ Result<void> apply(System& system, const SetGatewayMtu& change);
 Result<void> apply(System& system, const EndSessions& change);
 // subnets.cpp
 Result<void> apply(System& system, const FollowAddresses& change);
-// host_way.cpp
-Result<void> apply(System& system, const PutUpHostWay& change);
-Result<void> apply(System& system, const TakeDownHostWay& change);
+// socket_redirect.cpp
+Result<void> apply(System& system, const PutUpSocketRedirect& change);
+Result<void> apply(System& system, const TakeDownSocketRedirect& change);
 Result<void> apply(System& system, const SetHostAddresses& change);
 // service.cpp
 Result<void> apply(System& system, const StartDnsmasq& change);
@@ -130,7 +130,7 @@ Result<void> undo(System& system, const EnterDirect& change);
 Result<void> undo(System& system, const AttachUplink& change);
 Result<void> undo(System& system, const TrustVrf& change);
 Result<void> undo(System& system, const PutUpFence& change);
-Result<void> undo(System& system, const PutUpHostWay& change);
+Result<void> undo(System& system, const PutUpSocketRedirect& change);
 Result<void> undo(System& system, const GuardPort& change);
 Result<void> undo(System& system, const SetPortMtu& change);
 Result<void> undo(System& system, const PlugPort& change);

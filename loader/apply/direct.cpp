@@ -70,8 +70,8 @@ Result<void> forget(System& system, std::uint16_t slot) {
 Result<void> write_members(System& system, const ParentRecord& parent, const std::string& without) {
   VNET_ASSIGN(Datapath * datapath, system.need_datapath());
   VNET_ASSIGN(auto ports, system.records.ports());
-  auto& members = datapath->maps().members;
-  vnet_member_key key{.parent = static_cast<__u32>(parent.ifindex), .index = 0};
+  auto& members = datapath->maps().flood_ports;
+  vnet_flood_key key{.parent = static_cast<__u32>(parent.ifindex), .index = 0};
   for (const auto& port : ports)
     if (port.parent == parent.interface && port.interface != without) {
       VNET_TRY(members.set(key, static_cast<__u32>(port.ifindex)));

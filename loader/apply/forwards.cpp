@@ -11,14 +11,14 @@
 namespace vnet {
 namespace {
 
-vnet_forward_key key_of(const PortForward& forward, unsigned port) {
+vnet_port_forward_key key_of(const PortForward& forward, unsigned port) {
   return {.listen = forward.listen ? from_address(*forward.listen) : vnet_addr{},
           .port_be = htons(static_cast<std::uint16_t>(port)),
           .proto = protocol_number(forward.proto),
           .family = static_cast<__u8>(forward.to.family == Family::V4 ? 4 : 6)};
 }
 
-vnet_forward_source source_of(const vnet_forward_key& rule, const Prefix& prefix) {
+vnet_forward_source source_of(const vnet_port_forward_key& rule, const Prefix& prefix) {
   const unsigned bits = prefix.length + (prefix.address.family == Family::V4 ? 96 : 0);
   return {.prefixlen = static_cast<__u32>(sizeof(rule) * 8) + bits,
           .rule = rule,
@@ -26,15 +26,15 @@ vnet_forward_source source_of(const vnet_forward_key& rule, const Prefix& prefix
 }
 
 // Of a rule: sources first, so that whoever may not come is never let in.
-Result<void> erase_rule(SharedMaps& maps, const vnet_forward_key& rule) {
+Result<void> erase_rule(SharedMaps& maps, const vnet_port_forward_key& rule) {
   for (const auto& source : maps.forward_sources.keys())
     if (!std::memcmp(&source.rule, &rule, sizeof(rule))) VNET_TRY(maps.forward_sources.erase(source));
   return {};
 }
 
-Result<void> erase_port(SharedMaps& maps, const vnet_forward_key& key, std::uint16_t slot) {
-  const auto there = maps.forwards.get(key);
-  return there && there->network == slot ? maps.forwards.erase(key) : Result<void>{};
+Result<void> erase_port(SharedMaps& maps, const vnet_port_forward_key& key, std::uint16_t slot) {
+  const auto there = maps.port_forwards.get(key);
+  return there && there->network == slot ? maps.port_forwards.erase(key) : Result<void>{};
 }
 
 }  // namespace
@@ -42,19 +42,20 @@ Result<void> erase_port(SharedMaps& maps, const vnet_forward_key& key, std::uint
 Result<void> write_port_forward(SharedMaps& maps, const PortForward& forward, std::uint16_t slot) {
   const auto rule = key_of(forward, forward.ports.start);
   for (const auto& prefix : forward.from) VNET_TRY(maps.forward_sources.set(source_of(rule, prefix), 1));
-  vnet_forward to{.to = from_address(forward.to), .port_be = 0, .network = slot, .first_be = rule.port_be};
+  vnet_port_forward to{
+      .to = from_address(forward.to), .port_be = 0, .network = slot, .first_be = rule.port_be};
   to.flags = static_cast<__u16>((forward.from.empty() ? 0 : VNET_FORWARD_F_FROM) |
                                 (forward.listen ? 0 : VNET_FORWARD_F_ANY));
   for (unsigned port = forward.ports.start; port <= forward.ports.end; ++port) {
     to.port_be = htons(static_cast<std::uint16_t>(forward.to_port + (port - forward.ports.start)));
-    VNET_TRY(maps.forwards.set(key_of(forward, port), to));
+    VNET_TRY(maps.port_forwards.set(key_of(forward, port), to));
   }
   return {};
 }
 
 Result<void> erase_port_forward(SharedMaps& maps, const PortForward& forward, std::uint16_t slot) {
   const auto rule = key_of(forward, forward.ports.start);
-  if (const auto there = maps.forwards.get(rule); there && there->network == slot)
+  if (const auto there = maps.port_forwards.get(rule); there && there->network == slot)
     VNET_TRY(erase_rule(maps, rule));
   // The first port last: it says whose the others are, should this be interrupted.
   for (unsigned port = forward.ports.end; port >= forward.ports.start; --port)
@@ -63,15 +64,15 @@ Result<void> erase_port_forward(SharedMaps& maps, const PortForward& forward, st
 }
 
 Result<void> erase_port_forwards(SharedMaps& maps, std::uint16_t slot) {
-  for (const auto& key : maps.forwards.keys()) {
-    const auto there = maps.forwards.get(key);
+  for (const auto& key : maps.port_forwards.keys()) {
+    const auto there = maps.port_forwards.get(key);
     if (!there || there->network != slot) continue;
     if (there->flags & VNET_FORWARD_F_FROM) {
       auto rule = key;
       rule.port_be = there->first_be;
       VNET_TRY(erase_rule(maps, rule));
     }
-    VNET_TRY(maps.forwards.erase(key));
+    VNET_TRY(maps.port_forwards.erase(key));
   }
   return {};
 }

@@ -118,7 +118,7 @@ Result<void> write_entries(System& system, const PortRecord& record, const LinkI
 Result<void> erase_entries(System& system, const PortRecord& record) {
   auto& maps = system.datapath->maps();
   VNET_TRY(forget_macs(maps, static_cast<std::uint32_t>(record.ifindex)));
-  VNET_TRY(maps.targets.erase(static_cast<__u32>(record.ifindex)));
+  VNET_TRY(maps.xdp_targets.erase(static_cast<__u32>(record.ifindex)));
   VNET_ASSIGN(auto network, system.records.network(record.network));
   auto entry = network ? maps.networks.get(network->slot) : std::nullopt;
   if (!entry || !record.parent.empty()) return {};

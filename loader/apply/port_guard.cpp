@@ -66,11 +66,11 @@ Result<WantedAllows> wanted_allows(const PortRecord& record) {
 
 // Its flows are the port's own, so that another guest's cannot push them out.
 Result<void> make_started(SharedMaps& maps, std::uint16_t slot) {
-  if (maps.started.get(slot)) return {};
+  if (maps.outgoing_flows.get(slot)) return {};
   Fd flows(bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "started_flows", sizeof(vnet_flow), sizeof(__u32),
                           VNET_STARTED_MAX, nullptr));
   if (!flows) return system_error("making a port's map of flows");
-  return maps.started.set(slot, static_cast<__u32>(flows.get()));
+  return maps.outgoing_flows.set(slot, static_cast<__u32>(flows.get()));
 }
 
 }  // namespace
@@ -80,8 +80,8 @@ Result<void> add_guard(System& system, const PortRecord& record, const ActiveNet
   auto& maps = datapath->maps();
   VNET_TRY(add_addresses(system, record, active));
   VNET_ASSIGN(auto wanted, wanted_allows(record));
-  for (const auto& source : wanted.sources) VNET_TRY(maps.allow_sources.set(source, 1));
-  for (const auto& [key, value] : wanted.rules) VNET_TRY(maps.allows.set(key, value));
+  for (const auto& source : wanted.sources) VNET_TRY(maps.allow_prefixes.set(source, 1));
+  for (const auto& [key, value] : wanted.rules) VNET_TRY(maps.allow_rules.set(key, value));
   if (inbound_of(record, active.network) == Inbound::Established) VNET_TRY(make_started(maps, record.slot));
   if (is_isolated(record, active.network)) VNET_TRY(maps.isolated.set(record.slot, active.record.slot));
   return {};
@@ -94,22 +94,23 @@ Result<void> trim_guard(System& system, const PortRecord& record, const ActiveNe
   VNET_ASSIGN(auto wanted, wanted_allows(record));
   std::vector<vnet_allow_key> rules;
   for (const auto& entry : wanted.rules) rules.push_back(entry.first);
-  for (const auto& key : maps.allows.keys())
-    if (key.slot == record.slot && !among(rules, key)) VNET_TRY(maps.allows.erase(key));
-  for (const auto& key : maps.allow_sources.keys())
-    if (key.rule.slot == record.slot && !among(wanted.sources, key)) VNET_TRY(maps.allow_sources.erase(key));
-  if (inbound_of(record, active.network) != Inbound::Established) VNET_TRY(maps.started.erase(record.slot));
+  for (const auto& key : maps.allow_rules.keys())
+    if (key.slot == record.slot && !among(rules, key)) VNET_TRY(maps.allow_rules.erase(key));
+  for (const auto& key : maps.allow_prefixes.keys())
+    if (key.rule.slot == record.slot && !among(wanted.sources, key)) VNET_TRY(maps.allow_prefixes.erase(key));
+  if (inbound_of(record, active.network) != Inbound::Established)
+    VNET_TRY(maps.outgoing_flows.erase(record.slot));
   if (!is_isolated(record, active.network)) VNET_TRY(maps.isolated.erase(record.slot));
   return {};
 }
 
 Result<void> forget_guard(SharedMaps& maps, std::uint16_t slot) {
   VNET_TRY(forget_addresses(maps, slot));
-  for (const auto& key : maps.allows.keys())
-    if (key.slot == slot) VNET_TRY(maps.allows.erase(key));
-  for (const auto& key : maps.allow_sources.keys())
-    if (key.rule.slot == slot) VNET_TRY(maps.allow_sources.erase(key));
-  VNET_TRY(maps.started.erase(slot));
+  for (const auto& key : maps.allow_rules.keys())
+    if (key.slot == slot) VNET_TRY(maps.allow_rules.erase(key));
+  for (const auto& key : maps.allow_prefixes.keys())
+    if (key.rule.slot == slot) VNET_TRY(maps.allow_prefixes.erase(key));
+  VNET_TRY(maps.outgoing_flows.erase(slot));
   return maps.isolated.erase(slot);
 }
 

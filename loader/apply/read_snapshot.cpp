@@ -10,8 +10,8 @@
 #include "loader/apply/subnets.h"
 #include "loader/base/files.h"
 #include "loader/bpf/block_list.h"
-#include "loader/bpf/host_way.h"
 #include "loader/bpf/map_address.h"
+#include "loader/bpf/socket_redirect.h"
 #include "loader/config/network_xml.h"
 #include "loader/netlink/bridge_filters.h"
 #include "loader/netlink/xdp_features.h"
@@ -101,13 +101,13 @@ void read_maps(SharedMaps& maps, Snapshot& snapshot) {
                                               .entered = entry->max_sessions != 0};
   maps.devices.for_each([&](const __u32& key, const vnet_device& device) {
     auto ifindex = static_cast<int>(key);
-    if (maps.ways.get(key)) snapshot.devices[ifindex] = static_cast<vnet_device_role>(device.role);
+    if (maps.trusted_devices.get(key)) snapshot.devices[ifindex] = static_cast<vnet_device_role>(device.role);
     if (device.role != VNET_DEVICE_UPLINK) return;
     for (const auto& addr : {device.addr4, device.addr6})
       if (addr.word_be[0] || addr.word_be[3]) snapshot.uplink_addresses[ifindex].push_back(to_address(addr));
   });
   for (const auto& address : maps.host_addresses.keys()) snapshot.host_addresses.insert(to_address(address));
-  for (__u32 ifindex : maps.targets.keys()) snapshot.xdp_targets.insert(static_cast<int>(ifindex));
+  for (__u32 ifindex : maps.xdp_targets.keys()) snapshot.xdp_targets.insert(static_cast<int>(ifindex));
   maps.subnets.for_each([&](const vnet_subnet_key& key, const vnet_subnet& subnet) {
     snapshot.subnets.emplace_back(to_prefix(key), subnet.network);
   });
@@ -169,7 +169,7 @@ Result<void> read_datapath(System& system, Snapshot& snapshot) {
   for (const auto& interface : damaged)
     if (auto record = salvage(interface, system.datapath->maps(), snapshot))
       snapshot.ports.push_back(std::move(*record));
-  snapshot.host_way = HostWay::stands(*system.datapath);
+  snapshot.socket_redirect = SocketRedirect::stands(*system.datapath);
   for (const auto& active : snapshot.active)
     if (const LinkInfo* bridge = snapshot.link(active.network.bridge);
         bridge && has_gateway(active.network) && is_gateway_guarded(system, active, bridge->ifindex))

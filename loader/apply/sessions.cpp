@@ -16,12 +16,12 @@ namespace {
 using IsOver = std::function<bool(const vnet_flow&, const vnet_session&)>;
 
 Result<void> give_back(SharedMaps& maps, std::uint16_t slot, const vnet_session& session) {
-  auto usage = maps.usage.get(slot);
+  auto usage = maps.quota_usage.get(slot);
   if (!usage) return {};
   auto& count = session.flags & VNET_SESSION_F_INBOUND ? usage->inbound : usage->sessions;
   if (!count) return {};
   --count;
-  return maps.usage.set(slot, *usage);
+  return maps.quota_usage.set(slot, *usage);
 }
 
 Result<void> end_sessions(SharedMaps& maps, const IsOver& is_over) {
@@ -37,7 +37,7 @@ Result<void> end_sessions(SharedMaps& maps, const IsOver& is_over) {
     answer.dport_be = session.nat_port_be;
     answer.proto = key.proto;
     VNET_TRY(maps.sessions.erase(key));
-    VNET_TRY(maps.reverse.erase(answer));
+    VNET_TRY(maps.rev_nat.erase(answer));
     VNET_TRY(give_back(maps, session.network, session));
     if (session.port) VNET_TRY(give_back(maps, session.port, session));
   }

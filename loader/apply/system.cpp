@@ -52,7 +52,7 @@ Result<bool> is_running(System& system, const ActiveNetwork& active) {
 
 Result<void> clear_slot(SharedMaps& maps, std::uint16_t slot) {
   VNET_TRY(maps.traffic.clear(slot));
-  VNET_TRY(maps.usage.set(slot, vnet_usage{}));
+  VNET_TRY(maps.quota_usage.set(slot, vnet_quota_usage{}));
   for (const auto& key : maps.drops.keys())
     if (key.slot == slot) VNET_TRY(maps.drops.erase(key));
   return {};

@@ -9,7 +9,7 @@ namespace vnet {
 Result<void> write_target(Datapath& datapath, const Network& network, const PortRecord& port,
                           const LinkInfo& link) {
   auto key = static_cast<__u32>(link.ifindex);
-  auto& targets = datapath.maps().targets;
+  auto& targets = datapath.maps().xdp_targets;
   if (why_no_target(network, port, link, xdp_features(link.ifindex))) return targets.erase(key);
   return targets.set(key, key);
 }
@@ -36,7 +36,7 @@ Result<std::vector<Checked>> check_ports(System& system, const Network& network)
     auto known = features.find(port.ifindex);
     auto why = why_no_target(network, port, *link,
                              known == features.end() ? std::nullopt : std::optional(known->second));
-    bool delivered = system.datapath->maps().targets.get(static_cast<__u32>(port.ifindex)).has_value();
+    bool delivered = system.datapath->maps().xdp_targets.get(static_cast<__u32>(port.ifindex)).has_value();
     all.push_back({port, std::move(*link), std::move(why), delivered});
   }
   return all;

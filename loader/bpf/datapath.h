@@ -53,7 +53,7 @@ struct XdpPrograms {
   int ifindex = 0;
   bool limits_new_flows = false;
   bool generic = false;              // may be, where the driver has no XDP; does not forward then
-  bool forward = false;              // small packets of known sessions to SharedMaps::targets
+  bool forward = false;              // small packets of known sessions to SharedMaps::xdp_targets
   bool distrusts_checksums = false;  // forward: packets may come from a stack of this machine
   Mac mac = {};                      // forward: the uplink's
 };

@@ -92,8 +92,8 @@ Result<Dns> parse_dns(const XmlNode& node) {
   return dns;
 }
 
-Result<Domain> parse_domain(const XmlNode& node) {
-  Domain domain;
+Result<DnsDomain> parse_dns_domain(const XmlNode& node) {
+  DnsDomain domain;
   VNET_ASSIGN(domain.name, name_attribute(node, "name"));
   VNET_ASSIGN(const auto local_only, node.yes_no("localOnly"));
   domain.local_only = local_only.value_or(false);

@@ -91,7 +91,7 @@ Result<void> parse_link(const XmlNode& root, Network& network) {
 
 Result<void> parse_layer3(const XmlNode& root, Network& network) {
   if (const auto domain = root.child("domain")) {
-    VNET_ASSIGN(network.domain, parse_domain(*domain));
+    VNET_ASSIGN(network.domain, parse_dns_domain(*domain));
   }
   if (const auto dns = root.child("dns")) {
     VNET_ASSIGN(network.dns, parse_dns(*dns));

@@ -24,7 +24,7 @@ Result<Lease> parse_lease(const XmlNode& lease);
 Result<void> parse_dhcp(const XmlNode& dhcp, IpConfig& ip);
 
 Result<Dns> parse_dns(const XmlNode& dns);
-Result<Domain> parse_domain(const XmlNode& domain);
+Result<DnsDomain> parse_dns_domain(const XmlNode& domain);
 Result<std::vector<std::string>> parse_dnsmasq_options(const XmlNode& network);
 
 // Only a guest's card may have floor=, which is libvirt's business alone.

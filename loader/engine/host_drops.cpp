@@ -140,7 +140,7 @@ Result<void> DropWatch::wait(std::chrono::milliseconds limit, const std::functio
     visit(state_->describe(event, cause));
   }));
   std::error_code error;
-  if (!std::filesystem::exists(state_->system.dirs.pins() / "maps" / "monitors", error))
+  if (!std::filesystem::exists(state_->system.dirs.pins() / "maps" / "readers", error))
     return failed("the last network has been stopped: nothing is left to watch");
   return {};
 }

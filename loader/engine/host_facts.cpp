@@ -47,7 +47,7 @@ void learn_mac(PortInfo& info, Datapath* datapath, int ifindex) {
 
 std::uint32_t session_count(Datapath* datapath, std::uint16_t slot) {
   if (!datapath) return 0;
-  auto usage = datapath->maps().usage.get(slot);
+  auto usage = datapath->maps().quota_usage.get(slot);
   return usage ? usage->sessions + usage->inbound : 0;
 }
 

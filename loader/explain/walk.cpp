@@ -84,7 +84,7 @@ std::optional<Walk::Session> Walk::session_of(const PacketView& packet) const {
                  .dport_be = htons(packet.destination->port),
                  .proto = protocol_of(packet)};
   if (auto session = shadow_->maps().sessions.get(flow)) return Session{flow, *session};
-  auto key = shadow_->maps().reverse.get(flow);
+  auto key = shadow_->maps().rev_nat.get(flow);
   auto session = key ? shadow_->maps().sessions.get(*key) : std::nullopt;
   if (!session) return std::nullopt;
   return Session{*key, *session};

@@ -112,7 +112,7 @@ void Walk::deliver_at_parent(const ParentRecord& parent) {
   vnet_fdb_key key{.network = parent.slot};
   if (auto mac = view().destination_mac) std::ranges::copy(mac->bytes, key.mac);
   auto guest = shadow_->maps().fdb.get(key);
-  auto only = shadow_->maps().members.get({.parent = static_cast<__u32>(parent.ifindex), .index = 0});
+  auto only = shadow_->maps().flood_ports.get({.parent = static_cast<__u32>(parent.ifindex), .index = 0});
   std::string to = parent.passthrough ? only ? link_name(static_cast<int>(*only)) : ""
                    : guest            ? link_name(static_cast<int>(guest->ifindex))
                                       : "";

@@ -92,11 +92,11 @@ struct Dns {
   bool operator==(const Dns&) const = default;
 };
 
-struct Domain {
+struct DnsDomain {
   std::string name;
   bool local_only = false;
   bool register_ = false;
-  bool operator==(const Domain&) const = default;
+  bool operator==(const DnsDomain&) const = default;
 };
 
 struct StaticRoute {  // <route>: through a guest of this network
@@ -190,7 +190,7 @@ struct Network {
   std::string zone;                // firewalld
   std::optional<unsigned> mtu;
   std::optional<Mac> mac;  // the gateway's; empty: chosen at define
-  std::optional<Domain> domain;
+  std::optional<DnsDomain> domain;
   Dns dns;
   std::vector<IpConfig> ips;
   std::vector<StaticRoute> routes;

@@ -19,7 +19,7 @@ std::uint64_t Allocations::retries() const {
 
 Allocations read_allocations(const SharedMaps& maps) {
   auto count = [&](std::uint32_t tries) {
-    auto cpus = maps.probes.get(tries);
+    auto cpus = maps.port_alloc_tries.get(tries);
     return std::accumulate(cpus.begin(), cpus.end(), std::uint64_t{0});
   };
   Allocations all;

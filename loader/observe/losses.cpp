@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
-#include "loader/bpf/host_way.h"
 #include "loader/bpf/shared_maps.h"
+#include "loader/bpf/socket_redirect.h"
 #include "loader/observe/kernel_reasons.h"
 
 namespace vnet {

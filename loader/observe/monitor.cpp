@@ -41,24 +41,24 @@ int hand_over(void* context, void* data, std::size_t size) {
 
 }  // namespace
 
-void Monitor::Unmap::operator()(vnet_monitors* at) const {
-  ::munmap(at, sizeof(vnet_monitors));
+void Monitor::Unmap::operator()(vnet_readers* at) const {
+  ::munmap(at, sizeof(vnet_readers));
 }
 
 Result<Monitor> Monitor::start(const SharedMaps& maps, const MonitorFilter& filter) {
   void* shared =
-      ::mmap(nullptr, sizeof(vnet_monitors), PROT_READ | PROT_WRITE, MAP_SHARED, maps.monitors.fd(), 0);
+      ::mmap(nullptr, sizeof(vnet_readers), PROT_READ | PROT_WRITE, MAP_SHARED, maps.readers.fd(), 0);
   if (shared == MAP_FAILED) return system_error("mapping the table of monitors");
-  Monitor monitor(maps, Table(static_cast<vnet_monitors*>(shared)));
+  Monitor monitor(maps, Table(static_cast<vnet_readers*>(shared)));
   VNET_TRY(monitor.claim());
 
   Fd ring(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "drops_ring", 0, 0, VNET_MONITOR_RING, nullptr));
   if (!ring) return system_error("making a ring buffer");
-  VNET_TRY(maps.monitor_rings.set(monitor.place_, ring.get()));
+  VNET_TRY(maps.reader_rings.set(monitor.place_, ring.get()));
   monitor.ring_.reset(ring_buffer__new(ring.get(), hand_over, monitor.visit_.get(), nullptr));
   if (!monitor.ring_) return system_error("reading the ring buffer");
 
-  vnet_monitor& mine = monitor.table_->each[monitor.place_];
+  vnet_reader& mine = monitor.table_->each[monitor.place_];
   mine.reasons = filter.reasons;
   mine.network = filter.network;
   mine.port = filter.port;
@@ -121,7 +121,7 @@ Result<void> Monitor::poll(std::chrono::milliseconds limit, const Visit& visit) 
 }
 
 std::uint64_t Monitor::lost_ever() const {
-  auto cpus = maps_->monitor_lost.get(place_);
+  auto cpus = maps_->reader_overruns.get(place_);
   return std::accumulate(cpus.begin(), cpus.end(), std::uint64_t{0});
 }
 
@@ -133,11 +133,10 @@ Monitor::~Monitor() {
   if (!table_ || place_ >= VNET_MONITORS_MAX) return;
   __u64 mine = until_;
   if (!std::atomic_ref<__u64>(table_->each[place_].until).compare_exchange_strong(mine, 0)) return;
-  bpf_map_delete_elem(maps_->monitor_rings.fd(), &place_);
+  bpf_map_delete_elem(maps_->reader_rings.fd(), &place_);
   // Off, unless others read; one that renews just now switches it on again.
   __u64 latest = 0;
-  for (vnet_monitor& each : table_->each)
-    latest = std::max(latest, std::atomic_ref<__u64>(each.until).load());
+  for (vnet_reader& each : table_->each) latest = std::max(latest, std::atomic_ref<__u64>(each.until).load());
   std::atomic_ref<__u64>(table_->until).store(latest > now_ns() ? latest : 0);
 }
 

@@ -45,12 +45,12 @@ class Monitor {
 
  private:
   struct Unmap {
-    void operator()(vnet_monitors* at) const;
+    void operator()(vnet_readers* at) const;
   };
   struct Free {
     void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
   };
-  using Table = std::unique_ptr<vnet_monitors, Unmap>;
+  using Table = std::unique_ptr<vnet_readers, Unmap>;
 
   Monitor(const SharedMaps& maps, Table table) : maps_(&maps), table_(std::move(table)) {}
   Result<void> claim();

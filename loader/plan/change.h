@@ -89,8 +89,8 @@ struct FollowAddresses {  // addresses that the administrator has added to the g
   int gateway = 0;
   std::vector<AddedAddress> added;
 };
-struct PutUpHostWay {};
-struct TakeDownHostWay {};
+struct PutUpSocketRedirect {};
+struct TakeDownSocketRedirect {};
 struct SetHostAddresses {
   std::vector<Address> added, removed;
 };
@@ -303,19 +303,18 @@ struct SetXdpTarget {
   bool deliver = true;
 };
 
-using Change =
-    std::variant<StoreDefinition, RemoveDefinition, SetAutostart, BlockPrefix, UnblockPrefix, ClaimNetwork,
-                 CompleteNetwork, LeaveNetwork, ForgetNetwork, CreateBridge, DeleteBridge, AttachGateway,
-                 ReattachGateway, UnloadGateway, GiveAddresses, AddRoute, FollowAddresses, PutUpHostWay,
-                 TakeDownHostWay, SetHostAddresses, StartDnsmasq, StopDnsmasq, EnableForwarding,
-                 RestoreSysctl, ChangeDefinition, LoadProgramsAnew, WriteNetworkEntry, AddPortForward,
-                 RemovePortForward, EnterSubnet, LeaveSubnet, AddGatewayAddress, RemoveGatewayAddress,
-                 RemoveRoute, SetSpanningTree, SetGatewayMtu, ReloadDnsmasq, RestartDnsmasq, RefreshPort,
-                 EndSessions, LoadBridged, UnloadBridged, AttachMember, DetachMember, SetBridgedFlags,
-                 AttachParent, DetachParent, EnterDirect, RemoveDirect, AttachUplink, DetachUplink,
-                 NoteUplink, NoteUplinkAddresses, TrustVrf, DistrustVrf, PutUpFence, TakeDownFence, GuardPort,
-                 SetPortMtu, PlugPort, ShowPort, GiveMac, PlugDirectPort, ChangePort, TakePortDown,
-                 UnplugPort, UnplugDirectPort, UnguardPort, SetXdpTarget>;
+using Change = std::variant<
+    StoreDefinition, RemoveDefinition, SetAutostart, BlockPrefix, UnblockPrefix, ClaimNetwork,
+    CompleteNetwork, LeaveNetwork, ForgetNetwork, CreateBridge, DeleteBridge, AttachGateway, ReattachGateway,
+    UnloadGateway, GiveAddresses, AddRoute, FollowAddresses, PutUpSocketRedirect, TakeDownSocketRedirect,
+    SetHostAddresses, StartDnsmasq, StopDnsmasq, EnableForwarding, RestoreSysctl, ChangeDefinition,
+    LoadProgramsAnew, WriteNetworkEntry, AddPortForward, RemovePortForward, EnterSubnet, LeaveSubnet,
+    AddGatewayAddress, RemoveGatewayAddress, RemoveRoute, SetSpanningTree, SetGatewayMtu, ReloadDnsmasq,
+    RestartDnsmasq, RefreshPort, EndSessions, LoadBridged, UnloadBridged, AttachMember, DetachMember,
+    SetBridgedFlags, AttachParent, DetachParent, EnterDirect, RemoveDirect, AttachUplink, DetachUplink,
+    NoteUplink, NoteUplinkAddresses, TrustVrf, DistrustVrf, PutUpFence, TakeDownFence, GuardPort, SetPortMtu,
+    PlugPort, ShowPort, GiveMac, PlugDirectPort, ChangePort, TakePortDown, UnplugPort, UnplugDirectPort,
+    UnguardPort, SetXdpTarget>;
 
 // "create bridge virbr0 (52:54:00:1a:2b:3c)"
 std::string text(const Change& change);

@@ -67,10 +67,10 @@ std::string words(const FollowAddresses& c) {
   return fmt::format("network {}: addresses added to {}: {}", c.active.network.name, c.active.network.bridge,
                      list.empty() ? "none but the definition's" : list);
 }
-std::string words(const PutUpHostWay&) {
+std::string words(const PutUpSocketRedirect&) {
   return "let the host itself reach port forwards";
 }
-std::string words(const TakeDownHostWay&) {
+std::string words(const TakeDownSocketRedirect&) {
   return "no longer lead the host itself to port forwards";
 }
 std::string words(const SetHostAddresses&) {

@@ -21,7 +21,7 @@ void mend(Builder& builder, const std::set<std::string>& except_ports = {}) {
   mend_networks(builder);
   want_uplinks(builder);
   want_fence(builder);
-  want_host_way(builder);
+  want_socket_redirect(builder);
   mend_ports(builder, except_ports);
 }
 
@@ -139,7 +139,7 @@ Result<void> want(Builder& builder, const Stop& intent) {
   want_no_network(builder, intent.name);
   want_uplinks(builder);
   want_fence(builder);
-  want_host_way(builder);
+  want_socket_redirect(builder);
   builder.wanted.done[""] = fmt::format("Network {} destroyed", intent.name);
   return {};
 }
@@ -235,7 +235,7 @@ Result<void> want(Builder& builder, const Follow& intent) {
   mend_networks(builder);
   want_uplinks(builder);
   want_fence(builder);
-  want_host_way(builder);
+  want_socket_redirect(builder);
   follow_ports(builder);
   return {};
 }

@@ -29,7 +29,7 @@ class Diff {
     mend_networks();
     uplinks();
     fence();
-    host_way();
+    socket_redirect();
     open_networks();
     for_changed(&DefinitionDiff::open);
     services();
@@ -235,15 +235,15 @@ class Diff {
            std::holds_alternative<ReattachGateway>(step.change);
   }
 
-  void host_way() {
+  void socket_redirect() {
     SetHostAddresses change;
     std::ranges::set_difference(wanted_.host_addresses, now_.host_addresses,
                                 std::back_inserter(change.added));
     std::ranges::set_difference(now_.host_addresses, wanted_.host_addresses,
                                 std::back_inserter(change.removed));
-    if (now_.host_way && !wanted_.host_way) add(about_uplinks(), TakeDownHostWay{});
+    if (now_.socket_redirect && !wanted_.socket_redirect) add(about_uplinks(), TakeDownSocketRedirect{});
     if (!change.added.empty() || !change.removed.empty()) add(about_uplinks(), std::move(change));
-    if (!now_.host_way && wanted_.host_way) add(about_uplinks(), PutUpHostWay{});
+    if (!now_.socket_redirect && wanted_.socket_redirect) add(about_uplinks(), PutUpSocketRedirect{});
   }
 
   void open_networks() {

@@ -54,12 +54,12 @@ Result<void> check_ports_free(const Snapshot& snapshot, const Network& network, 
   return {};
 }
 
-void want_host_way(Builder& builder) {
+void want_socket_redirect(Builder& builder) {
   auto& resources = builder.wanted.resources;
-  resources.host_way = std::ranges::any_of(builder.wanted.networks,
-                                           [](const auto& entry) { return is_published(entry.second); });
+  resources.socket_redirect = std::ranges::any_of(
+      builder.wanted.networks, [](const auto& entry) { return is_published(entry.second); });
   resources.host_addresses.clear();
-  if (!resources.host_way) return;
+  if (!resources.socket_redirect) return;
   for (const auto& [ifindex, addresses] : builder.snapshot.addresses)
     for (const auto& info : addresses) resources.host_addresses.insert(info.prefix.address);
   // A gateway that is about to be made has none yet.

@@ -12,6 +12,6 @@ Result<void> check_forwards(const Snapshot& snapshot, const Network& network);
 Result<void> check_ports_free(const Snapshot& snapshot, const Network& network,
                               const Network* before = nullptr);
 // The programs by which the host itself reaches them, while there are any.
-void want_host_way(Builder& builder);
+void want_socket_redirect(Builder& builder);
 
 }  // namespace vnet

@@ -70,7 +70,7 @@ Resources observe(const Snapshot& snapshot) {
     if (role == VNET_DEVICE_VRF) now.vrfs.insert(ifindex);
   for (const auto& [sysctl, before] : snapshot.changed_sysctls) now.forwarding.insert(sysctl);
   now.blocked = snapshot.blocked;
-  now.host_way = snapshot.host_way;
+  now.socket_redirect = snapshot.socket_redirect;
   now.host_addresses = snapshot.host_addresses;
   now.fence = snapshot.fence && std::ranges::any_of(snapshot.active, [](const ActiveNetwork& active) {
                 return has_gateway(active.network);

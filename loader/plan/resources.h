@@ -70,7 +70,7 @@ struct Resources {
   std::set<std::string> forwarding;  // sysctls that are to be 1
   std::set<Prefix> blocked;
   bool fence = false;
-  bool host_way = false;             // the host's own to port forwards
+  bool socket_redirect = false;      // the host's own to port forwards
   std::set<Address> host_addresses;  // that it is for
   bool operator==(const Resources&) const = default;
 };

@@ -52,7 +52,8 @@ struct Snapshot {
   // The datapath's maps.
   bool datapath = false;
   std::map<std::uint16_t, NetworkEntry> entries;  // by slot
-  std::map<int, vnet_device_role> devices;        // by ifindex; those that are believed (SharedMaps::ways)
+  std::map<int, vnet_device_role>
+      devices;  // by ifindex; those that are believed (SharedMaps::trusted_devices)
   std::map<int, std::vector<Address>> uplink_addresses;  // by ifindex: to masquerade to, one a family
   std::set<int> xdp_targets;
   std::vector<std::pair<Prefix, std::uint16_t>> subnets;  // whose, by slot
@@ -67,7 +68,7 @@ struct Snapshot {
   std::set<std::string> services;          // networks whose dnsmasq runs
   bool fence = false;                      // as the active networks want it
   bool fence_is_table = false;             // which is written anew when uplinks change
-  bool host_way = false;                   // bpf/host.bpf.c
+  bool socket_redirect = false;            // bpf/host.bpf.c
   std::set<Address> host_addresses;        // as it knows them
 
   const LinkInfo* link(const std::string& name) const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Ports that XDP `forward` may deliver to: the map `targets`, which the uplinks' XDP programs ask last. What
-// it does not name is tc's.
+// Ports that XDP `forward` may deliver to: the map `xdp_targets`, which the uplinks' XDP programs ask last.
+// What it does not name is tc's.
 #pragma once
 
 #include <cstdint>

@@ -175,7 +175,7 @@ class Vnet(Arrangement):
     def session_memory(self):
         """Bytes that the session maps take."""
         total = 0
-        for name in ("sessions", "reverse", "wheel"):
+        for name in ("sessions", "rev_nat", "timer_wheel"):
             found = run_json(["bpftool", "-j", "map", "show", "pinned", self.pin(name)])
             total += found["bytes_memlock"]
         return total

@@ -216,11 +216,12 @@ class ExplainFixture : public NetworkTest {
     for (const auto& key : maps_->drops.keys())
       for (auto count : maps_->drops.get(key)) drops += count;
     for (__u32 i = 0; i <= VNET_PROBE_MAX; ++i)
-      for (auto count : maps_->probes.get(i)) probes += count;
+      for (auto count : maps_->port_alloc_tries.get(i)) probes += count;
     for (__u32 i = 0; i < 16; ++i)
       for (auto& cpu : maps_->traffic.get(i)) packets += cpu.rx_packets + cpu.tx_packets;
     return fmt::format("{} sessions, {} drops, {} probes, {} packets, {} fragments",
-                       maps_->sessions.keys().size(), drops, probes, packets, maps_->fragments.keys().size());
+                       maps_->sessions.keys().size(), drops, probes, packets,
+                       maps_->frag_track.keys().size());
   }
 
   // Others have traffic, too, and sessions end: that nothing moves at least once is enough.

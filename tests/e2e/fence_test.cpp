@@ -91,7 +91,7 @@ class FenceTest : public testing::TestWithParam<FenceWay> {
       device.role = role;
       device.slot = slot;
       need(datapath_->maps().devices.set(number, device));
-      need(datapath_->maps().ways.set(number, number));
+      need(datapath_->maps().trusted_devices.set(number, number));
     });
   }
   void set_flags(__u16 slot, __u32 flags, int uplink = 0) {

@@ -283,7 +283,7 @@ TEST_F(XdpForward, IsForTheNetworksThatAskForIt) {
   TapGuest tap(host(), "t1", own);
   attach_tap("t1", own.mac);
   EXPECT_EQ(Json::object(), targets());
-  EXPECT_EQ(0U, maps().targets.keys().size());
+  EXPECT_EQ(0U, maps().xdp_targets.keys().size());
   as_from_a_cable();
   Background service = echo_service();
   EXPECT_EQ(
@@ -300,11 +300,12 @@ TEST_F(XdpForward, ForgetsAPortThatLeaves) {
     Tap one(host(), "t1"), two(host(), "t2");
     attach_tap("t1", mac_of(1));
     attach_tap("t2", mac_of(2));
-    EXPECT_EQ(2U, maps().targets.keys().size());
+    EXPECT_EQ(2U, maps().xdp_targets.keys().size());
     vnet({"detach", "t1"});
-    EXPECT_EQ(1U, maps().targets.keys().size());
+    EXPECT_EQ(1U, maps().xdp_targets.keys().size());
   }
-  EXPECT_TRUE(wait_until([&] { return maps().targets.keys().empty(); })) << "the kernel takes it out itself";
+  EXPECT_TRUE(wait_until([&] { return maps().xdp_targets.keys().empty(); }))
+      << "the kernel takes it out itself";
 }
 
 // What a tap's frames look like XDP cannot tell: an uplink that is one only filters.

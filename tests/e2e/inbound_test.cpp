@@ -213,15 +213,15 @@ TEST_F(Ports, TheSecondRunDoesNothingAndDetachLeavesNothing) {
   vnet(options);
   options.insert(options.begin(), "--dry-run");
   EXPECT_THAT(vnet(options).out, IsEmpty());
-  EXPECT_EQ(2U, maps().allows.keys().size());
-  EXPECT_EQ(1U, maps().allow_sources.keys().size());
-  EXPECT_EQ(1U, maps().started.keys().size());
+  EXPECT_EQ(2U, maps().allow_rules.keys().size());
+  EXPECT_EQ(1U, maps().allow_prefixes.keys().size());
+  EXPECT_EQ(1U, maps().outgoing_flows.keys().size());
   EXPECT_EQ(1U, maps().isolated.keys().size());
   vnet({"detach", "g1"});
   auto left = maps();
-  EXPECT_THAT(left.allows.keys(), IsEmpty());
-  EXPECT_THAT(left.allow_sources.keys(), IsEmpty());
-  EXPECT_THAT(left.started.keys(), IsEmpty());
+  EXPECT_THAT(left.allow_rules.keys(), IsEmpty());
+  EXPECT_THAT(left.allow_prefixes.keys(), IsEmpty());
+  EXPECT_THAT(left.outgoing_flows.keys(), IsEmpty());
   EXPECT_THAT(left.isolated.keys(), IsEmpty());
   EXPECT_THAT(left.claims.keys(), IsEmpty());
   left.addresses.for_each([](const vnet_address_key&, const vnet_address& value) {
@@ -235,12 +235,12 @@ TEST_F(Ports, AnInterruptedChangeIsFinishedByTheNext) {
   plug_in(1);
   Argv options{"--allow", "tcp/22", "--inbound", "drop"};
   set("g1", options);
-  for (const auto& key : maps().allows.keys()) ASSERT_TRUE(maps().allows.erase(key));
+  for (const auto& key : maps().allow_rules.keys()) ASSERT_TRUE(maps().allow_rules.erase(key));
   std::string record = (ground().state_dir() / "run/ports/g1.json").string();
   ASSERT_TRUE(sh("sed -i 's/\"settled\": true/\"settled\": false/' " + record).ok());
   ASSERT_THAT(sh("cat " + record).out, HasSubstr("\"settled\": false"));
   set("g1", options);
-  EXPECT_EQ(1U, maps().allows.keys().size());
+  EXPECT_EQ(1U, maps().allow_rules.keys().size());
   EXPECT_THAT(sh("cat " + record).out, HasSubstr("\"settled\": true"));
 }
 

@@ -39,7 +39,7 @@ class MonitorFixture : public NetworkTest {
   }
   bool active() {
     auto maps = SharedMaps::open(ground().state_dir() / "bpf/vnet-bpf/maps");
-    return maps && *maps && (*maps)->monitors.get(0)->until;
+    return maps && *maps && (*maps)->readers.get(0)->until;
   }
   std::string path(const std::string& name) { return (ground().state_dir() / name).string(); }
   std::string out_path() { return path("monitor.out"); }

@@ -40,7 +40,9 @@ class AnyMac : public GuardTest {
     auto known = maps().fdb.get(key(last));
     return !known ? "" : known->ifindex == ifindex("g1") ? "g1" : "g2";
   }
-  std::uint32_t learned(int at_slot) { return maps().usage.get(static_cast<__u32>(at_slot)).value().learned; }
+  std::uint32_t learned(int at_slot) {
+    return maps().quota_usage.get(static_cast<__u32>(at_slot)).value().learned;
+  }
 };
 VNET_BOTH_FAMILIES(AnyMac);
 

@@ -365,21 +365,23 @@ std::uint32_t DatapathTest::ifindex(const std::string& interface) {
 void DatapathTest::SetUp() {
   SharedMaps& all = maps();
   counted_.clear();
-  empty(all.sessions), empty(all.reverse), empty(all.fragments), empty(all.ports), empty(all.fdb);
-  empty(all.shortcuts), empty(all.stations), empty(all.members);
-  empty(all.devices), empty(all.subnets), empty(all.forwards), empty(all.drops);
+  empty(all.sessions), empty(all.rev_nat), empty(all.frag_track), empty(all.ports), empty(all.fdb);
+  empty(all.shortcuts), empty(all.bridge_last_seen), empty(all.flood_ports);
+  empty(all.devices), empty(all.subnets), empty(all.port_forwards), empty(all.drops);
   empty(all.forward_sources), empty(all.host_addresses), empty(all.host_peers);
-  empty(all.addresses), empty(all.claims), empty(all.dhcp_clients), empty(all.isolated), empty(all.started);
-  empty(all.allows), empty(all.allow_sources), empty(all.blocked), empty(all.newcomers);
-  empty(all.targets), empty(all.ways), empty(all.half_open), empty(all.mappings), empty(all.held);
-  must(all.handed_up.clear(0));
+  empty(all.addresses), empty(all.claims), empty(all.dhcp_clients), empty(all.isolated),
+      empty(all.outgoing_flows);
+  empty(all.allow_rules), empty(all.allow_prefixes), empty(all.blocked), empty(all.new_flow_rates);
+  empty(all.xdp_targets), empty(all.trusted_devices), empty(all.half_open), empty(all.mappings),
+      empty(all.frag_queue);
+  must(all.to_stack.clear(0));
   must(BlockList::switch_on(all, false));
   for (__u32 i = 0; i < 16; ++i) {
-    must(all.usage.set(i, {}));
+    must(all.quota_usage.set(i, {}));
     must(all.traffic.clear(i));
     must(all.networks.set(i, {}));
   }
-  for (__u32 i = 0; i <= VNET_PROBE_MAX; ++i) must(all.probes.clear(i));
+  for (__u32 i = 0; i <= VNET_PROBE_MAX; ++i) must(all.port_alloc_tries.clear(i));
 
   vnet_network network{.gateway_ifindex = ifindex("virbr0"),
                        .flags = flag::nat,
@@ -457,7 +459,8 @@ Ran DatapathTest::run(Program which, const Bytes& frame, RunContext context, std
   EXPECT_TRUE(ran.verdict == Ok || ran.verdict == Shot || ran.verdict == Redirect)
       << "verdict " << ran.verdict;
   if (!(flags_ & VNET_NETWORK_F_BRIDGED) && is_handed_on(which, ran, frame, total)) ran.verdict = Ok;
-  // A refusal that is answered is counted, too, and leaves as a redirect; so does what goes to a port forward.
+  // A refusal that is answered is counted, too, and leaves as a redirect; so does what goes to a port
+  // forward.
   bool answered = which == Program::GatewayIngress && ran.verdict == Redirect && total;
   EXPECT_EQ(ran.verdict == Shot || answered ? 1U : 0U, total)
       << "verdict " << ran.verdict << " of program " << static_cast<int>(which) << " for\n"
@@ -488,7 +491,7 @@ double DatapathTest::nanoseconds_a_run(Program program, const Bytes& frame, unsi
 void DatapathTest::set_handed_up(const vnet_flow& flow) {
   std::vector<vnet_flow> of_all(static_cast<std::size_t>(libbpf_num_possible_cpus()), flow);
   __u32 zero = 0;
-  ASSERT_EQ(0, bpf_map_update_elem(maps().handed_up.fd(), &zero, of_all.data(), BPF_ANY));
+  ASSERT_EQ(0, bpf_map_update_elem(maps().to_stack.fd(), &zero, of_all.data(), BPF_ANY));
 }
 
 void DatapathTest::expect(Program program, const Bytes& frame, int verdict, const Bytes& out,
@@ -525,7 +528,7 @@ vnet_traffic DatapathTest::traffic(int at_slot) {
 
 std::uint64_t DatapathTest::probes(unsigned tries) {
   std::uint64_t sum = 0;
-  for (__u64 count : maps().probes.get(tries)) sum += count;
+  for (__u64 count : maps().port_alloc_tries.get(tries)) sum += count;
   return sum;
 }
 

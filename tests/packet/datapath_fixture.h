@@ -138,8 +138,12 @@ class DatapathTest : public testing::Test {
   std::uint64_t probes(unsigned tries);
   std::size_t session_count() { return maps().sessions.keys().size(); }
   std::optional<vnet_session> session(const vnet_flow& key) { return maps().sessions.get(key); }
-  std::uint32_t usage(int at_slot) { return maps().usage.get(static_cast<__u32>(at_slot)).value().sessions; }
-  std::uint32_t inbound(int at_slot) { return maps().usage.get(static_cast<__u32>(at_slot)).value().inbound; }
+  std::uint32_t usage(int at_slot) {
+    return maps().quota_usage.get(static_cast<__u32>(at_slot)).value().sessions;
+  }
+  std::uint32_t inbound(int at_slot) {
+    return maps().quota_usage.get(static_cast<__u32>(at_slot)).value().inbound;
+  }
 
   void set_network(const std::function<void(vnet_network&)>& change);
   void set_port(const std::string& interface, const std::function<void(vnet_port&)>& change);

@@ -30,7 +30,7 @@ class Direct : public DatapathTest {
       vnet_fdb_key key{.network = slot::parent};
       std::memcpy(key.mac, maps().ports.get(ifindex(name))->mac, 6);
       ASSERT_TRUE(maps().fdb.set(key, {.ifindex = ifindex(name), .slot = at, .is_static = 1}));
-      ASSERT_TRUE(maps().members.set({.parent = ifindex("eth0"), .index = index++}, ifindex(name)));
+      ASSERT_TRUE(maps().flood_ports.set({.parent = ifindex("eth0"), .index = index++}, ifindex(name)));
     }
   }
   void expect_way(Program program, const std::string& from, const std::string& to, const Expected& expected) {

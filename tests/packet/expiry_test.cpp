@@ -31,8 +31,8 @@ bool eventually(const std::function<bool()>& holds) {
   return wait_until(holds, std::chrono::seconds(30));
 }
 
-vnet_bunch_key bunch_of(const vnet_due& due) {
-  return {.tick = due.tick, .cpu = due.cpu, .number = due.place / VNET_BUNCH};
+vnet_wheel_batch_key bunch_of(const vnet_due& due) {
+  return {.tick = due.tick, .cpu = due.cpu, .number = due.place / VNET_WHEEL_BATCH};
 }
 
 class Expiry : public BothFamilies {
@@ -40,10 +40,10 @@ class Expiry : public BothFamilies {
   // `count` entries of this tick for CPU 0, as its programs would number them; the first.
   vnet_due reserve(std::uint32_t tick, std::uint32_t count = 1) {
     const __u32 slot = tick % VNET_WHEEL_TICKS;
-    auto counts = maps().wheel_counts.get(slot);
+    auto counts = maps().timer_wheel_fill.get(slot);
     vnet_due due{.tick = tick, .cpu = 0, .place = static_cast<__u32>(counts.at(0))};
     counts[0] += count;
-    EXPECT_EQ(bpf_map_update_elem(maps().wheel_counts.fd(), &slot, counts.data(), BPF_ANY), 0);
+    EXPECT_EQ(bpf_map_update_elem(maps().timer_wheel_fill.fd(), &slot, counts.data(), BPF_ANY), 0);
     return due;
   }
   // The wheel looks at the session in a moment, which was last used so many ticks ago.
@@ -56,13 +56,13 @@ class Expiry : public BothFamilies {
     return value.due;
   }
   void enter(const vnet_due& due, const vnet_flow& flow) {
-    vnet_bunch bunch = maps().wheel.get(bunch_of(due)).value_or(vnet_bunch{});
-    bunch.flow[due.place % VNET_BUNCH] = flow;
-    ASSERT_TRUE(maps().wheel.set(bunch_of(due), bunch));
+    vnet_wheel_batch bunch = maps().timer_wheel.get(bunch_of(due)).value_or(vnet_wheel_batch{});
+    bunch.flow[due.place % VNET_WHEEL_BATCH] = flow;
+    ASSERT_TRUE(maps().timer_wheel.set(bunch_of(due), bunch));
   }
   std::optional<vnet_flow> entry(const vnet_due& due) {
-    auto bunch = maps().wheel.get(bunch_of(due));
-    return bunch ? std::optional(bunch->flow[due.place % VNET_BUNCH]) : std::nullopt;
+    auto bunch = maps().timer_wheel.get(bunch_of(due));
+    return bunch ? std::optional(bunch->flow[due.place % VNET_WHEEL_BATCH]) : std::nullopt;
   }
   bool is_gone(const vnet_due& due) { return !entry(due); }
 };
@@ -79,7 +79,7 @@ TEST_P(Expiry, ANewSessionHasItsPlaceInTheWheel) {
     const vnet_flow wanted = key(kind, at.guest1, 2000);
     EXPECT_EQ(0, std::memcmp(&*named, &wanted, sizeof(wanted)));
   }
-  EXPECT_NE(0U, maps().wheel_clock.get(0).value().version) << "the clock is wound";
+  EXPECT_NE(0U, maps().timer_wheel_clock.get(0).value().version) << "the clock is wound";
 }
 
 TEST_P(Expiry, WhatIsIdleForTooLongGoesWithAllThatBelongsToIt) {
@@ -90,7 +90,7 @@ TEST_P(Expiry, WhatIsIdleForTooLongGoesWithAllThatBelongsToIt) {
   for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo})
     dues.push_back(look_soon(key(kind, at.guest1, 2000), kind == L4::Tcp ? 241 : 121));
   EXPECT_TRUE(eventually([&] { return session_count() == 0; }));
-  for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) EXPECT_FALSE(maps().reverse.get(reverse_key(kind, 2000)));
+  for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) EXPECT_FALSE(maps().rev_nat.get(reverse_key(kind, 2000)));
   EXPECT_EQ(0U, usage(slot::network));
   EXPECT_EQ(0U, usage(slot::g1));
   EXPECT_TRUE(eventually([&] { return std::ranges::all_of(dues, [&](auto& due) { return is_gone(due); }); }));
@@ -114,8 +114,8 @@ TEST_P(Expiry, WhatIsInUseIsLookedAtAgainWhenItMayBeOver) {
 // Seconds, not ticks, which are longer. The wheel looks three or four ticks from now.
 TEST_P(Expiry, ATimeoutLastsAsLongAsItSays) {
   for (std::uint16_t port : {2000, 2001}) open(L4::Tcp, at.guest1, port);
-  vnet_usage half_full{.sessions = 501};
-  ASSERT_TRUE(maps().usage.set(slot::network, half_full));
+  vnet_quota_usage half_full{.sessions = 501};
+  ASSERT_TRUE(maps().quota_usage.set(slot::network, half_full));
   const auto establish = [&](std::uint16_t port, std::uint32_t idle) {
     const vnet_flow tcp = key(L4::Tcp, at.guest1, port);
     look_soon(tcp, idle);
@@ -170,8 +170,8 @@ TEST_P(Expiry, ManyThatEndTogetherEndInTurns) {
     ASSERT_TRUE(maps().sessions.set(flow, value));
     enter(due, flow);
   }
-  vnet_usage of_network{.sessions = many + 1};
-  ASSERT_TRUE(maps().usage.set(slot::network, of_network));
+  vnet_quota_usage of_network{.sessions = many + 1};
+  ASSERT_TRUE(maps().quota_usage.set(slot::network, of_network));
   EXPECT_TRUE(eventually([&] { return session_count() == 1; })) << session_count();
   EXPECT_EQ(1U, usage(slot::network));
 }

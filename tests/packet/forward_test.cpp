@@ -16,7 +16,9 @@ class Forward : public GuardTest {
     GuardTest::SetUp();
     for (const char* port : {"g1", "g2"}) deliver_to(port);
   }
-  void deliver_to(const std::string& port) { ASSERT_TRUE(maps().targets.set(ifindex(port), ifindex(port))); }
+  void deliver_to(const std::string& port) {
+    ASSERT_TRUE(maps().xdp_targets.set(ifindex(port), ifindex(port)));
+  }
 
   // What a run has left behind.
   struct Left {
@@ -277,7 +279,7 @@ TEST_P(Forward, TakesAsMuchPaddingAsACardSends) {
 
 TEST_P(Forward, LeavesWhatThePortCannotTake) {
   opened(L4::Udp);
-  ASSERT_TRUE(maps().targets.erase(ifindex("g1")));
+  ASSERT_TRUE(maps().xdp_targets.erase(ifindex("g1")));
   leaves(to_guest(L4::Udp));
   deliver_to("g1");
   EXPECT_EQ(Redirect, run(Program::UplinkForward, to_guest(L4::Udp)).verdict);
@@ -293,8 +295,8 @@ TEST_P(Forward, LeavesWhatThePortDoesNotLetIn) {
   guard("g1", VNET_PORT_F_SHUT);
   leaves(to_guest(L4::Udp));
   expect_drop(Program::UplinkIngress, to_guest(L4::Udp), slot::uplink, "inbound");
-  ASSERT_TRUE(maps().allows.set({.slot = slot::g1, .port_be = htons(2000), .proto = IPPROTO_UDP, .pad = {}},
-                                {.anywhere = 1}));
+  ASSERT_TRUE(maps().allow_rules.set(
+      {.slot = slot::g1, .port_be = htons(2000), .proto = IPPROTO_UDP, .pad = {}}, {.anywhere = 1}));
   forwards(to_guest(L4::Udp), key(L4::Udp, at.guest1, 2000));
 }
 
@@ -332,9 +334,9 @@ TEST_P(Forward, GivesAGuestWhatItsPeerOutsideBegan) {
 }
 
 TEST_P(Forward, TranslatesForwardedPorts) {
-  vnet_forward to{.to = address(at.guest1), .port_be = htons(80), .network = slot::network};
-  ASSERT_TRUE(
-      maps().forwards.set({.port_be = htons(8080), .proto = 6, .family = static_cast<__u8>(family())}, to));
+  vnet_port_forward to{.to = address(at.guest1), .port_be = htons(80), .network = slot::network};
+  ASSERT_TRUE(maps().port_forwards.set(
+      {.port_be = htons(8080), .proto = 6, .family = static_cast<__u8>(family())}, to));
   Packet in = into_host / ip(at.remote, at.host, 60) / l4(L4::Tcp, family(), 3000, 8080);
   leaves(in);
   ASSERT_EQ(Redirect, run(Program::UplinkIngress, in).verdict);

@@ -99,9 +99,9 @@ class Beginners : public HostNat {
   void SetUp() override {
     HostNat::SetUp();
     for (std::uint8_t proto : {IPPROTO_TCP, IPPROTO_UDP})
-      ASSERT_TRUE(
-          maps().forwards.set({.port_be = htons(8080), .proto = proto, .family = static_cast<__u8>(family())},
-                              {.to = address(at.guest1), .port_be = htons(80), .network = slot::network}));
+      ASSERT_TRUE(maps().port_forwards.set(
+          {.port_be = htons(8080), .proto = proto, .family = static_cast<__u8>(family())},
+          {.to = address(at.guest1), .port_be = htons(80), .network = slot::network}));
   }
   vnet_flow of(int proto, std::uint16_t port) { return flow(at.guest1, at.remote, proto, 80, port); }
   void come(L4 kind, std::uint16_t port, const std::string& flags = "S") {

@@ -17,7 +17,7 @@ class Inbound : public GuardTest {
     Fd flows(bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "flows", sizeof(vnet_flow), sizeof(__u32),
                             VNET_STARTED_MAX, nullptr));
     ASSERT_TRUE(flows);
-    ASSERT_TRUE(maps().started.set(static_cast<__u32>(at_slot), static_cast<__u32>(flows.get())));
+    ASSERT_TRUE(maps().outgoing_flows.set(static_cast<__u32>(at_slot), static_cast<__u32>(flows.get())));
   }
   static vnet_allow_key rule(int at_slot, int proto, std::uint16_t port) {
     return {.slot = static_cast<__u16>(at_slot),
@@ -26,11 +26,11 @@ class Inbound : public GuardTest {
             .pad = {}};
   }
   void allow(int at_slot, int proto, std::uint16_t port) {
-    ASSERT_TRUE(maps().allows.set(rule(at_slot, proto, port), {.anywhere = 1}));
+    ASSERT_TRUE(maps().allow_rules.set(rule(at_slot, proto, port), {.anywhere = 1}));
   }
   void allow_from(int at_slot, int proto, std::uint16_t port, const std::string& from, unsigned length) {
-    ASSERT_TRUE(maps().allows.set(rule(at_slot, proto, port), {.anywhere = 0}));
-    ASSERT_TRUE(maps().allow_sources.set(
+    ASSERT_TRUE(maps().allow_rules.set(rule(at_slot, proto, port), {.anywhere = 0}));
+    ASSERT_TRUE(maps().allow_prefixes.set(
         {.prefixlen = 64 + length, .rule = rule(at_slot, proto, port), .addr = address(from)}, 1));
   }
 
@@ -113,7 +113,7 @@ TEST_P(Inbound, LetsErrorsAboutItsFlowsIn) {
 TEST_P(Inbound, AFlowThatIsSilentForLongIsOver) {
   establish("g1", slot::g1);
   guest1_sends(ip(at.guest1, at.guest2) / l4(L4::Udp, family(), 3000, 53));
-  __u32 id = maps().started.get(slot::g1).value();
+  __u32 id = maps().outgoing_flows.get(slot::g1).value();
   Map<vnet_flow, __u32> flows{Fd(bpf_map_get_fd_by_id(id))};
   auto key = flow(at.guest1, at.guest2, 17, 3000, 53);
   auto seen = flows.get(key);
@@ -225,9 +225,10 @@ TEST_P(Inbound, LaterFragmentsFollowTheirFirst) {
 }
 
 TEST_P(Inbound, HoldsForForwardedPorts) {
-  vnet_forward_key key{.port_be = htons(8080), .proto = IPPROTO_TCP, .family = static_cast<__u8>(family())};
-  ASSERT_TRUE(
-      maps().forwards.set(key, {.to = address(at.guest1), .port_be = htons(80), .network = slot::network}));
+  vnet_port_forward_key key{
+      .port_be = htons(8080), .proto = IPPROTO_TCP, .family = static_cast<__u8>(family())};
+  ASSERT_TRUE(maps().port_forwards.set(
+      key, {.to = address(at.guest1), .port_be = htons(80), .network = slot::network}));
   Bytes frame = into_host / ip(at.remote, at.host) / Tcp{.src_port = 5000, .dst_port = 8080};
   establish("g1", slot::g1);
   expect_drop(Program::UplinkIngress, frame, slot::uplink, "inbound");
@@ -248,7 +249,7 @@ TEST_P(Inbound, WhatIsRefusedMakesNoSession) {
   expect_same(Program::GatewayEgress, frame, Redirect, outside);
   EXPECT_EQ(1U, session_count());
   // Its rule taken back, the connection ends, by the fast way as well.
-  ASSERT_TRUE(maps().allows.erase(rule(slot::g1, IPPROTO_TCP, 22)));
+  ASSERT_TRUE(maps().allow_rules.erase(rule(slot::g1, IPPROTO_TCP, 22)));
   expect_drop(Program::UplinkIngress,
               into_host / ip(at.remote, at.guest1, 60) / l4(L4::Tcp, family(), 2000, 22, "A"), slot::uplink,
               "inbound");

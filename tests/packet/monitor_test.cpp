@@ -110,7 +110,7 @@ TEST_P(MonitorTest, EveryHookNamesNetworkAndPort) {
 // XDP drops most frames by their addresses: whose they are is looked for only now. Blocked is who sends it,
 // to a guest or to the host's port that leads to one.
 TEST_P(MonitorTest, XdpNamesTheNetwork) {
-  ASSERT_TRUE(maps().forwards.set(
+  ASSERT_TRUE(maps().port_forwards.set(
       {.port_be = htons(8080), .proto = IPPROTO_UDP, .family = static_cast<__u8>(family())},
       {.to = address(at.guest1), .port_be = htons(80), .network = slot::network}));
   Monitor monitor = start({.network = slot::network});
@@ -129,10 +129,10 @@ TEST_P(MonitorTest, XdpNamesTheNetwork) {
 TEST_P(MonitorTest, AForwardedConnectionIsItsNetworks) {
   for (L4 kind : {L4::Tcp, L4::Udp})
     ASSERT_TRUE(
-        maps().forwards.set({.port_be = htons(8080),
-                             .proto = static_cast<__u8>(protocol(kind, family())),
-                             .family = static_cast<__u8>(family())},
-                            {.to = address(at.guest1), .port_be = htons(80), .network = slot::network}));
+        maps().port_forwards.set({.port_be = htons(8080),
+                                  .proto = static_cast<__u8>(protocol(kind, family())),
+                                  .family = static_cast<__u8>(family())},
+                                 {.to = address(at.guest1), .port_be = htons(80), .network = slot::network}));
   set_network([](vnet_network& network) { network.max_sessions = 0; });
   Monitor monitor = start({.network = slot::network});
   for (L4 kind : {L4::Tcp, L4::Udp})
@@ -202,12 +202,12 @@ TEST_P(MonitorTest, WhatTheRingCannotHoldIsLostAndCounted) {
 
 TEST_P(MonitorTest, NobodyReadsNothingIsDone) {
   { Monitor monitor = start(); }
-  vnet_monitors table = maps().monitors.get(0).value();
+  vnet_readers table = maps().readers.get(0).value();
   EXPECT_EQ(0U, table.until);
-  for (const vnet_monitor& each : table.each) EXPECT_EQ(0U, each.until);
+  for (const vnet_reader& each : table.each) EXPECT_EQ(0U, each.until);
   int ring = 0;
   for (__u32 place = 0; place < VNET_MONITORS_MAX; ++place)
-    EXPECT_NE(0, bpf_map_lookup_elem(maps().monitor_rings.fd(), &place, &ring)) << "a ring is left";
+    EXPECT_NE(0, bpf_map_lookup_elem(maps().reader_rings.fd(), &place, &ring)) << "a ring is left";
 }
 
 // A reader that was killed: nobody renews, and the next few hundred drops after the claim has run out switch
@@ -221,10 +221,10 @@ TEST_P(MonitorTest, AKilledReaderDoesNotLeaveItOn) {
   int status = 0;
   ASSERT_EQ(child, waitpid(child, &status, 0));
   ASSERT_EQ(0, status);
-  EXPECT_NE(0U, maps().monitors.get(0)->until);
+  EXPECT_NE(0U, maps().readers.get(0)->until);
   EXPECT_TRUE(wait_until([&] {
     for (int i = 0; i < 20; ++i) run(Program::PortIngress, spoofed());
-    return maps().monitors.get(0)->until == 0;
+    return maps().readers.get(0)->until == 0;
   }));
   Monitor monitor = start();  // and its place can be taken
   run(Program::PortIngress, spoofed());

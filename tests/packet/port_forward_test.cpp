@@ -20,15 +20,15 @@ class PortForward : public GuardTest {
  protected:
   void forward(const Spec& spec, const std::string& to, std::uint16_t to_port = 80,
                std::uint16_t network = slot::network) {
-    vnet_forward_key key{.listen = spec.listen.empty() ? vnet_addr{} : address(spec.listen),
-                         .port_be = htons(spec.port),
-                         .proto = static_cast<__u8>(spec.proto),
-                         .family = static_cast<__u8>(family())};
-    vnet_forward value{.to = address(to), .port_be = htons(to_port), .network = network};
+    vnet_port_forward_key key{.listen = spec.listen.empty() ? vnet_addr{} : address(spec.listen),
+                              .port_be = htons(spec.port),
+                              .proto = static_cast<__u8>(spec.proto),
+                              .family = static_cast<__u8>(family())};
+    vnet_port_forward value{.to = address(to), .port_be = htons(to_port), .network = network};
     value.first_be = htons(spec.first);
     value.flags = static_cast<__u16>((spec.listen.empty() ? VNET_FORWARD_F_ANY : 0) |
                                      (spec.from_length >= 0 ? VNET_FORWARD_F_FROM : 0));
-    ASSERT_TRUE(maps().forwards.set(key, value));
+    ASSERT_TRUE(maps().port_forwards.set(key, value));
     if (spec.from_length < 0) return;
     auto rule = key;
     rule.port_be = value.first_be;
@@ -51,10 +51,10 @@ VNET_BOTH_FAMILIES(PortForward);
 TEST_P(PortForward, IsOfOneAddressWhereItNamesOne) {
   forward({.listen = at.host}, at.guest1);
   EXPECT_EQ(Redirect, run(Program::UplinkIngress, request(at.host)).verdict);
-  maps().forwards.erase({.listen = address(at.host),
-                         .port_be = htons(8080),
-                         .proto = IPPROTO_TCP,
-                         .family = static_cast<__u8>(family())});
+  maps().port_forwards.erase({.listen = address(at.host),
+                              .port_be = htons(8080),
+                              .proto = IPPROTO_TCP,
+                              .family = static_cast<__u8>(family())});
   forward({.listen = at.gateway}, at.guest1);
   expect_same(Program::UplinkIngress, into_host / ip(at.remote2, at.host) / l4(L4::Tcp, family(), 1, 8080),
               Ok);
@@ -80,8 +80,8 @@ TEST_P(PortForward, MakesNoSessionOfWhatThePortRefuses) {
   forward({}, at.guest1);
   guard("g1", VNET_PORT_F_SHUT);
   expect_nothing(request(at.host), "inbound");
-  ASSERT_TRUE(
-      maps().allows.set({.slot = slot::g1, .port_be = htons(80), .proto = 6, .pad = {}}, {.anywhere = 1}));
+  ASSERT_TRUE(maps().allow_rules.set({.slot = slot::g1, .port_be = htons(80), .proto = 6, .pad = {}},
+                                     {.anywhere = 1}));
   EXPECT_EQ(Redirect, run(Program::UplinkIngress, request(at.host)).verdict);
   EXPECT_EQ(1U, session_count());
 }
@@ -95,7 +95,7 @@ TEST_P(PortForward, MakesNoSessionForAPortThatIsUnplugged) {
 TEST_P(PortForward, MakesNoSessionForANetworkWithoutGuests) {
   forward({}, at.unresolved);
   expect_nothing(request(at.host), "no-guest");
-  ASSERT_TRUE(maps().members.set({.parent = ifindex("virbr0"), .index = 0}, ifindex("g1")));
+  ASSERT_TRUE(maps().flood_ports.set({.parent = ifindex("virbr0"), .index = 0}, ifindex("g1")));
   set_port("g1", [](vnet_port& port) { port.flags |= VNET_PORT_F_DOWN; });
   expect_nothing(request(at.host), "no-guest");
 }
@@ -103,7 +103,7 @@ TEST_P(PortForward, MakesNoSessionForANetworkWithoutGuests) {
 // Nobody knows of the guest: it must be asked for, but a flood does not fill the table with that.
 TEST_P(PortForward, MakesFewSessionsForAGuestThatNobodyKnows) {
   forward({}, at.unresolved);
-  ASSERT_TRUE(maps().members.set({.parent = ifindex("virbr0"), .index = 0}, ifindex("g1")));
+  ASSERT_TRUE(maps().flood_ports.set({.parent = ifindex("virbr0"), .index = 0}, ifindex("g1")));
   for (std::uint16_t port = 1; port <= 100; ++port)
     EXPECT_EQ(Redirect, run(Program::UplinkIngress,
                             into_host / ip(at.remote, at.host) / l4(L4::Tcp, family(), port, 8080))
@@ -162,7 +162,7 @@ TEST_P(PortForward, LeadsIntoAnotherNetwork) {
                 from_guest1 / ip(at.guest1, at.host) / l4(L4::Tcp, family(), 5555, 8080), {}, slot::g1);
   // Its neighbour is known and its MAC at no port: a network without a guest.
   EXPECT_EQ(1U, (ran.drops[{slot::network, "no-guest"}])) << testing::PrintToString(ran.drops);
-  ASSERT_TRUE(maps().members.set({.parent = ifindex("virbr1"), .index = 0}, ifindex("g2")));
+  ASSERT_TRUE(maps().flood_ports.set({.parent = ifindex("virbr1"), .index = 0}, ifindex("g2")));
   ran = run(Program::GatewayIngress, from_guest1 / ip(at.guest1, at.host) / l4(L4::Tcp, family(), 5555, 8080),
             {}, slot::g1);
   EXPECT_EQ(Redirect, ran.verdict) << testing::PrintToString(ran.drops);
@@ -174,8 +174,8 @@ TEST_P(PortForward, LeadsIntoAnotherNetwork) {
   // Datagrams are all alike: the second one belongs to what the first has begun.
   forward({.proto = IPPROTO_UDP}, at.other_guest, 80, slot::other);
   for (int i = 0; i < 2; ++i) {
-    ran = run(Program::GatewayIngress, from_guest1 / ip(at.guest1, at.host) / l4(L4::Udp, family(), 5555, 8080), {},
-              slot::g1);
+    ran = run(Program::GatewayIngress,
+              from_guest1 / ip(at.guest1, at.host) / l4(L4::Udp, family(), 5555, 8080), {}, slot::g1);
     EXPECT_EQ(Redirect, ran.verdict) << testing::PrintToString(ran.drops);
   }
   EXPECT_EQ(2U, session_count());

@@ -16,7 +16,9 @@ class Port : public BothFamilies {
     return from_guest1 / ip(guest, at.remote, ttl) / l4(kind, family(), sport, 443, flags);
   }
   RunContext on(const std::string& interface) { return {.ifindex = ifindex(interface)}; }
-  std::uint32_t learned(int at_slot) { return maps().usage.get(static_cast<__u32>(at_slot)).value().learned; }
+  std::uint32_t learned(int at_slot) {
+    return maps().quota_usage.get(static_cast<__u32>(at_slot)).value().learned;
+  }
   std::optional<vnet_fdb_entry> known(std::uint8_t last) {
     vnet_fdb_key key{.network = slot::network, .mac = {2, 0, 0, 0, 0, last}};
     return maps().fdb.get(key);

@@ -143,7 +143,7 @@ TEST_P(Shut, SendsWhatIsForAGuestNowhereElse) {
 
 // The kernel deletes the entry with the device; what another one with its number is, nobody knows.
 TEST_P(Shut, BelievesNoNumberWithoutItsDevice) {
-  ASSERT_TRUE(maps().ways.erase(ifindex("eth0")));
+  ASSERT_TRUE(maps().trusted_devices.erase(ifindex("eth0")));
   Ran ran = run(Program::GatewayIngress, from_guest1 / datagram(at.guest1, at.remote));
   EXPECT_EQ((Drops{{{slot::network, "no-uplink"}, 1}}), ran.drops);
 }

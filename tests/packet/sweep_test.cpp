@@ -28,11 +28,11 @@ class Sweep : public BothFamilies {
     BothFamilies::SetUp();
     // Damage makes a flow of every packet; a limit keeps the run short.
     set_network([](vnet_network& n) { n.max_sessions = 200; });
-    ASSERT_TRUE(maps().targets.set(ifindex("g1"), ifindex("g1")));
+    ASSERT_TRUE(maps().xdp_targets.set(ifindex("g1"), ifindex("g1")));
     for (L4 kind : {L4::Udp, L4::Tcp, L4::Echo}) open(kind, at.guest1, 2000, slot::g1);
-    vnet_forward to{.to = address(at.guest1), .port_be = 0x5000, .network = slot::network};
+    vnet_port_forward to{.to = address(at.guest1), .port_be = 0x5000, .network = slot::network};
     ASSERT_TRUE(
-        maps().forwards.set({.port_be = 0x901f, .proto = 6, .family = static_cast<__u8>(family())}, to));
+        maps().port_forwards.set({.port_be = 0x901f, .proto = 6, .family = static_cast<__u8>(family())}, to));
   }
 
   std::vector<Packet> good() {

@@ -37,7 +37,7 @@ TEST_P(UplinkEgress, MasqueradesAndKeepsThePortInsideTheSpan) {
     EXPECT_EQ(slot::network, made->network);
     EXPECT_EQ(1U, made->leg[VNET_OUT].packets);
     EXPECT_EQ(frame.size(), made->leg[VNET_OUT].bytes);
-    EXPECT_TRUE(maps().reverse.get(reverse_key(kind, 2000)));
+    EXPECT_TRUE(maps().rev_nat.get(reverse_key(kind, 2000)));
   }
   EXPECT_EQ(3U, probes(0));
   EXPECT_EQ(3U, traffic(slot::uplink).tx_packets);
@@ -88,7 +88,7 @@ TEST_P(UplinkEgress, GivesTwoGuestsDifferentPorts) {
     std::uint16_t port = ntohs(made->nat_port_be);
     EXPECT_NE(2000, port);
     EXPECT_PACKET_EQ(outgoing_translated(kind, port), second.packet);
-    EXPECT_TRUE(maps().reverse.get(reverse_key(kind, port)));
+    EXPECT_TRUE(maps().rev_nat.get(reverse_key(kind, port)));
   }
 }
 
@@ -371,7 +371,7 @@ TEST_P(UplinkEgress, GivesASessionsShareBackOnce) {
   set_network([](vnet_network& n) { n.flags = 0; });
   expect_same(Program::UplinkEgress, outgoing(L4::Udp, at.guest1, 2000), Ok);
   EXPECT_EQ(1U, session_count());
-  EXPECT_EQ(1U, maps().reverse.keys().size());
+  EXPECT_EQ(1U, maps().rev_nat.keys().size());
   EXPECT_EQ(1U, usage(slot::network));
   EXPECT_EQ(0U, usage(slot::g1));
 }

@@ -219,7 +219,7 @@ TEST_P(UplinkIngress, FragmentsFollowTheirFirst) {
   auto in = fragments(whole, 900, 77), out = fragments(wanted, 900, 77);
   ASSERT_EQ(3U, in.size());
   expect_same(Program::UplinkIngress, in[1], Ok);  // the host's, for all that is known
-  EXPECT_EQ(1U, maps().held.keys().size()) << "and a copy, which comes in again behind the first";
+  EXPECT_EQ(1U, maps().frag_queue.keys().size()) << "and a copy, which comes in again behind the first";
   for (std::size_t i = 0; i < in.size(); ++i) expect(Program::UplinkIngress, in[i], Redirect, out[i]);
 }
 
@@ -245,16 +245,16 @@ TEST_P(UplinkIngress, HoldsSoManyFragmentsOfAPacketAndNoMore) {
   auto in = fragments(whole, 600, 79);
   ASSERT_LT(VNET_HELD_OF_ONE + 2U, in.size());
   for (std::size_t i = in.size() - 1; i > 0; --i) expect_same(Program::UplinkIngress, in[i], Ok);
-  EXPECT_EQ(static_cast<std::size_t>(VNET_HELD_OF_ONE), maps().held.keys().size());
+  EXPECT_EQ(static_cast<std::size_t>(VNET_HELD_OF_ONE), maps().frag_queue.keys().size());
   EXPECT_EQ(Redirect, run(Program::UplinkIngress, in[0]).verdict);
-  EXPECT_EQ(0U, maps().held.keys().size());
+  EXPECT_EQ(0U, maps().frag_queue.keys().size());
 }
 
 TEST_P(UplinkIngress, AdmitsPortForwards) {
   for (L4 kind : {L4::Udp, L4::Tcp}) {
     auto proto = static_cast<__u8>(protocol(kind, family()));
-    vnet_forward to{.to = address(at.guest1), .port_be = htons(80), .network = slot::network};
-    ASSERT_TRUE(maps().forwards.set(
+    vnet_port_forward to{.to = address(at.guest1), .port_be = htons(80), .network = slot::network};
+    ASSERT_TRUE(maps().port_forwards.set(
         {.port_be = htons(8080), .proto = proto, .family = static_cast<__u8>(family())}, to));
     Packet request = into_host / ip(at.remote, at.host, 60) / l4(kind, family(), 5555, 8080);
     expect(Program::UplinkIngress, request, Redirect,
@@ -285,9 +285,9 @@ TEST_P(UplinkIngress, AdmitsPortForwards) {
 
 TEST_P(UplinkIngress, CountsForwardsAgainstTheNetworksLimit) {
   set_network([](vnet_network& n) { n.max_sessions = 0; });
-  vnet_forward to{.to = address(at.guest1), .port_be = htons(80), .network = slot::network};
-  ASSERT_TRUE(
-      maps().forwards.set({.port_be = htons(8080), .proto = 17, .family = static_cast<__u8>(family())}, to));
+  vnet_port_forward to{.to = address(at.guest1), .port_be = htons(80), .network = slot::network};
+  ASSERT_TRUE(maps().port_forwards.set(
+      {.port_be = htons(8080), .proto = 17, .family = static_cast<__u8>(family())}, to));
   expect_drop(Program::UplinkIngress, into_host / ip(at.remote, at.host) / l4(L4::Udp, family(), 5555, 8080),
               slot::uplink, "session-limit");
 }

@@ -102,8 +102,8 @@ TEST_P(UplinkXdp, LetsAnybodyBeginWithAVisibleNetwork) {
 TEST_P(UplinkXdp, AsksTheGuestsOwnPolicy) {
   set_flags(flag::route);
   guard("g1", VNET_PORT_F_SHUT);
-  ASSERT_TRUE(
-      maps().allows.set({.slot = slot::g1, .port_be = htons(80), .proto = 6, .pad = {}}, {.anywhere = 1}));
+  ASSERT_TRUE(maps().allow_rules.set({.slot = slot::g1, .port_be = htons(80), .proto = 6, .pad = {}},
+                                     {.anywhere = 1}));
   passes(from_outside(at.guest1, L4::Tcp));
   drops_it(from_outside(at.guest1, L4::Udp), "inbound");
   drops_it(from_outside(at.guest1, L4::Echo), "inbound");
@@ -160,7 +160,7 @@ TEST_P(UplinkXdp, BlocksByTheWidestPrefixThatMatches) {
 // Each source has its share; what belongs to a session, and the host's own, costs nothing.
 TEST_P(UplinkXdp, LimitsTheNewFlowsOfASource) {
   for (Program program : {Program::UplinkXdp, Program::UplinkIngress}) {
-    for (const auto& key : maps().newcomers.keys()) ASSERT_TRUE(maps().newcomers.erase(key));
+    for (const auto& key : maps().new_flow_rates.keys()) ASSERT_TRUE(maps().new_flow_rates.erase(key));
     set_flags(flag::route);
     set_network([](vnet_network& n) { n.new_flows = 3; });
     for (std::uint16_t i = 0; i < 3; ++i)
@@ -178,9 +178,9 @@ TEST_P(UplinkXdp, LimitsTheNewFlowsOfASource) {
 
 TEST_P(UplinkXdp, LimitsTheNewFlowsToForwardedPorts) {
   set_network([](vnet_network& n) { n.new_flows = 2; });
-  vnet_forward to{.to = address(at.guest1), .port_be = htons(80), .network = slot::network};
-  ASSERT_TRUE(
-      maps().forwards.set({.port_be = htons(8080), .proto = 6, .family = static_cast<__u8>(family())}, to));
+  vnet_port_forward to{.to = address(at.guest1), .port_be = htons(80), .network = slot::network};
+  ASSERT_TRUE(maps().port_forwards.set(
+      {.port_be = htons(8080), .proto = 6, .family = static_cast<__u8>(family())}, to));
   auto request = [&](std::uint16_t sport, std::uint16_t dport) -> Packet {
     return into_host / ip(at.remote, at.host, 60) / l4(L4::Tcp, family(), sport, dport);
   };

@@ -137,8 +137,8 @@ struct Effect {
     for (const auto& one : c.added)
       if (one.refused.empty()) s.subnets.emplace_back(one.address.network(), record.slot);
   }
-  void operator()(const PutUpHostWay&) { s.host_way = true; }
-  void operator()(const TakeDownHostWay&) { s.host_way = false; }
+  void operator()(const PutUpSocketRedirect&) { s.socket_redirect = true; }
+  void operator()(const TakeDownSocketRedirect&) { s.socket_redirect = false; }
   void operator()(const SetHostAddresses& c) {
     for (const auto& address : c.removed) s.host_addresses.erase(address);
     s.host_addresses.insert(c.added.begin(), c.added.end());

@@ -39,7 +39,7 @@ constexpr int killed_status = 128 + SIGKILL;
 constexpr unsigned in_syscall = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD
 
 // One session after the other is erased from the first two, and given back to the third.
-constexpr const char* session_maps[] = {"sessions", "reverse", "usage"};
+constexpr const char* session_maps[] = {"sessions", "rev_nat", "quota_usage"};
 
 struct Call {
   std::uint64_t number = 0;

@@ -62,7 +62,7 @@ const std::vector<ApplyCase>& live_cases() {
        [](Network& n) {
          n.nat.ports = {20000, 30000};
        }},
-      {"domain", "nat", [](Network& n) { n.domain = Domain{.name = "lab"}; }},
+      {"domain", "nat", [](Network& n) { n.domain = DnsDomain{.name = "lab"}; }},
       {"DNS", "nat", [](Network& n) { n.dns.forward_plain_names = false; }},
       {"DNS forwarders", "nat",
        [](Network& n) { n.dns.forwarders = {{.address = Address::parse("192.0.2.53")}}; }},

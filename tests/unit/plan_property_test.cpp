@@ -71,7 +71,7 @@ Network another_definition(const SimulatedHost& host, Dice& dice) {
         if (gateway) network.dns.hosts = {{network.ips[0].gateway.address, {"gateway"}}};
         break;
       case 7:
-        if (gateway) network.domain = Domain{.name = "lab"};
+        if (gateway) network.domain = DnsDomain{.name = "lab"};
         break;
       case 8:
         if (is_direct(network)) network.devices = {"eth1", "eth2"};

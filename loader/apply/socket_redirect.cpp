@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The host's own way to port forwards.
-#include "loader/bpf/host_way.h"
+#include "loader/bpf/socket_redirect.h"
 
 #include "loader/apply/apply.h"
 #include "loader/bpf/map_address.h"
 
 namespace vnet {
 
-Result<void> apply(System& system, const PutUpHostWay&) {
+Result<void> apply(System& system, const PutUpSocketRedirect&) {
   VNET_ASSIGN(Datapath * datapath, system.need_datapath());
-  return HostWay::put_up(*datapath);
+  return SocketRedirect::put_up(*datapath);
 }
-Result<void> undo(System& system, const PutUpHostWay&) {
-  return HostWay::take_down(system.dirs.pins());
+Result<void> undo(System& system, const PutUpSocketRedirect&) {
+  return SocketRedirect::take_down(system.dirs.pins());
 }
 
-Result<void> apply(System& system, const TakeDownHostWay&) {
-  return HostWay::take_down(system.dirs.pins());
+Result<void> apply(System& system, const TakeDownSocketRedirect&) {
+  return SocketRedirect::take_down(system.dirs.pins());
 }
 
 Result<void> apply(System& system, const SetHostAddresses& change) {

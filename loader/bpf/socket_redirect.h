@@ -11,7 +11,7 @@
 
 namespace vnet {
 
-class HostWay {
+class SocketRedirect {
  public:
   static Result<void> put_up(Datapath& datapath);
   // All of its programs are attached, and use these maps.

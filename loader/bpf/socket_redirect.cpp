@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "loader/bpf/host_way.h"
+#include "loader/bpf/socket_redirect.h"
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
@@ -25,18 +25,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Place {
+struct SocketHook {
   const char* program;
   bpf_attach_type type;
 };
 // What asks back comes first: whoever is led to a guest is answered by what it has asked.
-constexpr Place places[] = {
+constexpr SocketHook socket_hooks[] = {
     {"host_recvmsg4", BPF_CGROUP_UDP4_RECVMSG},       {"host_recvmsg6", BPF_CGROUP_UDP6_RECVMSG},
     {"host_peername4", BPF_CGROUP_INET4_GETPEERNAME}, {"host_peername6", BPF_CGROUP_INET6_GETPEERNAME},
     {"host_sendmsg4", BPF_CGROUP_UDP4_SENDMSG},       {"host_sendmsg6", BPF_CGROUP_UDP6_SENDMSG},
     {"host_connect4", BPF_CGROUP_INET4_CONNECT},      {"host_connect6", BPF_CGROUP_INET6_CONNECT}};
 
-fs::path pin_of(const fs::path& pins, const Place& place) {
+fs::path socket_pin(const fs::path& pins, const SocketHook& place) {
   return pins / "links" / fmt::format("%{}", place.program);
 }
 
@@ -78,7 +78,7 @@ Result<std::uint64_t> netns_cookie() {
   return cookie;
 }
 
-Result<void> HostWay::put_up(Datapath& datapath) {
+Result<void> SocketRedirect::put_up(Datapath& datapath) {
   VNET_ASSIGN(auto skeleton, open_object<host_bpf>(datapath.maps()));
   VNET_ASSIGN(skeleton->rodata->netns_cookie, netns_cookie());
   VNET_TRY(use_shared_maps(skeleton->obj, datapath.pins()));
@@ -86,8 +86,8 @@ Result<void> HostWay::put_up(Datapath& datapath) {
     return load_failed("the programs at the cgroups' root", error);
   VNET_ASSIGN(auto root, root_cgroup());
   VNET_TRY(make_folders(datapath.pins() / "links"));
-  for (const Place& place : places) {
-    const auto pin = pin_of(datapath.pins(), place);
+  for (const SocketHook& place : socket_hooks) {
+    const auto pin = socket_pin(datapath.pins(), place);
     const int program = bpf_program__fd(bpf_object__find_program_by_name(skeleton->obj, place.program));
     Fd link(bpf_link_create(program, root.get(), place.type, nullptr));
     if (!link) return system_error(fmt::format("attaching {} to the root of the cgroups", place.program));
@@ -97,9 +97,9 @@ Result<void> HostWay::put_up(Datapath& datapath) {
   return {};
 }
 
-bool HostWay::stands(Datapath& datapath) {
-  return std::ranges::all_of(places, [&](const Place& place) {
-    Fd link(bpf_obj_get(pin_of(datapath.pins(), place).c_str()));
+bool SocketRedirect::stands(Datapath& datapath) {
+  return std::ranges::all_of(socket_hooks, [&](const SocketHook& place) {
+    Fd link(bpf_obj_get(socket_pin(datapath.pins(), place).c_str()));
     bpf_link_info info{};
     __u32 size = sizeof(info);
     // One that was detached by force has no cgroup any more.
@@ -108,9 +108,9 @@ bool HostWay::stands(Datapath& datapath) {
   });
 }
 
-Result<void> HostWay::take_down(const fs::path& pins) {
-  for (const Place& place : places) {
-    const auto pin = pin_of(pins, place);
+Result<void> SocketRedirect::take_down(const fs::path& pins) {
+  for (const SocketHook& place : socket_hooks) {
+    const auto pin = socket_pin(pins, place);
     if (::unlink(pin.c_str()) && errno != ENOENT) return system_error("unpinning " + pin.string());
   }
   return {};
