@@ -6,6 +6,7 @@
 #include "loader/explain/cause.h"
 #include "loader/explain/walk.h"
 #include "loader/model/drop_reason.h"
+#include "loader/plan/port_rules.h"
 
 namespace vnet {
 namespace {
@@ -160,6 +161,11 @@ Result<void> Walk::from_guest(const Question& question, const PortRecord& port) 
     end(Fate::Nowhere, port.interface);
     return {};
   }
+  // Its bucket is not copied: how full it is says nothing of the next packet.
+  if (auto limit = bandwidth_of(port, network->network); limit && limit->outbound && limit->outbound->average)
+    told_.notes.push_back(
+        fmt::format("what {} sends above {} kB/s is dropped ({}): this packet is taken to be below",
+                    port.interface, limit->outbound->average, reason_word(VNET_DROP_BANDWIDTH)));
   return at_port_ingress(*network, port);
 }
 

@@ -75,6 +75,8 @@ TEST_F(Hook, APortgroupsOutboundBandwidthHolds) {
   EXPECT_TRUE(wait_until([&] { return !outside().sh("ss -Hltn sport = :9000").out.empty(); }));
   EXPECT_TRUE(guest("g1").sh("head -c 700000 /dev/zero | socat -u - TCP4:203.0.113.1:9000").ok());
   EXPECT_GT(drops_at("g1", "bandwidth"), 0U);
+  EXPECT_THAT(vnet({"explain", "--port", "g1", "--to", "203.0.113.1:9000"}).out,
+              HasSubstr("what g1 sends above 500 kB/s is dropped (bandwidth)"));
   // Another group says nothing of it.
   vnet({"set", "g1", "--portgroup", "other"});
   EXPECT_TRUE(port()["bandwidth"].is_null());
