@@ -168,36 +168,51 @@ Result<void> parse_uplink(const XmlNode& node, Settings& settings) {
   return {};
 }
 
-Result<void> parse_setting(const XmlNode& node, Settings& settings) {
-  const auto name = node.name();
-  if (name == "hostFirewall")
-    return set_choice<HostFirewall>(node, "mode",
-                                    {{"honor", HostFirewall::Honor}, {"bypass", HostFirewall::Bypass}},
-                                    settings.host_firewall);
-  if (name == "xdp") return parse_xdp(node, settings);
-  if (name == "inbound")
-    return set_choice<Inbound>(
-        node, "default",
-        {{"accept", Inbound::Accept}, {"established", Inbound::Established}, {"drop", Inbound::Drop}},
-        settings.inbound);
-  if (name == "host")
-    return set_choice<HostAccess>(
-        node, "access",
-        {{"all", HostAccess::All}, {"services", HostAccess::Services}, {"none", HostAccess::None}},
-        settings.host_access);
-  if (name == "sessions") return parse_sessions(node, settings);
-  if (name == "portForward") return parse_port_forward(node, settings);
-  if (name == "uplink") return parse_uplink(node, settings);
-  if (name == "link-protocols") return parse_link_protocols(node, settings);
-  if (name == "guard") return parse_guard(node, settings);
-  return node.error(
-      "unknown setting of vnet-bpf; allowed: hostFirewall, xdp, sessions, inbound, portForward, host, "
-      "uplink, guard, link-protocols");
+Result<void> parse_host_firewall(const XmlNode& node, Settings& settings) {
+  return set_choice<HostFirewall>(node, "mode",
+                                  {{"honor", HostFirewall::Honor}, {"bypass", HostFirewall::Bypass}},
+                                  settings.host_firewall);
 }
 
-constexpr std::array repeatable{"portForward", "uplink", "guard"};
+Result<void> parse_inbound(const XmlNode& node, Settings& settings) {
+  return set_choice<Inbound>(
+      node, "default",
+      {{"accept", Inbound::Accept}, {"established", Inbound::Established}, {"drop", Inbound::Drop}},
+      settings.inbound);
+}
+
+Result<void> parse_host(const XmlNode& node, Settings& settings) {
+  return set_choice<HostAccess>(
+      node, "access",
+      {{"all", HostAccess::All}, {"services", HostAccess::Services}, {"none", HostAccess::None}},
+      settings.host_access);
+}
+
+constexpr SettingElement elements[] = {
+    {"hostFirewall", parse_host_firewall, false, {}},
+    {"xdp", parse_xdp, false, {}},
+    {"sessions", parse_sessions, false, {}},
+    {"inbound", parse_inbound, false, {}},
+    {"portForward", parse_port_forward, true, {"proto", "port", "listen"}},
+    {"host", parse_host, false, {}},
+    {"uplink", parse_uplink, true, {"dev"}},
+    {"guard", parse_guard, true, {"portgroup"}},
+    {"link-protocols", parse_link_protocols, false, {}},
+};
+
+Result<const SettingElement*> find_element(const XmlNode& node) {
+  const auto* found = std::ranges::find(elements, node.name(), &SettingElement::name);
+  if (found != std::end(elements)) return found;
+  std::string names;
+  for (const auto& element : elements) names += (names.empty() ? "" : ", ") + std::string(element.name);
+  return node.error("unknown setting of vnet-bpf; allowed: " + names);
+}
 
 }  // namespace
+
+std::span<const SettingElement> setting_elements() {
+  return elements;
+}
 
 Result<Settings> parse_settings(const XmlNode& metadata) {
   Settings settings;
@@ -211,9 +226,9 @@ Result<Settings> parse_settings(const XmlNode& metadata) {
     for (const auto& node : top.child_elements()) {
       if (node.namespace_uri() != settings_namespace)
         return node.error(fmt::format("not in the namespace {}", settings_namespace));
-      if (std::ranges::find(repeatable, node.name()) == repeatable.end() && !seen.insert(node.name()).second)
-        return node.error("only one is allowed");
-      VNET_TRY(parse_setting(node, settings));
+      VNET_ASSIGN(const auto* element, find_element(node));
+      if (!element->repeatable && !seen.insert(node.name()).second) return node.error("only one is allowed");
+      VNET_TRY(element->parse(node, settings));
     }
   }
   return settings;

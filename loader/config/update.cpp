@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <string_view>
 
 #include "loader/config/network_xml.h"
 #include "loader/config/update_parts.h"
@@ -13,13 +15,14 @@ namespace vnet {
 namespace {
 
 struct Section {
-  const char* name;
+  std::string_view name;
   const char* element;
   Result<void> (*update)(Network& network, const SectionCall& call);  // nullptr: not while it is defined
 };
 
 // libvirt's, those that it knows and refuses included; then ours, which go by the path to their element.
-constexpr Section sections[] = {
+// Those of our own namespace are vnet:NAME (setting_elements()).
+constexpr Section of_libvirts_namespace[] = {
     {"bridge", "bridge", nullptr},
     {"domain", "domain", nullptr},
     {"ip", "ip", nullptr},
@@ -36,20 +39,19 @@ constexpr Section sections[] = {
     {"route", "route", update_route},
     {"forward-nat-address", "address", update_nat_addresses},
     {"forward-nat-port", "port", update_nat_ports},
-    {"vnet:hostFirewall", "hostFirewall", update_setting},
-    {"vnet:xdp", "xdp", update_setting},
-    {"vnet:sessions", "sessions", update_setting},
-    {"vnet:inbound", "inbound", update_setting},
-    {"vnet:portForward", "portForward", update_setting},
-    {"vnet:host", "host", update_setting},
-    {"vnet:uplink", "uplink", update_setting},
-    {"vnet:guard", "guard", update_setting},
-    {"vnet:link-protocols", "link-protocols", update_setting},
 };
 
 // libvirt has a space in this one.
 std::string words_of(const Section& section) {
-  return section.name == std::string_view("forward-pf") ? "forward pf" : section.name;
+  return section.name == "forward-pf" ? "forward pf" : std::string(section.name);
+}
+
+std::optional<Section> find_section(std::string_view name) {
+  const auto* section = std::ranges::find(of_libvirts_namespace, name, &Section::name);
+  if (section != std::end(of_libvirts_namespace)) return *section;
+  for (const auto& setting : setting_elements())
+    if (name == std::string("vnet:") + setting.name) return Section{name, setting.name, update_setting};
+  return std::nullopt;
 }
 
 // With the prefix `vnet` declared, so that one element can be written as in a definition.
@@ -65,13 +67,14 @@ Result<XmlDocument> parse_element(const SectionUpdate& update) {
 
 std::vector<std::string> section_names() {
   std::vector<std::string> names;
-  for (const auto& section : sections) names.emplace_back(section.name);
+  for (const auto& section : of_libvirts_namespace) names.emplace_back(section.name);
+  for (const auto& setting : setting_elements()) names.push_back(std::string("vnet:") + setting.name);
   return names;
 }
 
 Result<Network> updated(const Network& network, const SectionUpdate& update) {
-  const auto* section = std::ranges::find(sections, update.section, &Section::name);
-  if (section == std::end(sections))
+  const auto section = find_section(update.section);
+  if (!section)
     return invalid(fmt::format("unrecognized section name '{}'; known: {}", update.section,
                                fmt::join(section_names(), ", ")));
   if (!section->update)

@@ -2,24 +2,23 @@
 // vnet-bpf's own settings, in the definition's <metadata>: other programs' parts of it, and comments, stay.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
 #include "loader/config/update_parts.h"
 #include "loader/config/xml_parts.h"
 
 namespace vnet {
 namespace {
 
-// What tells elements of one name from each other; of those that are not here there is one only.
-struct Keys {
-  const char* element;
-  std::initializer_list<const char*> attributes;
-};
-const Keys keys_of_elements[] = {
-    {"portForward", {"proto", "port", "listen"}}, {"uplink", {"dev"}}, {"guard", {"portgroup"}}};
-
-const Keys* keys_of(const std::string& element) {
-  const auto* found = std::ranges::find(keys_of_elements, element,
-                                        [](const Keys& keys) { return std::string(keys.element); });
-  return found == std::end(keys_of_elements) ? nullptr : found;
+// The attributes that tell elements of this name from each other; none: there is one only.
+std::vector<const char*> keys_of(const std::string& name) {
+  auto elements = setting_elements();
+  const auto found = std::ranges::find(elements, name, &SettingElement::name);
+  std::vector<const char*> keys;
+  if (found != elements.end()) std::ranges::copy_if(found->keys, std::back_inserter(keys), std::identity());
+  return keys;
 }
 
 Result<bool> has_same(const XmlNode& a, const XmlNode& b, const char* name, bool may_be_missing) {
@@ -43,9 +42,9 @@ Result<bool> matches(const XmlNode& wanted, const XmlNode& node, bool deletes) {
       if (!same) return false;
     }
   }
-  const Keys* keys = keys_of(wanted.name());
-  if (!keys) return true;
-  for (const char* name : keys->attributes) {
+  const auto keys = keys_of(wanted.name());
+  if (keys.empty()) return true;
+  for (const char* name : keys) {
     VNET_ASSIGN(bool same, has_same(wanted, node, name, deletes));
     if (!same) return false;
   }
@@ -63,10 +62,8 @@ constexpr const char* empty_settings = R"(<element>
 
 std::string tag(const XmlNode& element) {
   std::string text = "<vnet:" + element.name();
-  if (const Keys* keys = keys_of(element.name()))
-    for (const char* name : keys->attributes)
-      if (auto value = element.attribute(name); value && *value)
-        text += fmt::format(" {}='{}'", name, **value);
+  for (const char* name : keys_of(element.name()))
+    if (auto value = element.attribute(name); value && *value) text += fmt::format(" {}='{}'", name, **value);
   return text + "/>";
 }
 

@@ -2,6 +2,8 @@
 // The readers of single elements that parse_network is made of.
 #pragma once
 
+#include <array>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,15 @@ Result<Vlan> parse_vlan(const XmlNode& vlan);
 Result<PortGroup> parse_portgroup(const XmlNode& portgroup);
 
 Result<Settings> parse_settings(const XmlNode& metadata);
+
+// The elements of settings_namespace, a row each.
+struct SettingElement {
+  const char* name;
+  Result<void> (*parse)(const XmlNode& node, Settings& settings);
+  bool repeatable;
+  std::array<const char*, 3> keys;  // repeatable ones: the attributes that tell them from each other
+};
+std::span<const SettingElement> setting_elements();
 
 // Rules that concern more than one element. `root` gives the lines.
 Result<void> validate(const Network& network, const XmlNode& root);
