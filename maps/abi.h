@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The contract between the BPF programs and the loader: every structure that lives in a map, compiled
- * by both sides. Fixed widths, padding spelled out (map keys are compared byte by byte), network byte
- * order only in fields that end in _be. A change of a layout is a change of VNET_ABI_VERSION.
+ * The ABI between the BPF programs and the loader: every structure stored in a map, compiled by both
+ * sides. Fixed-width types, explicit padding (map keys are compared byte by byte); names of fields in
+ * network byte order end in _be. Any change of a layout increments VNET_ABI_VERSION.
  */
 #ifndef VNET_MAPS_ABI_H
 #define VNET_MAPS_ABI_H
@@ -18,15 +18,14 @@
 #define VNET_ABI_VERSION 9
 
 /*
- * A slot is a small number that the loader gives to everything that is counted: port, network, uplink.
- * Slot 0 is nobody's. 16 bits, because a packet carries its port's slot through the host stack in
- * skb->tc_index.
+ * A slot is a small number that the loader assigns to everything that has counters: port, network,
+ * uplink. Slot 0 is reserved. 16 bits, because a packet carries its port's slot through the host's stack
+ * in skb->tc_index.
  */
 #define VNET_SLOTS 8192
-/* In tc_index: an uplink's ingress hook found the session; the gateway may let the packet pass. */
+/* In tc_index: an uplink's ingress hook has found a session, the gateway lets the packet pass. */
 #define VNET_TC_INDEX_ADMITTED 0xffff
-/* The same hook has judged it, and found it to be for no guest: if it is for one now, the host's NAT says so.
- */
+/* The same hook has found that no guest is addressed: if one is, at the gateway, that is the host's DNAT. */
 #define VNET_TC_INDEX_JUDGED 0xfffe
 
 #define VNET_SESSIONS_MAX (1 << 20)
@@ -37,19 +36,19 @@
 #define VNET_DEVICES_MAX 2048
 
 /*
- * Ticks of 2^30 ns (1.07 s) of CLOCK_MONOTONIC, coarse: a shift instead of a division per packet.
+ * A tick is 2^30 ns (1.07 s) of the coarse CLOCK_MONOTONIC: a shift instead of a division per packet.
  */
 #define VNET_TICK_SHIFT 30
 
-/* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d, so that one session table serves both families. */
+/* An IPv6 address, or an IPv4-mapped one (::ffff:a.b.c.d), so that both families share the session table. */
 struct vnet_addr {
   __be32 word_be[4];
 };
 VNET_SIZE(struct vnet_addr, 16);
 
 /*
- * A direction of a connection, as a packet carries it. The ICMP echo id stands in the place of the
- * requester's port, the other port is 0; protocols without ports have both 0.
+ * One direction of a connection, as in the packet's headers. With ICMP the identifier of a request is the
+ * requester's port, and the other port is 0; protocols without ports have 0 in both.
  */
 struct vnet_flow {
   struct vnet_addr src;
@@ -62,51 +61,51 @@ struct vnet_flow {
 VNET_SIZE(struct vnet_flow, 40);
 
 enum vnet_session_state {
-  VNET_SESSION_NEW, /* nothing has come back yet */
+  VNET_SESSION_NEW, /* no reply yet */
   VNET_SESSION_ESTABLISHED,
   VNET_SESSION_CLOSING, /* one FIN */
-  VNET_SESSION_CLOSED,  /* FINs acknowledged on both sides, or RST: the binding may be taken over */
+  VNET_SESSION_CLOSED,  /* both FINs acknowledged, or RST: the outside port may be taken over */
 };
 
-#define VNET_SESSION_F_MASQUERADE 1 /* translated to the address of the route: follows its changes */
-#define VNET_SESSION_F_INBOUND 2    /* opened from outside (port forward) */
+#define VNET_SESSION_F_MASQUERADE 1 /* SNAT to the route's source address: void when that changes */
+#define VNET_SESSION_F_INBOUND 2    /* opened from outside */
 #define VNET_SESSION_F_FIN_OUT 4
 #define VNET_SESSION_F_FIN_IN 8
 /*
- * When a flow may be fast: only what the host's own rules neither translate nor lead elsewhere. PLAIN: that
- * is known, and answers may go past the stack. STACK: it is not so, and both directions go through the stack,
- * so that the host's connection tracking sees all of it. Neither: not known yet.
+ * A flow may take the fast path if the host's own rules neither translate nor reroute it. PLAIN: they do not,
+ * replies may bypass the stack. STACK: they do, both directions take the stack, so that conntrack sees the
+ * whole connection. Neither: not known yet.
  */
 #define VNET_SESSION_F_PLAIN 16
 #define VNET_SESSION_F_STACK 32
-#define VNET_SESSION_F_ANSWERED 64 /* the beginner's next packet establishes it; TCP: if it acknowledges */
+#define VNET_SESSION_F_ANSWERED 64 /* the initiator's next packet (TCP: its ACK) establishes the session */
 /*
- * One half of a hairpin: a guest that comes to its own network by a port forward has two sessions. One gives
- * it the gateway's address, as if it went out; the other leads in from there, as if from outside.
+ * One half of a hairpin: a guest that reaches its own network by a port forward has two sessions. One gives
+ * it the gateway's address, as if it went out; the other comes in from there, as if from outside.
  */
 #define VNET_SESSION_F_HAIRPIN 128
 
-#define VNET_HOP_F_PEER 1 /* a veth whose other end is in another namespace: bpf_redirect_peer works */
+#define VNET_HOP_F_PEER 1 /* a veth with its peer in another netns: bpf_redirect_peer() works */
 
-/* Where a direction of a session leaves: cached for one tick, then looked up anew. */
+/* The next hop of a session's direction: cached for one tick, then looked up again. */
 struct vnet_hop {
   __u32 ifindex;
-  __u32 tick; /* when it was looked up; 0: not yet */
+  __u32 tick; /* of the lookup; 0: none yet */
   __u8 dmac[6];
   __u8 smac[6];
-  __u16 mtu;
+  __u16 mtu;  /* bytes, without the link header */
   __u16 slot; /* the port's, for its counters; 0 on uplinks */
 };
 VNET_SIZE(struct vnet_hop, 24);
 
 /*
- * The timing wheel (bpf/lib/expiry.h): at `tick` somebody looks whether the session of a flow is over. Every
- * CPU numbers its own entries of a tick, so that none waits for another; a hash holds them in bunches of
- * consecutive numbers.
+ * The timer wheel (bpf/lib/expiry.h): at `tick` the session of a flow is checked for expiry. Each CPU numbers
+ * its own entries of a tick, so that CPUs do not contend; a hash holds them in batches of consecutive
+ * numbers.
  */
-#define VNET_WHEEL_TICKS 1024 /* longer than any timeout that is waited for at once */
+#define VNET_WHEEL_TICKS 1024 /* longer than any single wait */
 #define VNET_WHEEL_BATCH 8
-/* Two entries for each session, and a bunch begun by each of 256 CPUs for each tick. */
+/* Two entries per session, and one partial batch per tick for each of 256 CPUs. */
 #define VNET_WHEEL_MAX (2 * VNET_SESSIONS_MAX / VNET_WHEEL_BATCH + 256 * VNET_WHEEL_TICKS)
 
 struct vnet_due {
@@ -119,64 +118,63 @@ VNET_SIZE(struct vnet_due, 12);
 struct vnet_wheel_batch_key {
   __u32 tick;
   __u32 cpu;
-  __u32 number; /* of the places from number * VNET_WHEEL_BATCH on */
+  __u32 number; /* place / VNET_WHEEL_BATCH */
 };
 VNET_SIZE(struct vnet_wheel_batch_key, 12);
 
 struct vnet_wheel_batch {
-  struct vnet_flow flow[VNET_WHEEL_BATCH]; /* meaningless where no entry has that place */
+  struct vnet_flow flow[VNET_WHEEL_BATCH]; /* undefined where no entry has that place */
 };
 VNET_SIZE(struct vnet_wheel_batch, 320);
 
 struct vnet_clock {
   __u64 timer[2];       /* struct bpf_timer */
-  struct vnet_due hand; /* where the next turn goes on; tick 0: never wound */
-  __u32 version;        /* of the programs that wound it last */
+  struct vnet_due hand; /* where the next run continues; tick 0: never started */
+  __u32 version;        /* of the programs that started it last */
 };
 VNET_SIZE(struct vnet_clock, 32);
 
 enum vnet_direction { VNET_OUT, VNET_IN, VNET_DIRECTIONS };
 
-/* TCP's numbers are in host byte order; 0: not known yet (bpf/lib/tcp_window.h). */
+/* TCP sequence numbers are in host byte order; 0: not known yet (bpf/lib/tcp_window.h). */
 struct vnet_leg {
   __u64 packets;
   __u64 bytes;
   struct vnet_hop hop;
   __u32 seen;  /* tick of the last packet */
-  __u32 end;   /* TCP: the next number that this direction sends */
-  __u32 ack;   /* ... what it has acknowledged of the other */
-  __u32 limit; /* ... how far it lets the other send */
+  __u32 end;   /* TCP: highest seq + length sent */
+  __u32 ack;   /* ... highest ack sent */
+  __u32 limit; /* ... highest ack + window offered to the peer */
 };
 VNET_SIZE(struct vnet_leg, 56);
 
 /*
- * The value of the session map, keyed by the guest's outgoing flow. The reverse map holds, keyed by
- * the flow that answers carry (to nat:nat_port), the key of its session. With one byte more an entry of the
- * hash (48 bytes, the key, the value, a link) would take twice the memory: 512 bytes instead of 256.
+ * The value of `sessions`, keyed by the guest's outbound flow. `rev_nat` maps the flow of the replies (to
+ * nat:nat_port) to that key. One byte more would double the memory of a hash entry (48 bytes, key, value and
+ * a link) from 256 to 512 bytes.
  */
 struct vnet_session {
-  struct vnet_due due;  /* its entry in the wheel: another that names this flow is stale */
+  struct vnet_due due;  /* its entry in the wheel: any other entry for this flow is stale */
   __u32 created;        /* tick */
-  struct vnet_addr nat; /* what the outside sees; the guest's own address where nothing is translated */
+  struct vnet_addr nat; /* as seen from outside; the guest's own address if not translated */
   __be16 nat_port_be;
   __u8 state; /* enum vnet_session_state */
   __u8 flags;
   __u16 network; /* slots */
   __u16 port;
-  __u8 scale[VNET_DIRECTIONS]; /* TCP's window scale and 1; 0: not known */
-  __u8 hop_flags;              /* VNET_HOP_F_* of the hop inwards */
+  __u8 scale[VNET_DIRECTIONS]; /* TCP window scale + 1; 0: not known */
+  __u8 hop_flags;              /* VNET_HOP_F_* of the inbound hop */
   __u8 pad;
-  __u32 mark; /* of the packet when the host had routed it: chose the way, too */
+  __u32 mark; /* skb->mark behind the host's routing, which may depend on it */
   struct vnet_leg leg[VNET_DIRECTIONS];
 };
 VNET_SIZE(struct vnet_session, 160);
 
 /*
- * Sessions begun from outside that are not established: the latest so many of each network, in a ring, so
- * that a flood pushes out nothing but its own.
+ * Half-open sessions: the latest ones of each network, in a ring, so that a flood evicts only its own.
  */
 #define VNET_HALF_OPEN 1024
-#define VNET_HALF_OPEN_UNHEARD 8 /* places behind them: port forwards to guests that nobody knows of */
+#define VNET_HALF_OPEN_UNHEARD 8 /* further places: port forwards to guests whose port is not known */
 struct vnet_half_open_key {
   __u32 network; /* slot */
   __u32 place;
@@ -185,8 +183,8 @@ VNET_SIZE(struct vnet_half_open_key, 8);
 #define VNET_HALF_OPEN_MAX (1 << 16)
 
 /*
- * Outside ports that differ from the guest's: its further flows from the same port try the same one first
- * (RFC 4787, REQ-1). LRU; the value is the outside port.
+ * Outside ports that differ from the guest's: its later flows from the same port try the same one first
+ * (RFC 4787 REQ-1). LRU; the value is the outside port.
  */
 struct vnet_mapping_key {
   struct vnet_addr guest;
@@ -203,7 +201,7 @@ struct vnet_mapping {
 VNET_SIZE(struct vnet_mapping, 4);
 #define VNET_MAPPINGS_MAX (1 << 16)
 
-/* Later fragments carry no ports: they follow the first. Keyed as the packets carry it. */
+/* Later fragments carry no ports and follow their first. Keyed as in the packets' headers. */
 struct vnet_fragment_key {
   struct vnet_addr src;
   struct vnet_addr dst;
@@ -217,21 +215,21 @@ struct vnet_fragment {
   __be16 sport_be;
   __be16 dport_be;
   __u8 proto;
-  __u8 via_stack; /* the first went through the host stack, where it may wait for its later ones */
-  __u8 early;     /* the first has not come yet, and a later one has gone through the host stack */
+  __u8 via_stack; /* the first went to the host's stack, which may be reassembling */
+  __u8 early;     /* the first has not arrived yet, and a later one went to the host's stack */
   __u8 pad;
   __u32 tick;
 };
 VNET_SIZE(struct vnet_fragment, 12);
 
-/* Copies of later fragments that came in before their first, which alone says for whom they are. LRU. */
+/* Held fragments: copies of later ones that arrived before the first. LRU. */
 #define VNET_HELD_MAX 256
-#define VNET_HELD_OF_ONE 8 /* packet */
-#define VNET_HELD_BYTES 2048
+#define VNET_HELD_OF_ONE 8   /* per packet */
+#define VNET_HELD_BYTES 2048 /* longest frame */
 
 struct vnet_frag_queue_key {
   struct vnet_fragment_key packet;
-  __u32 place; /* below VNET_HELD_OF_ONE, without gaps */
+  __u32 place; /* 0 to VNET_HELD_OF_ONE - 1, without gaps */
 };
 VNET_SIZE(struct vnet_frag_queue_key, 44);
 
@@ -244,7 +242,7 @@ VNET_SIZE(struct vnet_frag_queue, 8 + VNET_HELD_BYTES);
 
 #include "maps/port_abi.h"
 
-/* Learned MACs per port; beyond that frames take the bridge's own path. */
+/* Learned MACs per port; frames to further ones are flooded, or left to the host's bridge. */
 #define VNET_LEARN_MAX 16
 
 struct vnet_fdb_key {
@@ -262,8 +260,8 @@ struct vnet_fdb_entry {
 VNET_SIZE(struct vnet_fdb_entry, 8);
 
 /*
- * Bridged networks: a frame's way past the bridge, which the bridge itself has shown: it is noted where a
- * frame that came in by `ifindex` for this MAC goes out, and holds for VNET_SHORTCUT_TICKS. LRU.
+ * Bridged networks: a frame's path past the bridge, as the bridge itself has forwarded it: noted where a
+ * frame that arrived on `ifindex` for this MAC goes out, valid for VNET_SHORTCUT_TICKS. LRU.
  */
 #define VNET_SHORTCUT_TICKS 4
 #define VNET_SHORTCUTS_MAX (1 << 16)
@@ -279,7 +277,7 @@ struct vnet_shortcut {
   __u32 tick;
   __u32 generation;
   __u16 mtu;
-  __u16 slot; /* the port's that it leads to; 0: an uplink member */
+  __u16 slot; /* of the destination port; 0: the bridge uplink */
   __u8 flags; /* VNET_HOP_F_PEER */
   __u8 pad[3];
 };
@@ -287,17 +285,17 @@ VNET_SIZE(struct vnet_shortcut, 20);
 
 #define VNET_NETWORK_F_MASQUERADE4 1
 #define VNET_NETWORK_F_MASQUERADE6 2
-#define VNET_NETWORK_F_BYPASS 4    /* admitted in the port program, past the host's FORWARD rules */
-#define VNET_NETWORK_F_VISIBLE 8   /* routed, open: others may begin, and see the guests' own addresses */
-#define VNET_NETWORK_F_ISOLATED 16 /* nothing from or to anywhere but the host */
-#define VNET_NETWORK_F_OPEN 32     /* no policy of ours: the host's firewall alone decides */
-#define VNET_NETWORK_F_HOST_SERVICES 64 /* <vnet:host access>: DHCP, DNS, ping, and what the host began */
+#define VNET_NETWORK_F_BYPASS 4         /* admission in the port's program, before the host's FORWARD rules */
+#define VNET_NETWORK_F_VISIBLE 8        /* route, open: the outside may open connections to its guests */
+#define VNET_NETWORK_F_ISOLATED 16      /* no traffic but with the host and among its guests */
+#define VNET_NETWORK_F_OPEN 32          /* no policy of ours: the host's firewall alone decides */
+#define VNET_NETWORK_F_HOST_SERVICES 64 /* <vnet:host access>: DHCP, DNS, ping, and replies to the host */
 #define VNET_NETWORK_F_BRIDGED 256      /* the host's own bridge: no gateway of ours */
-#define VNET_NETWORK_F_SHORTCUT 512     /* bridged: known frames may go past the bridge (only in the map) */
-#define VNET_NETWORK_F_HOST_CLOSED 128  /* ... nothing but what the host began */
+#define VNET_NETWORK_F_SHORTCUT 512     /* bridged: known frames may bypass the bridge (only in the map) */
+#define VNET_NETWORK_F_HOST_CLOSED 128  /* <vnet:host access>: replies to the host only */
 
 struct vnet_port_span {
-  __u16 first; /* host byte order, closed interval; first > last: empty */
+  __u16 first; /* host byte order, both inclusive; first > last: empty */
   __u16 last;
 };
 
@@ -308,14 +306,14 @@ struct vnet_network {
   __u32 flags;
   __u32 max_sessions;
   __u32 max_sessions_per_port;
-  struct vnet_port_span ports[2]; /* where others are looked for: the host's ephemeral range is cut out */
-  struct vnet_port_span keep;     /* a guest's own port stays what it is in here */
+  struct vnet_port_span ports[2]; /* port range for allocation, without the host's ephemeral range */
+  struct vnet_port_span keep;     /* UDP source ports in here are kept */
   __u32 nat_first;                /* <nat><address>, host byte order; 0: masquerade */
   __u32 nat_last;
-  __u32 generation;  /* bridged: shortcuts of an older one are void */
-  __u32 new_flows;   /* <xdp newFlows>: per second and source, from outside; 0: no limit */
-  __u32 gateway_vrf; /* ifindex of the VRF that the gateway is in: where the stack sees its packets come in */
-  __u16 link_protocols; /* bit n: frames to 01:80:c2:00:00:0n go from guest to guest (group_fwd_mask) */
+  __u32 generation;     /* bridged: shortcuts of an older generation are void */
+  __u32 new_flows;      /* <xdp newFlows>: from outside, per second and source; 0: no limit */
+  __u32 gateway_vrf;    /* ifindex of the gateway's VRF, which is the stack's input device; 0: none */
+  __u16 link_protocols; /* bit n: frames to 01:80:c2:00:00:0n pass between guests (group_fwd_mask) */
   __u16 pad;
 };
 VNET_SIZE(struct vnet_network, 56);
@@ -323,25 +321,25 @@ VNET_SIZE(struct vnet_network, 56);
 enum vnet_device_role {
   VNET_DEVICE_UPLINK = 1,
   VNET_DEVICE_GATEWAY = 2,
-  VNET_DEVICE_MEMBER = 3, /* a bridge's own way out, of a bridged network */
-  VNET_DEVICE_VRF = 4,    /* of uplinks: the stack sees their packets come in by it */
+  VNET_DEVICE_MEMBER = 3, /* bridge uplink of a bridged network */
+  VNET_DEVICE_VRF = 4,    /* of uplinks: the stack's input device for their packets */
 };
 
 /*
- * Keyed by ifindex: what a routing result means to us. Uplinks and gateways count only with an entry in
- * `trusted_devices`, which is written when the programs have been seen attached, and which the kernel deletes
- * with the device: interface numbers come back.
+ * Keyed by ifindex: what a routing result means to us. Uplinks and gateways are valid only with an entry in
+ * `trusted_devices`, which is written after the programs have been seen attached, and which the kernel
+ * deletes with the device: ifindexes are reused.
  */
 struct vnet_device {
   __u8 role; /* enum vnet_device_role */
   __u8 pad;
   __u16 slot;             /* the uplink's, or the gateway's network */
-  struct vnet_addr addr4; /* masquerade addresses for kernels below 6.7, where the FIB does not tell */
+  struct vnet_addr addr4; /* masquerade addresses for kernels below 6.7, whose FIB lookup returns none */
   struct vnet_addr addr6;
 };
 VNET_SIZE(struct vnet_device, 36);
 
-/* LPM: prefixlen counts the bits of addr, 96 more for IPv4. */
+/* LPM: prefixlen is in bits of addr, 96 more for IPv4. */
 struct vnet_subnet_key {
   __u32 prefixlen;
   struct vnet_addr addr;
@@ -354,10 +352,10 @@ struct vnet_subnet {
 };
 VNET_SIZE(struct vnet_subnet, 4);
 
-/* The block list: LPM like the subnets; the value means nothing. */
+/* The block list: LPM, keyed as the subnets; the value is unused. */
 #define VNET_BLOCKED_MAX 100000
 
-/* Who begins flows from outside: the value is the time (ns, coarse) up to which its share is used. LRU. */
+/* Rate limit of new flows from outside: the value is a source's theoretical arrival time (coarse ns). LRU. */
 #define VNET_NEWCOMERS_MAX (1 << 16)
 struct vnet_rate_key {
   struct vnet_addr source; /* IPv6: the /64 */
@@ -367,8 +365,8 @@ struct vnet_rate_key {
 VNET_SIZE(struct vnet_rate_key, 20);
 
 /*
- * <portForward>: an entry for each port, keyed by what is sent to the host. listen: all zero where it is for
- * every address of the host's.
+ * <portForward>: an entry per port, keyed by the original destination. listen: all zero for every address of
+ * the host.
  */
 #define VNET_FORWARDS_MAX (1 << 16)
 struct vnet_port_forward_key {
@@ -379,19 +377,19 @@ struct vnet_port_forward_key {
 };
 VNET_SIZE(struct vnet_port_forward_key, 20);
 
-#define VNET_FORWARD_F_FROM 1 /* only for whom is in forward_sources */
-#define VNET_FORWARD_F_ANY 2  /* found under no address: of every one of the host's */
+#define VNET_FORWARD_F_FROM 1 /* only for sources in forward_sources */
+#define VNET_FORWARD_F_ANY 2  /* for every address of the host */
 
 struct vnet_port_forward {
   struct vnet_addr to;
   __be16 port_be;
   __u16 network;   /* slot */
-  __be16 first_be; /* of the range of ports that it is of, which its sources are kept under */
+  __be16 first_be; /* first port of its range, the key of its sources */
   __u16 flags;     /* VNET_FORWARD_F_* */
 };
 VNET_SIZE(struct vnet_port_forward, 24);
 
-/* LPM; prefixlen counts the bits of the rule and of the address, 96 more for IPv4. */
+/* LPM; prefixlen is in bits of rule and addr, 96 more for IPv4. */
 struct vnet_forward_source {
   __u32 prefixlen;
   struct vnet_port_forward_key rule; /* of the first port */
@@ -400,13 +398,13 @@ struct vnet_forward_source {
 VNET_SIZE(struct vnet_forward_source, 40);
 
 /*
- * The host's own way to port forwards (bpf/host.bpf.c): the addresses that are the host's, and what its
- * sockets believe to talk to. LRU.
+ * Port forwards for the host's own sockets (bpf/host.bpf.c): the host's addresses, and (LRU) the destination
+ * that a socket asked for.
  */
 #define VNET_HOST_ADDRESSES_MAX 4096
 #define VNET_HOST_PEERS_MAX (1 << 14)
 struct vnet_host_peer_key {
-  __u64 socket; /* its cookie */
+  __u64 socket; /* cookie */
   struct vnet_addr guest;
   __be16 port_be;
   __u8 proto;
@@ -424,70 +422,70 @@ VNET_SIZE(struct vnet_host_peer, 20);
 /* Per CPU, indexed by slot. rx: what the guest (port) or the host (uplink) received. */
 struct vnet_traffic {
   __u64 rx_packets, rx_bytes, tx_packets, tx_bytes;
-  __u64 forwarded; /* uplink: those of rx that XDP has given to their guests itself */
+  __u64 forwarded; /* uplink: packets of rx that XDP has redirected to guests */
 };
 VNET_SIZE(struct vnet_traffic, 40);
 
-/* Per CPU hash; the value is a __u64. */
+/* Per-CPU hash; the value is a __u64 count of packets. */
 struct vnet_drop_key {
   __u16 slot;
   __u16 reason; /* enum vnet_reason */
 };
 VNET_SIZE(struct vnet_drop_key, 4);
 
-/* Indexed by slot; written by all CPUs with atomics, on the slow path only. */
+/* Indexed by slot; updated atomically by all CPUs, on the slow path only. */
 struct vnet_quota_usage {
-  __u32 sessions;    /* begun by guests */
-  __u32 inbound;     /* begun from outside */
-  __u32 half_open;   /* of those so far: the next place in their ring */
+  __u32 sessions;    /* opened by guests */
+  __u32 inbound;     /* opened from outside */
+  __u32 half_open;   /* so far: the next place in the ring */
   __u32 learned;     /* MACs */
-  __u32 reject_tick; /* token bucket of ICMP refusals */
+  __u32 reject_tick; /* token bucket of rejects; bridged: of new MACs */
   __u32 reject_tokens;
 };
 VNET_SIZE(struct vnet_quota_usage, 24);
 
-/* Port allocation: how many tries a binding took, index 32: none found. Per CPU. */
+/* Port allocation: histogram of the probes per session, last index: no port found. Per CPU. */
 #define VNET_PROBE_MAX 32
 
 /*
- * Readers of drops, in one entry. A reader claims a place by moving its `until` into the future, and goes on
- * doing so for as long as it reads.
+ * All readers of drops, in one entry. A reader claims a place by moving its `until` into the future, and
+ * renews that for as long as it reads.
  */
 #define VNET_MONITORS_MAX 4
 #define VNET_MONITOR_RING (1 << 20) /* bytes */
 
 struct vnet_reader {
-  __u64 until;   /* CLOCK_MONOTONIC, ns; past: free */
-  __u64 reasons; /* a bit for each enum vnet_reason; 0: all */
+  __u64 until;   /* CLOCK_MONOTONIC, ns; in the past: free */
+  __u64 reasons; /* a bit per enum vnet_reason; 0: all */
   __u16 network; /* slots; 0: all */
   __u16 port;
-  __s32 tokens; /* events that may be shown: the reader grants them as time goes by */
+  __s32 tokens; /* events that it may still get: the reader refills them */
   __u64 pad;
 };
 VNET_SIZE(struct vnet_reader, 32);
 
 struct vnet_readers {
-  __u64 until; /* the latest of all; 0: nobody, and nothing more is looked at */
+  __u64 until; /* the latest of all; 0: no reader, nothing else is read */
   struct vnet_reader each[VNET_MONITORS_MAX];
 };
 VNET_SIZE(struct vnet_readers, 136);
 
 #define VNET_EVENT_BYTES 256
 
-/* One dropped packet: what is known of it, then its first bytes. */
+/* One dropped packet: metadata, then its first bytes. */
 struct vnet_event_head {
   __u64 time;    /* CLOCK_MONOTONIC, ns */
   __u32 ifindex; /* where it was dropped */
-  __u32 length;  /* as it arrived there, link header included */
+  __u32 length;  /* bytes as it arrived there, link header included */
   __u16 hook;    /* enum vnet_hook */
   __u16 reason;  /* enum vnet_reason */
-  __u16 slot;    /* what counted it */
+  __u16 slot;    /* whose counter it is in */
   __u16 network; /* slots; 0: not known */
   __u16 port;
   __u16 captured;       /* bytes that follow */
-  __be16 protocol_be;   /* EtherType, behind tags that are in the metadata */
-  __be16 vlan_proto_be; /* a tag in the metadata, not in the bytes; 0: none */
-  __u16 vlan_tci;
+  __be16 protocol_be;   /* EtherType behind a tag in the metadata */
+  __be16 vlan_proto_be; /* of a tag in the metadata, not in the bytes; 0: none */
+  __u16 vlan_tci;       /* host byte order */
   __u16 pad[3];
 };
 VNET_SIZE(struct vnet_event_head, 40);
@@ -501,8 +499,8 @@ VNET_SIZE(struct vnet_event, 40 + VNET_EVENT_BYTES);
 /* One entry, written by the loader that creates the maps; only `blocks` changes. */
 struct vnet_settings {
   __u32 abi_version;
-  __u32 blocks; /* 0: the block list is empty, and nobody looks into it */
-  __u64 secret; /* marks packets that our own programs have redirected (see bpf/lib/mark.h) */
+  __u32 blocks; /* 0: the block list is empty, no lookup */
+  __u64 secret; /* the cb cookie of packets that our programs have redirected (bpf/lib/mark.h) */
 };
 VNET_SIZE(struct vnet_settings, 16);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where the programs stand. The one list: drops are reported by it, the command line prints the words.
+ * Where programs are attached. The only list: drops are reported by it, the command line prints the words.
  * Append only, like the reasons.
  *
  * VNET_HOOKS(X) expands X(NAME, "word", "what passes there") for each.

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every map that programs and loader share, a row each: bpf/lib/maps.h declares them,
+ * The maps that programs and loader share, a row each: bpf/lib/maps.h declares them,
  * loader/bpf/shared_maps.h has a handle for each, by the name it is pinned under; `explain` copies them.
  *
- * MAP(handle, name, type, entries, key, value, flags, copied). SHARED or PER_CPU; LARGE: of very many entries
- * only those that a question is about are copied, WHOLE: all.
- * OUTER(name, value, copied): a map of maps, keyed by u32, which BPF declares by hand; the loader writes file
- * descriptors.
+ * MAP(handle, name, type, entries, key, value, flags, copied). handle: SHARED or PER_CPU. copied, by
+ * `explain`: LARGE: only the entries that the question concerns, WHOLE: all.
+ * OUTER(name, value, copied): a map of maps, keyed by u32, declared by hand in bpf/lib/maps.h; the loader
+ * writes file descriptors.
  *
  * Sessions are plain hashes: an LRU would evict one half of a pair. NO_PREALLOC, because a table for a
- * million sessions is normally almost empty. `sessions` is the first: while its pin is missing the others are
- * no whole set. `trusted_devices` and `xdp_targets` are devmaps because the kernel deletes an entry when its
- * device goes or moves to another network namespace; nothing is redirected by `trusted_devices`. `to_stack`
- * is the flow of the packet that was last handed to the stack on this CPU: forwarded at once, it comes to the
- * next hook as it was, or changed by the host's NAT; where another has come between, nothing is known of it.
+ * million sessions is normally almost empty. `sessions` is the first: without its pin the set is incomplete.
+ * `trusted_devices` and `xdp_targets` are devmaps because the kernel deletes an entry when its device goes or
+ * moves to another network namespace; nothing is redirected by `trusted_devices`. `to_stack` is the flow of
+ * the packet last handed to the stack on this CPU: if it is forwarded at once, the next hook sees it
+ * unchanged, or changed by the host's NAT; if another packet has come in between, nothing is known of it.
  */
 #ifndef VNET_MAP_LIST_H
 #define VNET_MAP_LIST_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Why a packet was dropped. The one list: the BPF programs count by it, the command line prints the
+ * Why a packet was dropped. The only list: the BPF programs count by it, the command line prints the
  * words, docs/reasons.md has the same rows (a unit test compares them). Append only: the numbers are
  * keys of a pinned map. VNET_REASONS(X) expands X(NAME, WORD, MEANING) for each.
  */
