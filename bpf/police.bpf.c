@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * <bandwidth><outbound> of a guest's card. It stands in front of the port's own program, at those ports alone
- * that have a limit: libvirt's policer is a tc filter behind it, which what the datapath forwards never
- * meets.
+ * <bandwidth><outbound> of a guest's interface. Runs before the port's own program, only at ports with a
+ * limit: libvirt's policer is a tc filter behind that, which redirected packets never reach.
  *
- * A bucket of `burst` bytes that fills at the rate, kept as the time at which it would be full again: what
- * finds no room is dropped, so that TCP slows down.
+ * A token bucket of `burst` bytes, kept as the time at which it will be full again: what exceeds it is
+ * dropped, so that TCP slows down.
  */
 #include "bpf/lib/account.h"
 
 const volatile __u16 port_slot;
 const volatile __u64 ns_per_kib = 1; /* at the rate */
-const volatile __u64 burst_ns;	     /* what fills the whole bucket */
+const volatile __u64 burst_ns;	     /* time to fill the whole bucket */
 
 struct bucket {
 	struct bpf_spin_lock lock;

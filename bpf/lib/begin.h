@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* May this packet begin a connection? */
+/* May this packet open a connection? */
 #ifndef VNET_BPF_BEGIN_H
 #define VNET_BPF_BEGIN_H
 
 #include "bpf/lib/packet.h"
 
-/* How one of TCP's may begin. */
+/* How a TCP connection may begin. */
 enum beginning {
 	BY_SYN,
-	MIDWAY, /* it may be older than our tables: its far end knows it, or resets it, which is an answer */
+	MIDWAY, /* it may be older than our tables: the far end accepts it, or resets it */
 };
 
-/* A refusal and an answer begin nothing, nor does a part of something else: an error, a later fragment. */
+/* RST and SYN/ACK open nothing, nor do replies, errors and later fragments. */
 static __always_inline int begins(const struct packet *p, enum beginning how)
 {
 	u8 tcp_flags = p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST);
@@ -25,8 +25,7 @@ static __always_inline int begins(const struct packet *p, enum beginning how)
 	return !(tcp_flags & TCP_RST) && tcp_flags != (TCP_SYN | TCP_ACK);
 }
 
-/* And make a session? ICMP's are told apart by the id of a request; all other messages have 0 in its place.
- */
+/* And create a session? ICMP sessions are keyed by the identifier of requests, which others lack: 0. */
 static __always_inline int begins_session(const struct packet *p, enum beginning how)
 {
 	return begins(p, how) && (!is_icmp(p->family, p->proto) || p->flow.sport_be);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Time as packets see it: ticks of the coarse clock (VNET_TICK_SHIFT). What is configured is in seconds. */
+/* Time in ticks of the coarse clock (VNET_TICK_SHIFT). Timeouts are configured in seconds. */
 #ifndef VNET_BPF_CLOCK_H
 #define VNET_BPF_CLOCK_H
 
@@ -16,8 +16,8 @@ static __always_inline u32 tick_now(void)
 }
 
 /*
- * Rounded up. The tick of an event may be almost over when it is noted: what is to last that long is over
- * when *more* than so many ticks have gone by, and then never too early.
+ * Rounded up. The tick of an event may be almost over when it is noted: a timeout has expired when *more*
+ * than this many ticks have passed, so never too early.
  */
 static __always_inline u32 ticks_of(u32 seconds)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Drops by who is charged with them, and why. Apart from account.h, because the fence has no packet context
- * that the rest of it could work on.
+ * Counts drops by slot and reason. Separate from account.h, because the fence has no packet context, which
+ * the rest of that needs.
  */
 #ifndef VNET_BPF_COUNT_H
 #define VNET_BPF_COUNT_H
@@ -17,7 +17,7 @@ __noinline int count_drop(u32 slot, u32 reason)
 	if (n)
 		(*n)++;
 	else if (bpf_map_update_elem(&drops, &key, &one, BPF_NOEXIST)) {
-		/* Another CPU made the entry meanwhile. */
+		/* Another CPU has created the entry meanwhile. */
 		n = bpf_map_lookup_elem(&drops, &key);
 		if (n)
 			(*n)++;

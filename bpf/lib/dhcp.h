@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The host's DHCPv4 replies leave with a checksum that the network card was to complete; there is no
- * card, and clients that read raw frames (dhclient, systemd-networkd, FreeBSD) throw them away. They
- * go out with a checksum of 0, which in IPv4 means that there is none (RFC 768), and out of checksum
- * offload, so that a tap without it does not "complete" the 0.
+ * The host's DHCPv4 replies leave with a partial checksum for the network card to complete; there is no
+ * card, and clients that read raw frames (dhclient, systemd-networkd, FreeBSD) discard them. So they
+ * are sent with a checksum of 0, which in IPv4 means none (RFC 768), and without checksum offload, so
+ * that a tap that does not offload does not "complete" the 0.
  */
 #ifndef VNET_BPF_DHCP_H
 #define VNET_BPF_DHCP_H

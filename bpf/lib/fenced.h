@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The packet that the fence (bpf/fence.bpf.c) is about to drop on this CPU: the kernel frees it next, and
- * says that netfilter did it. bpf/lost.bpf.c knows it by this for one that is counted already.
+ * The packet that the fence (bpf/fence.bpf.c) is about to drop on this CPU: the kernel frees it next, as a
+ * drop by netfilter. From this bpf/lost.bpf.c knows that it has been counted already.
  */
 #ifndef VNET_BPF_FENCED_H
 #define VNET_BPF_FENCED_H
@@ -19,7 +19,7 @@ static __always_inline void note_fenced(const void *skb)
 		*noted = (u64)skb;
 }
 
-/* Once only: another packet will be at the same address. */
+/* Once only: the address will be reused by other packets. */
 static __always_inline int is_fenced(const void *skb)
 {
 	u32 zero = 0;

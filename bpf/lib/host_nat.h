@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Has the host's NAT turned a packet before the programs of its uplink see it? Only where the uplink is a
- * bridge and br_netfilter is on: connection tracking has had the frame at its port then. Elsewhere the hooks
- * come first, and bpf/lib/handed.h notes what NAT makes of a packet behind them.
+ * Has the host's NAT translated a packet before the uplink's programs see it? Only where the uplink is a
+ * bridge and br_netfilter is on: conntrack has then seen the frame at its bridge port. Elsewhere our hooks
+ * come first, and bpf/lib/handed.h tells what NAT does to a packet behind them.
  */
 #ifndef VNET_BPF_HOST_NAT_H
 #define VNET_BPF_HOST_NAT_H
@@ -19,7 +19,7 @@ struct sk_buff___tracked {
 	unsigned long _nfct;
 } kernel_struct;
 
-/* The program's context is the skb itself; below 6.2 no function says so to the verifier. */
+/* The context is the kernel's struct sk_buff; below 6.2 there is no kfunc to cast it for the verifier. */
 static __always_inline int host_nat_has_turned(struct __sk_buff *skb)
 {
 	unsigned long tracked = 0, status = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A session's packet on its way in: straight to its guest, where it may go past the stack. */
+/* Inbound packets of a session: straight to the guest, where they may bypass the stack. */
 #ifndef VNET_BPF_INWARDS_H
 #define VNET_BPF_INWARDS_H
 
@@ -7,7 +7,7 @@
 #include "bpf/lib/fragment.h"
 #include "bpf/lib/route.h"
 
-/* As route_in(), of what may go past the stack at all. by: the interface that it has come in by. */
+/* As route_in(); negative also for what must take the stack anyway. by: the input ifindex. */
 static __always_inline int way_in(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
 				  struct vnet_flow *to, u32 by)
 {
@@ -23,7 +23,7 @@ static __always_inline int way_in(struct __sk_buff *skb, struct packet *p, struc
 	return way < 0 || too_big(skb, p, leg->hop.mtu) ? -1 : 0;
 }
 
-/* way: what route_in() has said of the session's next hop inwards. */
+/* way: what route_in() has returned for the inbound next hop. */
 static __always_inline int hand_in(struct __sk_buff *skb, const struct vnet_session *s, int way)
 {
 	const struct vnet_hop *hop = &s->leg[VNET_IN].hop;

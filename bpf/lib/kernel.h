@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The kernel's interface, as far as it is needed: UAPI only, so that one object loads on every kernel from
- * 6.1 on; the few programs that read structures of the kernel include bpf/lib/kernel_struct.h, and there is
- * no vmlinux.h. Constants newer than the headers of Debian 12 are named here.
+ * 6.1 on. The few programs that read kernel structures include bpf/lib/kernel_struct.h; there is no
+ * vmlinux.h. Constants newer than the headers of Debian 12 are defined here.
  */
 #ifndef VNET_BPF_KERNEL_H
 #define VNET_BPF_KERNEL_H
@@ -25,7 +25,7 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 
-/* What is rare is laid out behind the common path, which then takes fewer cache lines of code. */
+/* Rare branches are laid out behind the common path, which then takes fewer cache lines. */
 #define unlikely(what) __builtin_expect(!!(what), 0)
 #define likely(what)   __builtin_expect(!!(what), 1)
 

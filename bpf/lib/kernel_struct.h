@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For the few programs that read structures of the kernel: each names the fields that it reads, and BTF says
- * where this kernel has them. A type's name ends at "___" for the kernel.
+ * For the few programs that read kernel structures: each declares the fields that it reads, and CO-RE
+ * relocates them. A type's suffix from "___" on is ignored when it is matched with the kernel's.
  */
 #ifndef VNET_BPF_KERNEL_STRUCT_H
 #define VNET_BPF_KERNEL_STRUCT_H
 
 #include "bpf/lib/kernel.h"
 
-#include <bpf/bpf_core_read.h> /* takes __u64 from others */
+#include <bpf/bpf_core_read.h> /* does not include what defines __u64 */
 
 #define kernel_struct __attribute__((preserve_access_index))
 

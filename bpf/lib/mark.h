@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A redirect runs the target's egress programs again. The second pass must be cheap, and only our own
- * programs may claim it: skb->cb carries a secret across bpf_redirect. It cannot be forged from
- * outside (64 random bits) and does not survive the IP stack or a bridge, which clear the area.
+ * The cb cookie. A redirect runs the target's egress programs. That second pass must be cheap, and only
+ * our own programs may claim it: skb->cb carries a secret across bpf_redirect(). It cannot be forged
+ * (64 random bits) and does not survive the IP stack or a bridge, which overwrite skb->cb.
  */
 #ifndef VNET_BPF_MARK_H
 #define VNET_BPF_MARK_H
@@ -11,12 +11,12 @@
 
 const volatile __u64 secret;
 
-/* What is left to do for the program that meets a marked packet next. */
+/* What the next program that sees a marked packet has to do. */
 #define CB_NEXT	      2
 #define MARK_DONE     0
-#define MARK_WIRE     1 /* direct attachment: a guest's, for the wire; not the host's */
-#define MARK_RESOLVED 3 /* done; its link header is the kernel's, and not yet in the packet's sum */
-#define MARK_JUDGE    2 /* a clone of a flood: the port's egress program judges and counts it */
+#define MARK_WIRE     1 /* direct attachment: from a guest to the wire, not from the host */
+#define MARK_RESOLVED 3 /* done; the kernel wrote the link header, which skb->csum does not cover yet */
+#define MARK_JUDGE    2 /* a clone of a flood: the port's egress program checks and counts it */
 
 static __always_inline void mark(struct __sk_buff *skb, u32 next)
 {
@@ -30,7 +30,7 @@ static __always_inline void mark_done(struct __sk_buff *skb)
 	mark(skb, MARK_DONE);
 }
 
-/* Nobody's any more: for whoever passes it on. */
+/* Before the packet is passed on as any other. */
 static __always_inline void unmark(struct __sk_buff *skb)
 {
 	skb->cb[0] = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is fixed for the one network whose programs these are: the verifier prunes by it. */
+/* Constants of the network that these programs are loaded for: the verifier prunes by them. */
 #ifndef VNET_BPF_NETWORK_H
 #define VNET_BPF_NETWORK_H
 

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Taking a packet out of checksum offload (CHECKSUM_PARTIAL). There is no helper for it, and a packet
+ * Takes a packet out of checksum offload (CHECKSUM_PARTIAL). There is no helper for it, and a packet
  * whose headers we write ourselves must not have its checksum "completed" later by the device. The
- * kernel drops the state when bytes are rewritten in front of which the checksum's start lies: so the
- * front of the packet is taken away past the L4 header, a byte is rewritten, and the room is given back.
+ * kernel clears the state when bytes are rewritten while csum_start lies before the packet's data: so the
+ * front of the packet is cut off past the L4 header, a byte is rewritten, and the room is restored.
  *
- * The first OFFLOAD_CUT bytes of the network header onwards are lost: the caller has kept what it wants
- * and writes them. The packet must have OFFLOAD_CUT + 40 bytes from the network header on.
+ * The first OFFLOAD_CUT bytes from the network header on are lost: the caller saves and writes them.
+ * The packet must have OFFLOAD_CUT + 40 bytes from the network header on.
  */
 #ifndef VNET_BPF_OFFLOAD_H
 #define VNET_BPF_OFFLOAD_H
 
 #include "bpf/lib/kernel.h"
 
-#define OFFLOAD_CUT 64 /* beyond IPv6 + 8 */
+#define OFFLOAD_CUT 64 /* more than an IPv6 header and 8 bytes */
 
 static __always_inline int leave_checksum_offload(struct __sk_buff *skb)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Is the port in a bridge at this moment? One that has lost it (`nomaster`, the bridge deleted) would be a
- * neighbour of the host's own IP stack, or go on as if it were plugged in. Nothing in the UAPI tells, so a
- * kernel structure is read, from 6.2 on. Before, `run` and the next command see to it.
+ * Is the port in a bridge now? One that was taken out (`nomaster`, the bridge deleted) would be on link with
+ * the host's own IP stack, or go on as if plugged in. The UAPI does not tell, so a kernel structure is read,
+ * from 6.2 on. On older kernels `run` and the next command take care of it.
  */
 #ifndef VNET_BPF_PLUGGED_H
 #define VNET_BPF_PLUGGED_H

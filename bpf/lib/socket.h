@@ -5,7 +5,7 @@
 
 #include "bpf/lib/route.h"
 
-/* The flow as the socket lookups want it. Returns its size, by which they tell the family. */
+/* The flow as a tuple for socket lookups. Returns its size, by which the helpers tell the family. */
 static __always_inline u32 socket_tuple(const struct vnet_flow *flow, struct bpf_sock_tuple *tuple)
 {
 	if (is_v4(&flow->src)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whose an address is. */
+/* Which network an address belongs to. */
 #ifndef VNET_BPF_SUBNET_H
 #define VNET_BPF_SUBNET_H
 
@@ -25,7 +25,7 @@ static __always_inline int is_hidden(u32 network)
 	return !(flags_of_network(network) & VNET_NETWORK_F_VISIBLE);
 }
 
-/* Nobody else may claim it; where the host's firewall alone decides (open), that is its affair. */
+/* A guest's address, which others may not use; with an open network the host's firewall decides that. */
 static __always_inline int is_guests(const struct vnet_addr *source)
 {
 	struct vnet_subnet *claimed = subnet_of(source);
@@ -33,7 +33,7 @@ static __always_inline int is_guests(const struct vnet_addr *source)
 	return claimed && !(flags_of_network(claimed->network) & VNET_NETWORK_F_OPEN);
 }
 
-/* Whom a packet is from and to, as its own header says. */
+/* Source and destination in the packet's own header. */
 static __always_inline const struct vnet_addr *packet_source(const struct packet *p)
 {
 	return p->flags & PACKET_ERROR ? &p->outer_src : &p->flow.src;

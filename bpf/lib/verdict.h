@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a program's parts return: what is to be done with the packet (TC_ACT_*, XDP_*), and the slot of the
- * port that it has been sent to, if to any; or, negative, the reason of a drop, and whether its sender is to
- * be told. The program's exit (account.h) makes of it what the kernel understands.
+ * What a program's functions return: the packet's action (TC_ACT_*, XDP_*), and the slot of the port that it
+ * has been sent to, if any; or, negative, the reason of a drop, and whether the sender gets a reject. The
+ * program's exit (account.h) translates it for the kernel.
  */
 #ifndef VNET_BPF_VERDICT_H
 #define VNET_BPF_VERDICT_H
@@ -23,7 +23,7 @@ static __always_inline u32 drop_reason(int verdict)
 	return -verdict & (VERDICT_REFUSED - 1);
 }
 
-/* drop: DROP(). Who dares to ask gets an answer (reject.h). */
+/* drop: DROP(). The sender is to get an ICMP error (reject.h). */
 static __always_inline int refused(int drop)
 {
 	return drop - VERDICT_REFUSED;

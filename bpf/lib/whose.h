@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whose guest a packet at an uplink comes from, goes to, or would be forwarded to. */
+/* The network whose guest a packet at an uplink comes from, goes to, or would be forwarded to. */
 #ifndef VNET_BPF_WHOSE_H
 #define VNET_BPF_WHOSE_H
 
 #include "bpf/lib/forwards.h"
 
-/* 0: nobody's. ingress: it comes from outside. */
+/* 0: none. ingress: it comes from outside. */
 static __always_inline u32 network_at_uplink(const struct packet *p, int ingress)
 {
 	const struct vnet_addr *from = packet_source(p), *to = packet_target(p);
