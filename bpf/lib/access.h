@@ -2,22 +2,22 @@
 /*
  * Bytes of a packet. Headers nearly always lie in the linear part, where a load or a store costs a
  * nanosecond or two; the helpers, which cost ten times that, are for the rest. Nothing here touches
- * skb->csum: what is written must leave the sum over the packet as it was (as a header whose own checksum
- * follows does), or the checksum is to be corrected through bpf_l4_csum_replace().
+ * skb->csum: a write must leave the sum over the packet unchanged (as a header with its own checksum
+ * updated does), or be corrected by bpf_l4_csum_replace().
  */
 #ifndef VNET_BPF_ACCESS_H
 #define VNET_BPF_ACCESS_H
 
 #include "bpf/lib/context.h"
 
-/* Beyond, the verifier cannot follow; no header that we write lies there. */
+/* A bound for the verifier; no header that we write lies beyond. */
 #define ACCESS_MAX 0x3fff
 
 #ifdef VNET_LOST
 static __always_inline void *linear(struct pkt_ctx *ctx __attribute__((unused)),
 				    u32 at __attribute__((unused)), u32 n __attribute__((unused)))
 {
-	return NULL; /* not to be read but by a helper */
+	return NULL; /* readable by a helper only */
 }
 #else
 /* n bytes at an offset of the linear part, or NULL. */
@@ -26,7 +26,7 @@ static __always_inline void *linear(struct pkt_ctx *ctx, u32 at, u32 n)
 	u8 *data = (u8 *)(long)ctx->data;
 	u8 *end = (u8 *)(long)ctx->data_end;
 
-	/* In one register from here on: the verifier knows the range of the value that it saw compared. */
+	/* Keep it in one register: the verifier knows the range of the register that was compared. */
 	if (!__builtin_constant_p(at))
 		asm volatile("" : "+r"(at));
 	if (unlikely(at > ACCESS_MAX))
@@ -37,8 +37,8 @@ static __always_inline void *linear(struct pkt_ctx *ctx, u32 at, u32 n)
 #endif
 
 /*
- * As if aligned: the compiler moves words instead of single bytes. The kernel lets programs do so where
- * the CPU can.
+ * As if aligned to 4: the compiler copies words instead of bytes. The verifier allows it on CPUs with
+ * efficient unaligned access.
  */
 static __always_inline void move(void *to, const void *from, u32 n)
 {
@@ -66,7 +66,7 @@ static __always_inline int write_bytes(struct pkt_ctx *ctx, u32 at, const void *
 	return 0;
 }
 
-/* A checksum after words of what it covers have changed (RFC 1624, equation 3). */
+/* A checksum after a word that it covers has changed (RFC 1624, equation 3). */
 static __always_inline u16 checksum_after(u16 check, u32 from, u32 to)
 {
 	u64 sum = (u16)~check;

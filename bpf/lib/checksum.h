@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an address, a port or a whole packet is in the Internet checksum (RFC 1071, RFC 1624). */
+/* The Internet checksum (RFC 1071, RFC 1624), and where it and ports are in transport headers. */
 #ifndef VNET_BPF_CHECKSUM_H
 #define VNET_BPF_CHECKSUM_H
 
@@ -27,7 +27,7 @@ static __always_inline u16 checksum_fold(u64 sum)
 	return sum;
 }
 
-/* Offset of the L4 checksum; 0: none that we know of. */
+/* Offset of the checksum in the L4 header; 0: none, or not known. */
 static __always_inline u32 checksum_offset(u8 proto)
 {
 	switch (proto) {
@@ -45,7 +45,7 @@ static __always_inline u32 checksum_offset(u8 proto)
 	}
 }
 
-/* Where the port, or the echo id in its place, stands. */
+/* Offset of the port in the L4 header, or of ICMP's identifier. */
 static __always_inline u32 port_offset(u8 proto, u8 source)
 {
 	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Out of a port, to its guest. The exit of the program that sends counts it for the port, too, whose own
- * egress program sees the mark and lets the frame pass (bpf_redirect_peer skips it altogether).
+ * Delivery to a guest, out of its port. The exit of the sending program counts it for the port, too: the
+ * port's own egress program sees the mark and passes the frame (bpf_redirect_peer() skips that program).
  */
 #ifndef VNET_BPF_DELIVER_H
 #define VNET_BPF_DELIVER_H
@@ -11,10 +11,9 @@
 #include "bpf/lib/redirect.h"
 
 /*
- * By the kernel's neighbour table: it finds the MAC of the next hop that note_next_hop() has noted, and holds
- * the packet meanwhile. On its way from one device to another a link header is in the sum that a card has
- * made (CHECKSUM_COMPLETE). The kernel counts the old one in, takes it off without counting it back, and puts
- * the new one on without counting it in.
+ * The kernel resolves the MAC of the next hop that note_next_hop() has noted, and queues the packet
+ * meanwhile. While a packet is redirected, skb->csum covers its link header (CHECKSUM_COMPLETE). The kernel
+ * adds the old header, removes it without subtracting it, and writes the new one without adding it.
  */
 static __always_inline int redirect_to_neighbour(struct __sk_buff *skb, u32 ifindex)
 {
@@ -26,7 +25,7 @@ static __always_inline int redirect_to_neighbour(struct __sk_buff *skb, u32 ifin
 	return m ? redirect_neigh(ifindex, &m->next) : DROP(WRITE_FAILED);
 }
 
-/* At the device that it has come to. */
+/* At the egress of the target device. */
 static __always_inline void count_link_header(struct __sk_buff *skb)
 {
 	__be32 link[4] = {};
@@ -36,9 +35,9 @@ static __always_inline void count_link_header(struct __sk_buff *skb)
 }
 
 /*
- * Towards a guest whose port or whose MAC is not known: out of the gateway, whose program finds the one, and
- * for which the kernel finds the other, and holds the packet meanwhile. The stack's way to the same end leads
- * past the host's FORWARD rules, which have seen nothing of a session that is fast.
+ * To a guest whose port or MAC is not known: out of the gateway, whose program finds the port; the kernel
+ * resolves the MAC, and queues the packet meanwhile. The stack would do the same, but through the host's
+ * FORWARD rules, which do not see the packets of a fast session.
  */
 static __always_inline int deliver_by_gateway(struct __sk_buff *skb, u32 gateway, int resolved)
 {
@@ -46,10 +45,10 @@ static __always_inline int deliver_by_gateway(struct __sk_buff *skb, u32 gateway
 	return resolved ? redirect_out(gateway) : redirect_to_neighbour(skb, gateway);
 }
 
-/* may_peer: at tc ingress. */
+/* may_peer: at tc ingress, where bpf_redirect_peer() works. */
 static __always_inline int deliver(struct __sk_buff *skb, u32 ifindex, u32 slot, u32 flags, int may_peer)
 {
-	/* Its egress program is skipped or sees the mark: what may reach the port is asked here. */
+	/* Its egress program is skipped or sees the mark: the port's inbound policy is checked here. */
 	int err = port_refuses(skb, ifindex);
 
 	if (err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* At XDP: the addresses of a frame, without looking at anything else of it. */
+/* XDP: the addresses of a frame, without parsing the rest of it. */
 #ifndef VNET_BPF_ENDS_H
 #define VNET_BPF_ENDS_H
 
@@ -7,7 +7,7 @@
 
 struct ends {
 	struct vnet_addr src, dst;
-	u8 family; /* 0: not IP, or not to be read here */
+	u8 family; /* 0: not IP, or malformed */
 };
 
 static __always_inline void read_ends(struct xdp_md *ctx, struct ends *e, u32 l3, __be16 protocol)
@@ -32,7 +32,7 @@ static __always_inline void read_ends(struct xdp_md *ctx, struct ends *e, u32 l3
 	}
 }
 
-/* And its target's port, into p: what tells whose it is (whose.h). */
+/* And the destination port, into p: for network_at_uplink() (whose.h). */
 static __always_inline void read_whose(struct xdp_md *ctx, struct packet *p)
 {
 	u32 l4 = ETH_HLEN + sizeof(struct ipv6hdr);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Group addresses, and MACs that are not known, are flooded here: a clone for each port of the parent (direct
- * attachment) or of the gateway. A Linux bridge would flood to every interface that is in it, attached or
- * not. The ports' own egress programs judge and count the clones. They run inside of the program that floods
- * and share its packet_room(): nobody may look at a parsed packet behind a flood.
+ * Frames to group and unknown MACs are flooded: one clone per port of the parent (direct attachment) or of
+ * the gateway. A Linux bridge would flood to every member, attached or not. The ports' own egress programs
+ * check and count the clones. They run nested in the program that floods and share its packet_room(): the
+ * parsed packet is invalid behind a flood.
  */
 #ifndef VNET_BPF_FLOOD_H
 #define VNET_BPF_FLOOD_H
@@ -13,7 +13,7 @@
 #include "bpf/lib/network.h"
 #include "bpf/lib/redirect.h"
 
-/* What a guest's port is to the others; as a set: whom to flood to. */
+/* The mode of a port; as a mask, the ports to flood to. */
 #define MODE_BRIDGE  VNET_TO_BRIDGE
 #define MODE_VEPA    VNET_TO_VEPA
 #define MODE_PRIVATE VNET_TO_PRIVATE
@@ -39,7 +39,7 @@ static long flood_one(u32 index, struct flood *f)
 	u32 ifindex;
 
 	if (!member)
-		return 1; /* that was the last */
+		return 1; /* no more ports */
 	ifindex = *member;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
 	if (port && ifindex != f->except && mode_of(port) & f->modes)
@@ -51,7 +51,7 @@ static __always_inline void flood(struct __sk_buff *skb, u32 except, u32 to)
 {
 	struct flood f = {.skb = skb, .except = except, .modes = to};
 
-	/* It is only noted in the packet's control block who would get a clone. */
+	/* Only note in skb->cb which ports would get a clone. */
 	if (unlikely(rehearsal)) {
 		skb->cb[VNET_CB_EXCEPT] = except;
 		skb->cb[VNET_CB_TO] = to;

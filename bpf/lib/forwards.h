@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Port forwards (<portForward>): what is sent to the host, and is a guest's. An entry for each port, under
- * the host's address that it names, or under none: then for each of them, but for what keeps a link or the
- * network itself going.
+ * Port forwards (<portForward>): packets to the host that are for a guest. One entry per port, keyed by the
+ * host's address that it names, or by none: then for all of them, but for what the link or the network itself
+ * needs.
  */
 #ifndef VNET_BPF_FORWARDS_H
 #define VNET_BPF_FORWARDS_H
 
 #include "bpf/lib/subnet.h"
 
-/* The services of a network, which it offers at its gateway's addresses. */
+/* Services that a network offers at its gateway's addresses. */
 static __always_inline int is_network_service(u8 proto, u16 port)
 {
 	if (proto == IPPROTO_UDP)
@@ -18,7 +18,7 @@ static __always_inline int is_network_service(u8 proto, u16 port)
 	return proto == IPPROTO_TCP && port == PORT_DNS;
 }
 
-/* NULL: there is none. Whether the address is the host's at all is for the caller to ask. */
+/* NULL: none. The caller checks that the address is the host's. */
 static __always_inline struct vnet_port_forward *forward_at(const struct vnet_addr *host, __be16 port_be,
 							    u8 proto, u8 family)
 {
@@ -44,7 +44,7 @@ static __always_inline struct vnet_port_forward *forward_of(const struct packet 
 	return forward_at(&p->flow.dst, p->flow.dport_be, p->proto, p->family);
 }
 
-/* Is it for this sender? */
+/* May this sender use it? */
 static __always_inline int is_forwarded_from(const struct vnet_port_forward *to, const struct packet *p)
 {
 	struct vnet_forward_source from = {.prefixlen = (sizeof(from.rule) + sizeof(from.addr)) * 8};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the host's NAT makes of a flow. A packet that is handed to the stack is noted, and what is forwarded
- * at once comes to the next hook before another packet on this CPU: as it was, or changed. Where it had to
- * wait (for a neighbour, for its other fragments) another has come between; then nothing is known, and
- * nothing is taken for granted.
+ * Does the host's NAT translate a flow? The flow of a packet that is handed to the stack is noted. If the
+ * stack forwards it at once, it reaches the next hook before any other packet on this CPU, unchanged or
+ * translated. If it had to wait (for a neighbour, for reassembly), another has come in between; then nothing
+ * is known, and nothing is assumed.
  */
 #ifndef VNET_BPF_HANDED_H
 #define VNET_BPF_HANDED_H
@@ -35,7 +35,7 @@ static __always_inline int is_same_flow(const struct vnet_flow *a, const struct 
 	return has_same_source(a, b) && addr_equal(&a->dst, &b->dst) && a->dport_be == b->dport_be;
 }
 
-/* Nothing has been translated since. */
+/* Not translated since. */
 static __always_inline int is_as_handed_up(const struct packet *p)
 {
 	struct vnet_flow *last = last_handed_up();
@@ -43,7 +43,7 @@ static __always_inline int is_as_handed_up(const struct packet *p)
 	return last && is_same_flow(last, &p->flow);
 }
 
-/* It was sent to somewhere else: the host's own NAT has turned it. */
+/* The destination differs from what the guest sent: the host's DNAT rewrote it. */
 static __always_inline int was_turned(const struct packet *p)
 {
 	struct vnet_flow *last = last_handed_up();

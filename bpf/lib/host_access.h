@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * <vnet:host access>: what a network's guests may say to the host itself. Answers to what the host
- * began are always let through: the host's own sockets know them, no table is needed.
+ * <vnet:host access>: what a network's guests may send to the host itself. Replies to the host are
+ * always allowed: the host's own sockets tell, no table is needed.
  */
 #ifndef VNET_BPF_HOST_ACCESS_H
 #define VNET_BPF_HOST_ACCESS_H
@@ -10,7 +10,7 @@
 #include "bpf/lib/network.h"
 #include "bpf/lib/socket.h"
 
-/* Is this an answer to one of the host's sockets that itself turned to the guest? */
+/* Is this a reply to a host socket that is connected to the guest? */
 __noinline int host_asked(struct __sk_buff *skb, struct packet *p)
 {
 	struct bpf_sock_tuple tuple = {};
@@ -21,7 +21,7 @@ __noinline int host_asked(struct __sk_buff *skb, struct packet *p)
 	if (!p)
 		return 0;
 	size = socket_tuple(&p->flow, &tuple);
-	/* Apart, because the verifier allows an instruction one kind of socket. */
+	/* Two branches: the verifier allows one type of socket per instruction. */
 	if (p->proto == IPPROTO_TCP) {
 		sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 		if (!sk)
@@ -45,20 +45,20 @@ static __always_inline int is_host_service(const struct packet *p, u8 icmp_type)
 	return icmp_type == (p->family == 4 ? ICMP_ECHO : ICMPV6_ECHO_REQUEST);
 }
 
-/* 0, or the reason why the host does not want to hear it. */
+/* 0, or the reason why it may not reach the host. */
 __noinline int host_access(struct __sk_buff *skb, struct packet *p)
 {
 	u8 icmp_type = 0;
 
 	if (!p || !(network_flags & (VNET_NETWORK_F_HOST_SERVICES | VNET_NETWORK_F_HOST_CLOSED)))
 		return 0;
-	/* Tails go where their heads go: without one the stack cannot put them together. */
+	/* Without its first, which is checked, the stack cannot reassemble a later fragment. */
 	if (p->flags & (PACKET_ERROR | PACKET_REPLY | PACKET_LATER))
 		return 0;
 	if (is_icmp(p->family, p->proto)) {
 		if (bpf_skb_load_bytes(skb, p->l4, &icmp_type, 1))
 			return DROP(MALFORMED);
-		/* Neighbour discovery and listener reports (RFC 4861, RFC 2710, RFC 3810) are the link's. */
+		/* The link needs neighbour discovery and listener reports (RFC 4861, RFC 2710, RFC 3810). */
 		if (p->family == 6 && icmp_type != ICMPV6_ECHO_REQUEST)
 			return 0;
 	} else if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP) {

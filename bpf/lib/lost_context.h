@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A packet that the kernel is about to free, as the parser and the monitor see one: it begins with its
- * network header, and what does not lie in the linear part cannot be read. For bpf/lib/context.h, which says
- * what these functions are. The tests for NULL are for the verifier, where a function is verified for itself.
+ * The context of a packet that the kernel is about to free, for the parser and the monitor: it begins at the
+ * network header, and only the linear part can be read. Included by bpf/lib/context.h, which has the same
+ * functions for others. The NULL checks are for the verifier, which verifies global functions on their own.
  */
 #ifndef VNET_BPF_LOST_CONTEXT_H
 #define VNET_BPF_LOST_CONTEXT_H
@@ -21,7 +21,7 @@ struct freed_packet {
 };
 #define pkt_ctx freed_packet
 
-/* A tracing program has no coarse clock. */
+/* Tracing programs have no coarse clock. */
 static __always_inline u64 coarse_now(void)
 {
 	return bpf_ktime_get_ns();

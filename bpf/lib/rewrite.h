@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a translation changes, and how it changes a header that can be written to directly: the same at tc
- * (translate.h) and at XDP (forward.h). What differs is the transport checksum of a packet itself. At XDP it
- * is a whole one, as in what an ICMP error quotes; at tc only the kernel's helpers know what it is.
+ * What a translation changes, and how it changes a header in the linear part: the same at tc (translate.h)
+ * and XDP (forward.h). They differ in the packet's own transport checksum. At XDP it is complete, as in the
+ * packet that an ICMP error quotes; at tc only the kernel's helpers know whether it is.
  */
 #ifndef VNET_BPF_REWRITE_H
 #define VNET_BPF_REWRITE_H
@@ -54,8 +54,8 @@ static __always_inline void set_ttl_v4(struct iphdr *ip, u8 from, u8 to)
 }
 
 /*
- * A whole transport checksum behind it. addresses: their addr_diff(), which ICMPv4's does not cover. UDP's is
- * never 0, which is none, and stays none.
+ * A complete transport checksum after the rewrite. addresses: their addr_diff(), which ICMPv4's does not
+ * cover. UDP: 0 means none and stays; a sum of 0 is sent as 0xffff.
  */
 static __always_inline u16 transport_checksum_after(u16 check, u8 proto, u32 addresses,
 						    const struct rewrite *r)
