@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The one exit. Every program at an interface returns leave(), which is handed the verdict and whom the
- * packet is charged to: what left, what a port received and what was dropped is counted here and nowhere
- * else. A second pass through a program, of what another has sent there (mark.h), has been counted and just
- * passes.
+ * The single exit. Every program at an interface returns leave(), which gets the verdict and the packet's
+ * account: traffic and drops are counted here and nowhere else. A packet that another of our programs has
+ * redirected here (mark.h) has been counted and just passes.
  *
- * Two have no packet that could leave, and count drops of the host's own by count_drop(): the fence at
- * FORWARD (bpf/fence.bpf.c) and the tracepoint (bpf/lost.bpf.c).
+ * Two programs are not at an interface, and call count_drop() themselves: the fence at FORWARD
+ * (bpf/fence.bpf.c) and the tracepoint (bpf/lost.bpf.c).
  */
 #ifndef VNET_BPF_ACCOUNT_H
 #define VNET_BPF_ACCOUNT_H
@@ -21,7 +20,7 @@ struct account {
 	enum vnet_hook hook;
 	u32 slot; /* whose counters: a port's, a network's, an uplink's */
 	enum counted counts;
-	u32 bytes;   /* as the packet arrived, taken before anything was rewritten */
+	u32 bytes;   /* as the packet arrived, before any rewrite */
 	u32 network; /* slots: whose packet it is; 0: not known, see monitor_identify() */
 	u32 port;
 };
@@ -51,7 +50,7 @@ static __always_inline void dropped(struct pkt_ctx *ctx, const struct account *a
 }
 
 #ifdef VNET_XDP
-/* What it passes on is tc's to count. */
+/* Packets that XDP passes on are counted at tc. */
 static __always_inline int leave(struct xdp_md *ctx, int verdict, struct account a)
 {
 	if (likely(verdict >= 0 && action_of(verdict) != XDP_REDIRECT))
@@ -67,8 +66,8 @@ static __always_inline int leave(struct xdp_md *ctx, int verdict, struct account
 }
 #elif !defined(VNET_LOST)
 /*
- * TC_ACT_OK inside the programs; outwards it becomes TC_ACT_UNSPEC ("next"): programs of others get their
- * turn, and the kernel leaves skb->tc_index alone, which it overwrites on TC_ACT_OK.
+ * What TC_ACT_OK of our functions becomes, "next": other programs run, too, and the kernel keeps
+ * skb->tc_index, which it overwrites on TC_ACT_OK.
  */
 #define PASS TC_ACT_UNSPEC
 
@@ -80,13 +79,13 @@ static __always_inline int leave(struct __sk_buff *skb, int verdict, struct acco
 	}
 	if (a.counts != COUNT_NOTHING)
 		count_traffic(a.slot, a.counts, a.bytes);
-	/* As it is now: its link header may be a new one. */
+	/* Its present length: the link header may be a new one. */
 	if (receiver_of(verdict))
 		count_traffic(receiver_of(verdict), COUNT_RX, skb->len);
 	return action_of(verdict) == TC_ACT_OK ? PASS : action_of(verdict);
 }
 
-/* The port that a guest's packet came in by, behind that port's own hook. */
+/* The slot of a guest packet's input port, behind that port's own hook; 0: not known. */
 static __always_inline u32 port_before(struct __sk_buff *skb)
 {
 	return skb->tc_index < VNET_SLOTS ? skb->tc_index : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The uplink's XDP program shares the parser and the policy with those at tc, and bpf/lost.bpf.c the parser
- * and the monitor. What differs between their contexts is here; a struct tag by macro, because the verifier
- * knows a context by that name.
+ * and the monitor. What differs between their contexts is here. The struct tag is a macro, because the
+ * verifier recognizes a context by its type's name.
  */
 #ifndef VNET_BPF_CONTEXT_H
 #define VNET_BPF_CONTEXT_H
@@ -37,7 +37,7 @@ static __always_inline u32 interface_of(struct pkt_ctx *ctx)
 {
 	return ctx->ingress_ifindex;
 }
-/* A tag that the card has not taken out stands in the bytes, and is what the protocol says then. */
+/* A tag that the card has not stripped is in the bytes, and protocol_of() is then the tag's. */
 static __always_inline u32 has_tag(struct pkt_ctx *ctx __attribute__((unused)))
 {
 	return 0;
@@ -83,7 +83,7 @@ static __always_inline __be16 protocol_of(struct pkt_ctx *ctx)
 {
 	return ctx->protocol;
 }
-/* The slot of the port that a packet came in by, behind that port's own hook. */
+/* The slot of a packet's input port, behind that port's own hook. */
 static __always_inline u32 slot_before(struct pkt_ctx *ctx)
 {
 	return ctx->tc_index;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fragments. Only the first has ports; the others follow it through a short-lived map, including the
- * way it took: with connection tracking loaded the host stack collects fragments, and a datagram split
- * between both ways would never be whole.
+ * Fragments. Only the first has ports; later ones follow it through a short-lived map, including its
+ * path: with conntrack loaded the host's stack reassembles, and a datagram split between slow and fast
+ * path would never be complete.
  */
 #ifndef VNET_BPF_FRAGMENT_H
 #define VNET_BPF_FRAGMENT_H
 
 #include "bpf/lib/packet.h"
 
-#define FRAGMENT_TICKS 30 /* RFC 1122 3.3.2, RFC 8200 4.5: reassembly gives up after 60 s at the most */
+#define FRAGMENT_TICKS 30 /* RFC 1122 3.3.2, RFC 8200 4.5: reassembly gives up after at most 60 s */
 
 static __always_inline void fragment_key(const struct packet *p, struct vnet_fragment_key *key)
 {
@@ -36,7 +36,7 @@ __noinline int fragment_note(struct packet *p, u32 via_stack)
 	return bpf_map_update_elem(&frag_track, &key, &value, BPF_ANY);
 }
 
-/* One that has overtaken its first goes through the stack, which may hold it: so must the first then. */
+/* A later fragment that overtakes its first takes the stack, which may queue it: so must the first. */
 __noinline int fragment_note_early(struct packet *p)
 {
 	struct vnet_fragment_key key;
@@ -61,8 +61,7 @@ __noinline int fragment_was_overtaken(struct packet *p)
 	return known && known->early && tick_now() - known->tick <= FRAGMENT_TICKS;
 }
 
-/* Fills in ports and protocol of a later fragment. 1: found, follow the fast path; 2: the stack; 0: unknown.
- */
+/* Fills in ports and protocol of a later fragment. 1: it takes the fast path; 2: the stack; 0: not known. */
 __noinline int fragment_follow(struct packet *p)
 {
 	struct vnet_fragment_key key;

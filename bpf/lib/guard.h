@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a guest may send: its MAC here, everything else in filter.h; and what is remembered of it.
+ * What a guest may send: the source MAC here, everything else in filter.h; and MAC learning.
  */
 #ifndef VNET_BPF_GUARD_H
 #define VNET_BPF_GUARD_H
@@ -15,13 +15,13 @@ static __always_inline int is_gateway_mac(const u8 *mac)
 	return mac_equal(mac, gateway_mac);
 }
 
-/* Of a port on the host's own bridge: the bridge forgets a MAC after 300 s. */
+/* Per port on the host's own bridge, which forgets a MAC after 300 s. */
 #define NEW_MACS       64
 #define NEW_MACS_TICKS 280
 
 /*
- * On the host's own bridge, beyond what is learned here: a new MAC is one more entry of the kernel's table,
- * and one guest must not fill it. No gateway refuses anything there: its bucket of refusals is free for this.
+ * On the host's own bridge, beyond the MACs learned here: each new MAC is an entry of the bridge's FDB, which
+ * one guest must not fill. There is no gateway that rejects anything: the token bucket is free for this.
  */
 static __always_inline int admit_station(struct vnet_fdb_key *key, struct vnet_quota_usage *u, u32 ifindex)
 {
@@ -45,7 +45,7 @@ static __always_inline int admit_station(struct vnet_fdb_key *key, struct vnet_q
 	return 0;
 }
 
-/* A port without a fixed MAC: its guests' MACs become known, up to a limit; fixed ones are never taken. */
+/* A port without a fixed MAC: its guests' MACs are learned, up to a limit; static ones never move. */
 static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u32 ifindex)
 {
 	struct vnet_fdb_entry *known;
@@ -64,7 +64,7 @@ static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u3
 	u = bpf_map_lookup_elem(&quota_usage, &slot);
 	if (!u)
 		return 0;
-	/* The first MAC that a guarded port sends from is its guest's, and then nobody else's. */
+	/* The first source MAC of a port with no-mac-spoofing stays its only one. */
 	if (u->learned && port->flags & VNET_PORT_F_NO_MAC_SPOOFING)
 		return DROP(SPOOFED_MAC);
 	if (known) { /* it moves here from another port */
@@ -72,7 +72,7 @@ static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u3
 		before = bpf_map_lookup_elem(&quota_usage, &slot);
 	}
 	if (u->learned >= VNET_LEARN_MAX) {
-		/* Without room for it here it is flooded from now on, not sent to where it was. */
+		/* No room to learn it: frames to it are flooded from now on, not sent to its old port. */
 		if (known && !bpf_map_delete_elem(&fdb, key) && before)
 			__sync_fetch_and_add(&before->learned, -1);
 		return network_flags & VNET_NETWORK_F_BRIDGED ? admit_station(key, u, ifindex) : 0;
@@ -107,7 +107,7 @@ static __always_inline int guard(struct vnet_port *port, const u8 *source, u32 i
 
 #define VNET_PORT_F_VET (VNET_PORT_F_FILTERS | VNET_PORT_F_ESTABLISHED | VNET_PORT_F_DHCP_SERVER)
 
-/* For a port with any of F_VET, behind guard(); the packet has been parsed then. */
+/* For a port with any of F_VET, after guard(); it parses the packet. */
 static __always_inline int vet(struct __sk_buff *skb, struct vnet_port *port, struct packet *p)
 {
 	int err = parse_frame(skb, p);

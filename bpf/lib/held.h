@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fragments that come in before their first: whether they are a guest's is not known then. The host gets them
- * as it would, and a copy is held for the case that the first turns out to be of a session; then the copies
- * come in again, behind it. No more are held than VNET_HELD_MAX, whoever sends them.
+ * Held fragments: later ones that arrive before their first, so that it is not known whether they are for a
+ * guest. The host gets them as usual, and a copy is held: if the first turns out to belong to a session, the
+ * copies re-enter behind it. VNET_HELD_MAX is the limit for all senders together.
  */
 #ifndef VNET_BPF_HELD_H
 #define VNET_BPF_HELD_H
@@ -12,7 +12,7 @@
 
 VNET_MAP(frag_scratch_map, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_frag_queue, 0);
 
-/* 1 to VNET_HELD_BYTES in arithmetic that every verifier follows. */
+/* Bounds it to 1 to VNET_HELD_BYTES in a way that every verifier follows. */
 static __always_inline u32 held_bytes(u32 bytes)
 {
 	asm volatile("" : "+r"(bytes));
@@ -60,7 +60,7 @@ __noinline int hold(struct __sk_buff *skb, struct packet *p)
 	return 0;
 }
 
-/* The first is here, and noted. Nonzero: it could not be put together again. */
+/* The first has arrived, and is noted. Nonzero: its frame could not be restored. */
 __noinline int release_held(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_frag_queue *first = frag_scratch(), *later;

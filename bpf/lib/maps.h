@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The maps that all programs share (maps/map_list.h); the loader pins them by name and hands them to every
+ * The maps that all programs share (maps/map_list.h); the loader pins them by name and passes them to every
  * object.
  */
 #ifndef VNET_BPF_MAPS_H
@@ -11,7 +11,7 @@
 #include "maps/map_list.h"
 #include "maps/reasons.h"
 
-/* The contract's clock with the timer as the verifier must see it. */
+/* struct vnet_clock, with the timer's type that the verifier requires. */
 struct clock {
 	struct bpf_timer timer;
 	struct vnet_due hand;
@@ -36,7 +36,7 @@ _Static_assert(__builtin_offsetof(struct clock, hand) == __builtin_offsetof(stru
 #define VNET_WHEEL_CLOCK struct clock
 VNET_MAPS(VNET_SHARED_MAP, VNET_BY_HAND)
 
-/* The rings that the readers of drops bring. */
+/* The ring buffers of the readers of drops, which create them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, VNET_MONITORS_MAX);
@@ -47,7 +47,7 @@ struct {
 			__uint(max_entries, VNET_MONITOR_RING);
 		});
 } reader_rings SEC(".maps");
-/* Flows that the guest of a port has begun, where only their answers are let in. */
+/* Flows that the guest of a port has opened, where only their replies are let in. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
 	__uint(max_entries, VNET_PORTS_MAX);
@@ -63,19 +63,19 @@ struct {
 } outgoing_flows SEC(".maps");
 
 /*
- * Not shared state: room for what a new session is made of. The BPF stack is too small for it, and kernels
- * below 6.2 take a function argument's memory as a map key from nowhere but a map or the stack.
+ * Not shared state: scratch memory for a new session. The BPF stack is too small for it, and below 6.2 a map
+ * key must come from a map or the stack, not from a global function's argument.
  */
 struct session_scratch {
-	u32 round;	     /* of port choices on this CPU; see first_try() */
-	struct vnet_hop hop; /* outwards, where the admission has seen it: struct admission says so */
+	u32 round;	     /* of port allocations on this CPU; see first_try() */
+	struct vnet_hop hop; /* outbound, with admission.hop_known */
 	u32 pad;
 	struct vnet_flow key;
 	struct vnet_flow answer;
 	struct vnet_session session;
-	struct bpf_redir_neigh next; /* of a session's packet: its next hop, whose MAC is not known */
+	struct bpf_redir_neigh next; /* a next hop whose MAC is not known; see note_next_hop() */
 };
-/* The same for one that is deleted: its key and its answers' flow. */
+/* The same for a deletion: the session's key and the flow of its replies. */
 VNET_MAP(delete_scratch_map, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_flow[2], 0);
 VNET_MAP(wheel_scratch_map, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct vnet_wheel_batch, 0);
 VNET_MAP(session_scratch_map, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct session_scratch, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What may come in from outside, as far as it can be said without a session: the one truth of an uplink's
- * XDP program and of its tc program, which sees what XDP does not (no driver for it, switched off).
+ * What may come in from outside, as far as it does not depend on a session: shared by an uplink's XDP program
+ * and its tc program, which sees what XDP does not (no driver support, XDP off).
  */
 #ifndef VNET_BPF_OUTSIDE_H
 #define VNET_BPF_OUTSIDE_H
@@ -11,10 +11,10 @@
 
 const volatile __u16 uplink_slot;
 const volatile __u32 uplink_ifindex;
-/* Whether any network here has a limit, and nobody has counted by it before this program. */
+/* Some network has a limit, and no program before this one applies it. */
 const volatile __u32 limits_new_flows;
 
-/* `vnet-bpf block`: whoever sends it, and whatever it is. While the list is empty one load is all. */
+/* `vnet-bpf block`: everything from that source. Costs one load while the list is empty. */
 __noinline int is_blocked(struct vnet_addr *source)
 {
 	struct vnet_subnet_key where = {.prefixlen = 128};
@@ -27,7 +27,7 @@ __noinline int is_blocked(struct vnet_addr *source)
 	return bpf_map_lookup_elem(&blocked, &where) != NULL;
 }
 
-/* No session answers for it: may it come in? to: its target's subnet. */
+/* A packet without a session: may it come in? to: the destination's subnet. */
 static __always_inline int unknown(const struct vnet_addr *source, struct vnet_subnet *to)
 {
 	struct vnet_network *net = NULL;
@@ -46,7 +46,7 @@ static __always_inline int unknown(const struct vnet_addr *source, struct vnet_s
 	return TC_ACT_OK;
 }
 
-/* The network whose guest would get it; 0: none, it is the host's own. */
+/* The network whose guest would get it; 0: none, it is for the host itself. */
 static __always_inline u32 network_behind(const struct packet *p)
 {
 	struct vnet_subnet *to = subnet_of(packet_target(p));
@@ -59,8 +59,8 @@ static __always_inline u32 network_behind(const struct packet *p)
 }
 
 /*
- * <xdp newFlows>: so many a second, and those of one second at once. One number a source tells the time up to
- * which its share is used (the generic cell rate algorithm); races lend a few more, which is harmless.
+ * <xdp newFlows>: a rate per second, with a burst of one second's flows. The generic cell rate algorithm: per
+ * source, the time up to which its rate is used. Races let a few more pass, which is harmless.
  */
 __noinline int exceeds_new_flows(struct packet *p)
 {

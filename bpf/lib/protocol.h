@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What packets say in numbers, as far as the UAPI does not name them: <linux/icmp.h> and <linux/icmpv6.h>
- * drag in the C library.
+ * Protocol numbers that the UAPI does not define, or only in <linux/icmp.h> and <linux/icmpv6.h>, which
+ * include the C library.
  */
 #ifndef VNET_BPF_PROTOCOL_H
 #define VNET_BPF_PROTOCOL_H
@@ -10,7 +10,7 @@
 
 #define IPPROTO_HIP	    139
 #define IPPROTO_SHIM6	    140
-#define IPPROTO_EXPERIMENTS 253 /* from here on (RFC 3692) */
+#define IPPROTO_EXPERIMENTS 253 /* and above (RFC 3692) */
 
 #define IP_MF	  0x2000
 #define IP_OFFSET 0x1fff
@@ -20,7 +20,7 @@
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
-/* Well-known ports, of UDP but for DNS. */
+/* Well-known ports: of UDP, DNS of TCP, too. */
 #define PORT_DNS	  53
 #define PORT_DHCP_SERVER  67
 #define PORT_DHCP_CLIENT  68
@@ -76,7 +76,7 @@ static __always_inline int is_mld(u8 icmpv6_type)
 	return (icmpv6_type >= MLD_QUERY && icmpv6_type <= MLD_DONE) || icmpv6_type == MLD2_REPORT;
 }
 
-/* What is sent from :: by who has no address yet: is it free, who routes, and which groups are heard. */
+/* What a host without an address sends from ::: DAD, router solicitations and listener reports. */
 static __always_inline int is_of_newcomer(u8 icmpv6_type)
 {
 	return icmpv6_type == ND_NEIGHBOR_SOLICIT || icmpv6_type == ND_ROUTER_SOLICIT ||

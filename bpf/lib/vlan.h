@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 802.1Q and 802.1ad tags. A tag of VLAN 0 carries a priority and nothing else: Linux takes it off, any
- * number of them, behind tc and XDP, and then takes the frame as if it had come without. So every hook that
- * judges what is in a frame takes them off, or reads past them, first. What is tagged then belongs to a VLAN.
+ * 802.1Q and 802.1ad tags. A tag of VLAN 0 carries a priority only: Linux removes any number of them, behind
+ * tc and XDP, and treats the frame as untagged. So every hook that checks what is in a frame first pops or
+ * skips them. A frame that is tagged then belongs to a VLAN.
  */
 #ifndef VNET_BPF_VLAN_H
 #define VNET_BPF_VLAN_H
@@ -11,7 +11,7 @@
 
 #define VLAN_HLEN 4
 #define VLAN_ID	  0x0fff
-/* Nothing legitimate has more; what has is still tagged behind pop_priority_tags(), and judged as that. */
+/* No legitimate frame has more; one that has is still tagged behind pop_priority_tags(), and treated so. */
 #define VLAN_TAGS 4
 
 static __always_inline int is_vlan(__be16 protocol)
@@ -29,11 +29,11 @@ struct vlan_header {
 	__be16 protocol;
 };
 
-/* Where the network header is behind the tags in the bytes. */
+/* The network header behind the tags in the bytes. */
 struct behind_tags {
 	u32 l3;
-	__be16 protocol; /* 0: not to be read */
-	u16 vlan;	 /* of all tags, or'ed: 0 when every one is a priority tag */
+	__be16 protocol; /* 0: truncated, or too many tags */
+	u16 vlan;	 /* the IDs of all tags, or'ed: 0 if all are priority tags */
 };
 
 __noinline int pass_tags(struct pkt_ctx *ctx, struct behind_tags *at)
@@ -60,7 +60,7 @@ __noinline int pass_tags(struct pkt_ctx *ctx, struct behind_tags *at)
 }
 
 #ifndef VNET_XDP
-/* The kernel has the outer tag in the metadata; popping it moves the next one there. */
+/* The kernel keeps the outer tag in the metadata; a pop moves the next one there. */
 __noinline int pop_priority_tags(struct __sk_buff *skb)
 {
 	__be16 tci;
