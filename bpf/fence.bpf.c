@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The second guard, behind routing and behind the administrator's FORWARD rules: whatever mark, routing rule
- * or translation chose the way, here the interface that a packet really leaves by is known. The gateway's own
- * program (may_leave() of bpf/lib/gateway.h) asks the routing table beforehand, and refuses with an answer;
- * what that question could not foresee ends here, silently.
+ * The fence: a second check, behind routing and the administrator's FORWARD rules. Whatever mark, routing
+ * rule or NAT chose the route, here the interface that a packet really leaves by is known. The gateway's own
+ * program (may_leave() of bpf/lib/gateway.h) looks up the route beforehand, and rejects with an ICMP error;
+ * what that lookup cannot predict is dropped here, silently.
  *
- * It reads structures of the kernel: loaded only where there are netfilter programs (6.4).
+ * It reads kernel structures: loaded only where there are netfilter programs (6.4).
  */
 #include "bpf/lib/count.h"
 #include "bpf/lib/fenced.h"
@@ -40,7 +40,7 @@ struct bpf_nf_ctx {
 /* As libbpf declares it from 1.5 on. */
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
-/* Of an interface whose programs have been seen attached; NULL: none of ours, or it was, and has gone. */
+/* The entry of an interface whose programs have been seen attached; NULL: none of ours, or gone since. */
 static __always_inline struct vnet_device *believed(u32 ifindex)
 {
 	return bpf_map_lookup_elem(&trusted_devices, &ifindex) ? bpf_map_lookup_elem(&devices, &ifindex)
@@ -55,15 +55,15 @@ static __always_inline struct vnet_device *gateway_at(u32 ifindex)
 }
 
 /*
- * A gateway in a VRF: the stack sees its packets come in by the VRF. The interface itself is kept at the
- * beginning of skb->cb, where both families' control blocks have their `iif`.
+ * With a gateway in a VRF, the VRF is the stack's input device. The gateway's ifindex is at the beginning of
+ * skb->cb, where both families' control blocks have `iif`.
  */
 static __always_inline u32 received_by(struct sk_buff *skb)
 {
 	return *(int *)skb->cb;
 }
 
-/* By an IPsec policy: it would be encapsulated as it is, before any program could translate it. */
+/* By an IPsec policy: it would be encapsulated untranslated, before any program sees it. */
 static __always_inline int is_encapsulated(struct sk_buff *skb)
 {
 	struct dst_entry *dst;
@@ -88,8 +88,8 @@ static __always_inline int may_pass(struct sk_buff *skb, u32 slot, u32 in, u32 o
 		return 0;
 	to = believed(out);
 	/*
-	 * Into another network of ours: its gateway's own program judges that, at its egress. Even into a
-	 * hidden one lead port forwards of the host's NAT.
+	 * Into another of our networks: its gateway's egress program checks that. The host's DNAT may lead
+	 * even into a hidden one.
 	 */
 	if (to && to->role == VNET_DEVICE_GATEWAY) {
 		slot = to->slot;
@@ -102,7 +102,7 @@ static __always_inline int may_pass(struct sk_buff *skb, u32 slot, u32 in, u32 o
 		return 0;
 	if (net->flags & VNET_NETWORK_F_VISIBLE)
 		return 1;
-	/* What must be translated leaves only where a program of ours does it. */
+	/* A hidden network's packets leave only where a program of ours translates them. */
 	return to && to->role == VNET_DEVICE_UPLINK && !is_encapsulated(skb);
 }
 

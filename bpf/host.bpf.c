@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The host's own connections to its port forwards. They would go by the loopback interface, where no packet
- * can be led away from (its address is the sender's, or 127.0.0.1, which no other interface takes in without
- * route_localnet). So the socket itself is led to the guest when it connects or sends, and believes to talk
- * to what it asked for. At the root of the cgroups: of other network namespaces nothing is changed.
+ * The host's own connections to its port forwards. Their packets would take the loopback interface, and could
+ * not be redirected from there: the source is the host's own address, which no other interface accepts
+ * (127.0.0.1 only with route_localnet). So the socket's destination is rewritten when it connects or sends,
+ * and the application is shown what it asked for. Attached at the root cgroup; sockets of other network
+ * namespaces are left alone.
  */
 #include "bpf/lib/forwards.h"
 
 const volatile __u64 netns_cookie;
 
-#define PASS_ON 1 /* 0 would refuse the call */
+#define PASS_ON 1 /* with 0 the system call fails */
 
 struct end {
 	struct vnet_addr addr;
@@ -24,7 +25,7 @@ static __always_inline int is_loopback(const struct vnet_addr *a)
 			     : a->word_be[3] == bpf_htonl(1);
 }
 
-/* Linux takes 0.0.0.0 and :: for the loopback address. */
+/* Linux connects to the loopback address for 0.0.0.0 and ::. */
 static __always_inline int is_own(struct vnet_addr *a)
 {
 	return is_loopback(a) || is_unspecified(a) || bpf_map_lookup_elem(&host_addresses, a);
@@ -40,7 +41,7 @@ static __always_inline void peer_key(struct bpf_sock_addr *ctx, const struct end
 	key->proto = ctx->protocol;
 }
 
-/* For what it is asked later: from whom it has got something, and who its peer is. */
+/* For recvmsg() and getpeername(), which return the destination that was asked for. */
 static __always_inline void note_peer(struct bpf_sock_addr *ctx, const struct end *asked,
 				      const struct end *guest)
 {
@@ -53,7 +54,7 @@ static __always_inline void note_peer(struct bpf_sock_addr *ctx, const struct en
 		bpf_map_update_elem(&host_peers, &key, &peer, BPF_ANY);
 }
 
-/* 1: end is the guest's now. */
+/* 1: end is now the guest's. */
 static __always_inline int lead_to_guest(struct bpf_sock_addr *ctx, struct end *end)
 {
 	int v4 = end->addr.word_be[2] == bpf_htonl(0xffff) && !(end->addr.word_be[0] | end->addr.word_be[1]);
@@ -73,7 +74,7 @@ static __always_inline int lead_to_guest(struct bpf_sock_addr *ctx, struct end *
 	return 1;
 }
 
-/* 1: end is what the socket asked for. */
+/* 1: end is now what the socket asked for. */
 static __always_inline int lead_back(struct bpf_sock_addr *ctx, struct end *end)
 {
 	struct vnet_host_peer_key key;

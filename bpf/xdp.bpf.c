@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * XDP at an uplink: what may not come in ends before the host makes a buffer of it. It decides nothing that
- * the uplink's tc program would not, only sooner; what it is not sure of it passes on. Told to, it gives
- * small packets of known sessions to their guests, too (forward.h).
+ * XDP at an uplink: what may not come in is dropped before an skb is allocated. It drops only what the
+ * uplink's tc program would drop, and passes on what it cannot decide. In mode forward it also redirects
+ * small packets of known sessions to their guests (forward.h).
  */
 #define VNET_XDP
 #include "bpf/lib/account.h"
@@ -14,8 +14,7 @@
 #include "bpf/lib/vlan.h"
 
 /*
- * Nothing from outside can be an answer to these addresses: guests of this family have another one there,
- * or never get out.
+ * No session has replies from outside to these addresses: the guests are masqueraded, or do not get out.
  */
 static __always_inline int has_no_sessions(u32 flags, u8 family)
 {
@@ -45,7 +44,7 @@ static __noinline struct vnet_port *port_towards(struct xdp_md *ctx, struct pack
 	return bpf_map_lookup_elem(&ports, &q.ifindex);
 }
 
-/* The guest's own policy, where it has one. */
+/* The inbound policy of the guest's port, if it has one. */
 static __always_inline int port_policy(struct xdp_md *ctx, struct packet *p, u32 network)
 {
 	struct vnet_port *port = port_towards(ctx, p, network);
@@ -53,7 +52,7 @@ static __always_inline int port_policy(struct xdp_md *ctx, struct packet *p, u32
 	return port && port->flags & VNET_PORT_F_INBOUND ? let_in(ctx, port, p) : 0;
 }
 
-/* May belong to a session, or begin one. refused: what holds if not. XDP_REDIRECT: it is on its way. */
+/* A packet that may have a session, or open one. refused: the reason to drop it without one, or 0. */
 static __noinline int judge_flow(struct xdp_md *ctx, u32 l3, u32 network, u32 refused)
 {
 	struct packet *p = packet_room();
@@ -67,7 +66,7 @@ static __noinline int judge_flow(struct xdp_md *ctx, u32 l3, u32 network, u32 re
 	err = parse_at(ctx, p, l3, protocol);
 	if (err)
 		return refused || !network ? -refused : err;
-	/* Only the first of a fragmented packet has ports; tc has seen it, and knows. */
+	/* Later fragments have no ports; tc has seen the first. */
 	if (p->flags & PACKET_LATER)
 		return refused == VNET_DROP_SPOOFED_SOURCE ? -refused : 0;
 	s = session_inbound(&p->flow, &key);
@@ -87,7 +86,7 @@ static __always_inline int judge_at(struct xdp_md *ctx, u32 l3, __be16 protocol)
 	struct ends e;
 	u32 refused;
 
-	/* Most frames are decided by their addresses. */
+	/* For most frames the addresses decide. */
 	read_ends(ctx, &e, l3, protocol);
 	if (!e.family)
 		return 0;
@@ -101,7 +100,7 @@ static __always_inline int judge_at(struct xdp_md *ctx, u32 l3, __be16 protocol)
 	return judge_flow(ctx, l3, to ? to->network : 0, refused);
 }
 
-/* Priority tags are passed over. What belongs to a VLAN is for tc: here a driver may have hidden the tag. */
+/* Priority tags are skipped. Frames of a VLAN are left to tc: here the driver may have stripped the tag. */
 static __noinline int judge_tagged(struct xdp_md *ctx)
 {
 	struct behind_tags at = {};

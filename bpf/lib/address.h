@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which addresses a port may use: given by the administrator, leased by DHCP, or claimed. A claim is the
- * guest's duplicate address detection: the first to claim an address has it, for as long as it uses it
- * (RFC 6620); what somebody else has been given can never be claimed.
+ * Which addresses a port may use: configured, leased by DHCP, or claimed. A guest claims an address by
+ * DAD: first come, first served, for as long as it uses it (RFC 6620). An address that is configured for
+ * or leased to another port cannot be claimed.
  */
 #ifndef VNET_BPF_ADDRESS_H
 #define VNET_BPF_ADDRESS_H
 
 #include "bpf/lib/packet.h"
 
-/* Seconds: then somebody else may have a claimed address. */
+/* Seconds without use after which another port may claim an address. */
 #define CLAIM_IDLE 3600
-/* Ticks: how exactly the last use is noted; a write per packet would be dear. */
+/* Ticks between two notes of the last use; a write per packet would be expensive. */
 #define SEEN_STEP 60
 
 static __always_inline void address_key(struct vnet_address_key *key, const struct vnet_addr *addr, u32 slot)
@@ -66,7 +66,7 @@ __noinline int owns(struct vnet_addr *addr, u32 slot)
 	return 1;
 }
 
-/* The DHCP server gave it away: whoever had it by DHCP or by a claim has it no longer. until: a tick. */
+/* Leased by the DHCP server: a lease or a claim of another port ends. until: a tick. */
 __noinline int lease_address(struct vnet_addr *addr, u32 port, u32 network, u32 until)
 {
 	struct vnet_address fresh = {.until = until, .port = port, .source = VNET_ADDRESS_LEASED};
@@ -89,7 +89,7 @@ __noinline int lease_address(struct vnet_addr *addr, u32 port, u32 network, u32 
 	return write_address(addr, port, &fresh);
 }
 
-/* Where the port's next claim is noted: a free place, or that of the address which is idle longest. */
+/* The index for the port's next claim: a free one, or that of the longest idle address, which is released. */
 __noinline int claim_place(u32 port, u32 network)
 {
 	struct vnet_claim_key key = {.slot = port};

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bridged mode: past the host's bridge, but only where the bridge itself would go. The first frame from
- * one device to one MAC takes the bridge; where it comes out, its way is noted, and for the next few
- * ticks the others go straight there. So whatever the bridge decides by (spanning tree, VLANs, its own
- * filters, a moved station) is obeyed after VNET_SHORTCUT_TICKS at the latest, and the bridge goes on
- * learning, because each tick's first frames still pass through it.
+ * Bridged mode: shortcuts past the host's bridge, only where the bridge itself would forward. The first
+ * frame from a device to a MAC takes the bridge; where it comes out, its path is noted, and for the next
+ * few ticks further frames are redirected there. So whatever the bridge decides by (spanning tree, VLANs,
+ * its own filters, a moved station) takes effect within VNET_SHORTCUT_TICKS, and the bridge goes on
+ * learning, because then a frame passes through it again.
  *
- * A way is noted only towards a device on which the MAC was seen as a source: a flooded frame, which comes
- * out everywhere, proves nothing. Tagged frames are the bridge's.
+ * A path is noted only towards a device on which the MAC was seen as a source: a flooded frame, which goes
+ * out everywhere, proves nothing. Tagged frames are left to the bridge.
  */
 #ifndef VNET_BPF_BRIDGE_H
 #define VNET_BPF_BRIDGE_H
@@ -16,7 +16,7 @@
 #include "bpf/lib/network.h"
 #include "bpf/lib/snoop.h"
 
-/* Where frames of this MAC come from; a change makes every known way void. */
+/* Notes the device that a source MAC is behind; a change voids all shortcuts. */
 __noinline int note_station(struct __sk_buff *skb, struct vnet_network *net)
 {
 	struct vnet_fdb_key key = {.network = network_slot};
@@ -33,7 +33,7 @@ __noinline int note_station(struct __sk_buff *skb, struct vnet_network *net)
 	return bpf_map_update_elem(&bridge_last_seen, &key, &ifindex, BPF_ANY);
 }
 
-/* At a frame's arrival, by a port or a member. slot: who it comes from. */
+/* At the ingress of a port or the bridge uplink. slot: the device's. */
 static __always_inline int take_shortcut(struct __sk_buff *skb, const u8 *to, u32 slot)
 {
 	struct vnet_shortcut_key key = {.ifindex = skb->ifindex};
@@ -50,7 +50,7 @@ static __always_inline int take_shortcut(struct __sk_buff *skb, const u8 *to, u3
 		if (way && tick_now() - way->tick < VNET_SHORTCUT_TICKS &&
 		    way->generation == net->generation &&
 		    (skb->gso_size || skb->len <= (u32)way->mtu + ETH_HLEN)) {
-			skb->tc_index = slot; /* for the policy of the port that it goes to */
+			skb->tc_index = slot; /* for the policy of the destination port */
 			if (way->slot)
 				return deliver(skb, way->ifindex, way->slot, way->flags, 1);
 			mark_done(skb);
@@ -58,12 +58,12 @@ static __always_inline int take_shortcut(struct __sk_buff *skb, const u8 *to, u3
 		}
 	}
 	note_station(skb, net);
-	/* Tells the egress hook that the frame came in untagged, and by whom. */
+	/* Tells the egress hook that the frame came in untagged, and from which device. */
 	skb->tc_index = slot;
 	return TC_ACT_OK;
 }
 
-/* Where the bridge lets a frame out, to a port (slot, flags) or a member (0, 0). */
+/* At the egress of a port (slot, flags) or the bridge uplink (0, 0), behind the bridge. */
 __noinline int note_shortcut(struct __sk_buff *skb, u32 slot, u32 flags)
 {
 	struct vnet_shortcut_key key = {.ifindex = skb->ingress_ifindex};
@@ -94,14 +94,14 @@ static __always_inline struct vnet_device *member_of(u32 ifindex)
 	return device && device->role == VNET_DEVICE_MEMBER ? device : NULL;
 }
 
-/* A DHCP server outside is as good as the bridge it is on: its answers tell the guests' addresses. */
+/* DHCP servers outside are trusted as the bridge itself is: their replies give the guests' addresses. */
 static __always_inline void snoop_from_outside(struct __sk_buff *skb)
 {
 	struct packet *p = packet_room();
 	u8 header[2];
 	u16 port = 0;
 
-	/* Looks like UDP from a server's port, at the usual offsets? Only then it is worth parsing. */
+	/* Only what looks like UDP from a server's port, at the usual offsets, is parsed. */
 	if (!p || read_bytes(skb, skb->protocol == bpf_htons(ETH_P_IP) ? 23 : 20, header, 1) ||
 	    header[0] != IPPROTO_UDP)
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * IPv6 sources and neighbour discovery of a guest that may use its own addresses only (no-ipv6-spoofing).
- * Its link-local address needs no list: it is made of its MAC, or claimed by duplicate address detection.
+ * Its link-local address is not listed: it is derived from its MAC, or claimed by DAD.
  */
 #ifndef VNET_BPF_NEIGHBOUR_H
 #define VNET_BPF_NEIGHBOUR_H
@@ -12,7 +12,7 @@
 #define ND_SOURCE_MAC  1
 #define ND_TARGET_MAC  2
 
-/* 0: not there, as in a later fragment; no message that matters here has it. */
+/* 0: none, as in a later fragment; no type that matters here is 0. */
 static __always_inline u8 icmp_type(struct __sk_buff *skb, const struct packet *p)
 {
 	u8 type = 0;
@@ -22,7 +22,7 @@ static __always_inline u8 icmp_type(struct __sk_buff *skb, const struct packet *
 	return type;
 }
 
-/* fe80::/64 with an interface identifier of a MAC (RFC 4291): whoever's MAC that is. */
+/* fe80::/64 with an interface identifier derived from a MAC (RFC 4291), any MAC. */
 static __always_inline int is_made_of_a_mac(const struct vnet_addr *addr)
 {
 	const u8 *id = (const u8 *)&addr->word_be[2];
@@ -43,7 +43,7 @@ static __always_inline int has6(struct vnet_addr *addr, const u8 *mac, u32 slot)
 	return is_made_of(addr, mac) || owns(addr, slot);
 }
 
-/* An address that a guest may give itself: link-local, or in a prefix that its network advertises. */
+/* An address that a guest may assign itself: link-local, or in a prefix that its network advertises. */
 __noinline int may_claim(struct vnet_addr *addr, u32 flags, u32 network)
 {
 	struct vnet_subnet_key where = {.prefixlen = 128};
@@ -80,7 +80,7 @@ __noinline int nd_options_own(struct __sk_buff *skb, u32 at, u32 end)
 	return at == end;
 }
 
-/* type: solicitation or advertisement. probe: from ::, which is duplicate address detection. */
+/* type: the message's. probe: it is from ::, which is DAD. */
 __noinline int filter_nd(struct __sk_buff *skb, struct vnet_port *port, struct packet *p, u32 type, u32 probe)
 {
 	struct vnet_addr target;
@@ -89,7 +89,7 @@ __noinline int filter_nd(struct __sk_buff *skb, struct vnet_port *port, struct p
 
 	if (!port || !p)
 		return DROP(MALFORMED);
-	/* RFC 6980: neighbour discovery is never fragmented. RFC 4861: nor does a router pass it on. */
+	/* RFC 6980: neighbour discovery is never fragmented. RFC 4861: nor is it routed. */
 	if (p->flags & PACKET_FIRST || p->ttl != 255)
 		return DROP(SPOOFED_ND);
 	at = p->l4;

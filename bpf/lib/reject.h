@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Telling a guest that it may not: ICMP port unreachable (3/3, ICMPv6 1/4) from the gateway's address,
- * as libvirt's `reject`. Never about ICMP errors, fragments' tails, group addresses (RFC 1122 3.2.2),
- * and at a limited rate per port.
+ * Rejects a guest's packet: ICMP port unreachable (3/3, ICMPv6 1/4) from the gateway's address, as
+ * libvirt's `reject`. Never for ICMP errors, later fragments and group addresses (RFC 1122 3.2.2), and
+ * rate-limited per port.
  */
 #ifndef VNET_BPF_REJECT_H
 #define VNET_BPF_REJECT_H
@@ -29,7 +29,7 @@ __noinline int reject_allowed(u32 slot)
 	if (u->reject_tick != now) {
 		u32 tokens = u->reject_tokens + REJECT_PER_TICK;
 
-		/* Races lend a few tokens more: harmless. */
+		/* Races add a few tokens: harmless. */
 		if (!u->reject_tick || now - u->reject_tick > 1)
 			tokens = REJECT_BURST;
 		u->reject_tokens = tokens > REJECT_BURST ? REJECT_BURST : tokens;
@@ -41,7 +41,7 @@ __noinline int reject_allowed(u32 slot)
 	return 1;
 }
 
-/* gap: keeps what follows the Ethernet header aligned, as the verifier wants it of the stack. */
+/* gap: aligns what follows the Ethernet header, as the verifier requires on the stack. */
 struct reject4 {
 	u8 gap[2];
 	struct ethhdr eth;
@@ -124,8 +124,8 @@ __noinline int reject_ipv6(struct __sk_buff *skb)
 }
 
 /*
- * Answers a packet that has been refused, and counted; the answer goes out of the gateway device back to the
- * guest. TC_ACT_SHOT: it gets none.
+ * Turns a packet that has been dropped and counted into the ICMP error, which goes out of the gateway to the
+ * guest. TC_ACT_SHOT: no error is sent.
  */
 __noinline int reject(struct __sk_buff *skb, struct packet *p, u32 gateway, u32 network)
 {
