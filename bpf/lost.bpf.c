@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the host's own stack drops of our packets: its firewall, its routes, its neighbours. The kernel says
- * it at one place, the tracepoint where a packet is freed that was not delivered. Attached by a reader of
- * drops for as long as it reads, and never pinned; each reader has its own, which tells nobody else.
+ * Stack drops: guests' packets that the host's own stack drops, by firewall, routing or neighbours. They are
+ * seen at one tracepoint, where the kernel frees a packet that was not delivered. Attached by a reader of
+ * drops for as long as it reads, and never pinned; each reader has its own, which reports to nobody else.
  *
- * A tracepoint is the whole kernel's: packets of other network namespaces are told by their device's.
+ * The tracepoint is for the whole kernel: packets of other network namespaces are told by their device's.
  */
 #define VNET_LOST
 #include "bpf/lib/count.h"
@@ -41,8 +41,8 @@ struct sk_buff {
 } kernel_struct;
 
 const volatile __u64 netns_cookie;
-const volatile __u32 place; /* the reader's, where it is told; VNET_MONITORS_MAX: nobody, it only counts */
-/* enum vnet_reason by the kernel's; 0: not a loss, or told already. */
+const volatile __u32 place; /* the reader's; VNET_MONITORS_MAX: it only counts */
+/* enum vnet_reason by the kernel's; 0: not a drop, or already reported. */
 const volatile __u8 reasons_of[VNET_KERNEL_REASONS];
 
 /* 1: this reader is the one that counts. */
@@ -54,8 +54,8 @@ static __always_inline u32 reason_of(u32 kernel_reason)
 }
 
 /*
- * Where it was. What the host sends itself has no device yet when the firewall sees it, but a route. In a
- * socket's queue the pointer is something else: then nothing can be read there, or no namespace's cookie.
+ * By its device. A packet of the host's own has none yet when the firewall sees it, but a route. In a
+ * socket's queue skb->dev is something else (a union): reading it fails, or gives no namespace's cookie.
  */
 static __always_inline int is_of_our_namespace(struct sk_buff *skb, struct pkt_ctx *freed)
 {
@@ -77,15 +77,15 @@ static __always_inline void find_bytes(struct sk_buff *skb, struct pkt_ctx *free
 
 	freed->start = (u64)BPF_CORE_READ(skb, head) + offset;
 	freed->readable = end > offset ? end - offset : 0;
-	/* The data may begin at the transport header already where it is freed. */
+	/* When it is freed, skb->data may already be at the transport header. */
 	freed->length = BPF_CORE_READ(skb, len) + (u32)((u64)BPF_CORE_READ(skb, data) - freed->start);
 	freed->protocol_be = BPF_CORE_READ(skb, protocol);
 	freed->slot = BPF_CORE_READ(skb, tc_index);
 }
 
 /*
- * Freed as if it had been dropped, and nothing is lost: neighbour discovery by older kernels, and the answer
- * to a ping of the host's own, of which a raw socket has a copy.
+ * Consumed, but freed as if dropped: neighbour discovery by older kernels, and the reply to the host's own
+ * ping, of which a raw socket has a copy.
  */
 static __always_inline int ends_in_stack(struct pkt_ctx *freed, struct packet *p)
 {
@@ -107,7 +107,7 @@ static __always_inline struct vnet_session *session_of(const struct vnet_flow *f
 	return key ? bpf_map_lookup_elem(&sessions, key) : NULL;
 }
 
-/* Either way, and on either side of the translation. */
+/* In either direction, on either side of the translation. */
 static __always_inline struct vnet_session *find_session(const struct vnet_flow *flow)
 {
 	struct vnet_session *session = session_of(flow);
@@ -139,7 +139,7 @@ static __always_inline int is_ours(struct pkt_ctx *freed, struct packet *p, stru
 		if (head->reason == VNET_DROP_HOST_STACK && ends_in_stack(freed, p))
 			return 0;
 		head->network = network_with(&p->flow.src);
-		/* Its guest has sent it; others may have the index for something else. */
+		/* Sent by its guest; on other packets tc_index may be something else. */
 		if (head->network && slot_before(freed) < VNET_SLOTS)
 			head->port = slot_before(freed);
 		if (!head->network)
@@ -159,7 +159,7 @@ static __always_inline void count(const struct vnet_event_head *head)
 		count_drop(head->slot, head->reason);
 }
 
-/* The kernel's arguments: the packet, where it is freed, why; newer ones have more. */
+/* The arguments: skb, location, reason; newer kernels have more. */
 SEC("tp_btf/kfree_skb")
 int stack_loss(u64 *ctx)
 {
@@ -176,7 +176,7 @@ int stack_loss(u64 *ctx)
 		drop.head.reason = VNET_DROP_NO_WAY_OUT;
 	}
 	find_bytes(skb, &freed);
-	/* What is malformed has its addresses all the same, or no family. */
+	/* A malformed packet has its addresses nevertheless, or no family. */
 	parse_at(&freed, p, 0, freed.protocol_be);
 	if (!p->family || stays_on_link(p) || !is_ours(&freed, p, &drop.head))
 		return 0;

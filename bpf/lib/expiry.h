@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Expiry: a timing wheel. Every session has one entry in it, for the tick at which to look whether it is
- * over. One timer of the whole host walks the ticks that have gone by, and deletes a session or puts it in
- * again for when it may be over next. A timer in each session costs more: an allocation that the kernel may
- * refuse in a burst, and many that end together are then worked off in one go, with interrupts of the CPU
- * waiting; this one takes a batch, and lets packets pass before the next.
+ * Session expiry: a timer wheel. Every session has one entry, for the tick at which it is next checked. One
+ * timer for the whole host walks the ticks that have passed, and deletes a session or re-enters it for its
+ * next possible expiry. A timer per session costs more: an allocation that the kernel may refuse in a burst,
+ * and many that expire together run in one go, while the CPU's interrupts wait; this one takes a batch, and
+ * lets packets pass before the next.
  */
 #ifndef VNET_BPF_EXPIRY_H
 #define VNET_BPF_EXPIRY_H
 
 #include "bpf/lib/session.h"
 
-/* The programs' build: after an upgrade the timer goes on with the new code. Never 0. */
+/* The programs' build: after an upgrade the timer is set up with the new callback. Never 0. */
 const volatile __u32 clock_version = 1;
 
-/* Sessions looked at in one go: packets wait for no more than that. */
+/* Sessions checked per run of the timer, for which packets wait. */
 #define EXPIRY_BATCH 512
 
-/* A connection may close at any time: its timeout is then much shorter than what its state promised. */
+/* The longest wait: a connection may close at any time, and its timeout is then much shorter. */
 #define TCP_LOOK_TICKS 30
 
 static __always_inline struct vnet_wheel_batch_key bunch_of(const struct vnet_due *due)
@@ -27,9 +27,9 @@ static __always_inline struct vnet_wheel_batch_key bunch_of(const struct vnet_du
 }
 
 /*
- * An entry for the flow, `wait` ticks from now (1 to VNET_WHEEL_TICKS - 1). 0, or negative: no memory, or
- * this CPU was held up until the clock's hand was past the tick. Entries are not taken back: one that its
- * session does not name does nothing.
+ * Adds an entry for the flow, `wait` ticks from now (1 to VNET_WHEEL_TICKS - 1). Negative: no memory, or this
+ * CPU was delayed until the tick had passed. Entries are never removed: one that its session does not refer
+ * to is ignored.
  */
 static __always_inline int wheel_put(struct vnet_flow *flow, struct vnet_due *due, u32 wait)
 {
@@ -49,7 +49,7 @@ static __always_inline int wheel_put(struct vnet_flow *flow, struct vnet_due *du
 	due->place = place;
 	key = bunch_of(due);
 	place %= VNET_WHEEL_BATCH;
-	/* Most entries need no insertion, which costs more than all the rest of it. */
+	/* Most entries need no insertion, which costs more than all the rest. */
 	if (place)
 		bunch = bpf_map_lookup_elem(&timer_wheel, &key);
 	if (bunch) {
@@ -72,7 +72,7 @@ static __always_inline u32 first_look(u8 proto)
 	return ticks_of(proto == IPPROTO_TCP ? timeout_tcp_closed : session_timeout(proto, VNET_SESSION_NEW));
 }
 
-/* Is the share that the session counts for half used up? */
+/* Is the quota that the session counts against half used? */
 static __always_inline int is_pressed(const struct vnet_session *s)
 {
 	u32 slot = s->network;
@@ -90,7 +90,7 @@ static __always_inline u32 timeout_of(const struct vnet_session *s, u8 proto)
 	return session_timeout(proto, s->state);
 }
 
-/* 0: the entry has done its work. */
+/* 0: done with the entry. */
 static __always_inline int expire_or_wait(struct vnet_flow *flow, struct vnet_due *at)
 {
 	struct vnet_session *s = bpf_map_lookup_elem(&sessions, flow);
@@ -121,7 +121,7 @@ static __always_inline void drop_bunch(const struct vnet_due *at)
 	bpf_map_delete_elem(&timer_wheel, &key);
 }
 
-/* The hand stays in its map: the verifier would follow a number on the stack through every value. */
+/* The hand stays in its map: on the stack, the verifier would explore every value of it. */
 struct turn {
 	struct clock *clock;
 	u32 now;
@@ -136,7 +136,7 @@ static long turn_step(u32 i __attribute__((unused)), struct turn *t)
 	struct vnet_wheel_batch *bunch;
 	u64 *count;
 
-	/* This tick's entries may still come. */
+	/* Entries may still be added to this tick. */
 	if ((int)(t->now - at->tick) <= 0) {
 		t->done = 1;
 		return 1;
@@ -148,7 +148,7 @@ static long turn_step(u32 i __attribute__((unused)), struct turn *t)
 		return 0;
 	}
 	if (at->place >= *count) {
-		if (at->place % VNET_WHEEL_BATCH) /* one that did not become full */
+		if (at->place % VNET_WHEEL_BATCH) /* a partial batch */
 			drop_bunch(at);
 		*count = 0;
 		at->cpu++;
@@ -158,7 +158,7 @@ static long turn_step(u32 i __attribute__((unused)), struct turn *t)
 	key = bunch_of(at);
 	bunch = bpf_map_lookup_elem(&timer_wheel, &key);
 	if (bunch && expire_or_wait(&bunch->flow[at->place % VNET_WHEEL_BATCH], at))
-		return 1; /* again, a moment later */
+		return 1; /* retried by the next run */
 	if (at->place % VNET_WHEEL_BATCH == VNET_WHEEL_BATCH - 1)
 		drop_bunch(at);
 	at->place++;
@@ -175,8 +175,8 @@ static int wheel_turn(void *map __attribute__((unused)), u32 *key __attribute__(
 }
 
 /*
- * By whoever makes a session: the first one on the host, or the first one since an upgrade, starts the clock.
- * The timer keeps the program alive that its callback is in, should the network be stopped.
+ * For each new session: the first one on the host, or since an upgrade, starts the timer. The timer holds a
+ * reference to its callback's program, should the network be stopped.
  */
 static __always_inline void expiry_wind(void)
 {
@@ -187,7 +187,7 @@ static __always_inline void expiry_wind(void)
 		return;
 	if (!c->hand.tick)
 		c->hand.tick = tick_now();
-	bpf_timer_init(&c->timer, &timer_wheel_clock, CLOCK_MONOTONIC); /* -EBUSY: it is there */
+	bpf_timer_init(&c->timer, &timer_wheel_clock, CLOCK_MONOTONIC); /* -EBUSY: already done */
 	/* Without memory for it now, the next session tries again. */
 	if (bpf_timer_set_callback(&c->timer, wheel_turn) || bpf_timer_start(&c->timer, NSEC_PER_SEC, 0))
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The filters of a port, named as libvirt's: what its guest may send, besides the source MAC (guard.h).
- * Everything here is decided by the frame and by hash lookups of the port's own addresses.
+ * They depend on nothing but the frame and hash lookups of the port's own addresses.
  */
 #ifndef VNET_BPF_FILTER_H
 #define VNET_BPF_FILTER_H
@@ -22,7 +22,7 @@ struct arp_packet {
 	u8 target_ip[4];
 };
 
-/* A probe has no sender address yet (RFC 5227); everything else speaks for an address of the guest. */
+/* A probe has no sender address (RFC 5227); in anything else it must be an address of the guest. */
 __noinline int filter_arp(struct __sk_buff *skb, u32 slot)
 {
 	struct arp_packet arp __attribute__((aligned(4)));
@@ -42,7 +42,7 @@ __noinline int filter_arp(struct __sk_buff *skb, u32 slot)
 	return owns(&sender, slot) ? 0 : DROP(SPOOFED_ARP);
 }
 
-/* QEMU announces a guest that has moved here: RARP about its own MAC, without an address. */
+/* QEMU announces a migrated guest: RARP for its own MAC, without an address. */
 __noinline int filter_rarp(struct __sk_buff *skb)
 {
 	struct arp_packet arp __attribute__((aligned(4)));
@@ -57,7 +57,7 @@ __noinline int filter_rarp(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Nothing but a DHCP client, or a group report, comes from a guest that has no address. */
+/* Without an address a guest sends as a DHCP client, and group reports, and nothing else. */
 static __always_inline int filter_source4(struct packet *p, struct vnet_addr *src, u32 slot)
 {
 	if (src->word_be[3])
@@ -95,7 +95,7 @@ static __always_inline int filter_ipv4(struct __sk_buff *skb, u32 flags, u32 slo
 	return 0;
 }
 
-/* Headers behind which anything may follow that we do not see; ESP is meant to be opaque. */
+/* Headers that hide what follows from us; ESP is opaque by design. */
 static __always_inline int hides(u8 proto)
 {
 	return proto == IPPROTO_AH || proto == IPPROTO_MH || proto == IPPROTO_HIP || proto == IPPROTO_SHIM6 ||

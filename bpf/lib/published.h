@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A new connection to a port forward: whether its guest takes it, and its session. Asked in this order,
- * because what is refused shall cost nothing: anybody may send to a port of the host's.
+ * A new connection to a port forward: does its guest accept it? Then its session is created. In this order,
+ * because a refused one must cost nothing: anyone can send to the host's ports.
  */
 #ifndef VNET_BPF_PUBLISHED_H
 #define VNET_BPF_PUBLISHED_H
@@ -12,14 +12,14 @@
 #include "bpf/lib/forwards.h"
 #include "bpf/lib/inbound.h"
 
-#define NOT_FORWARDED 1 /* the host's own */
-#define UNHEARD	      2 /* nobody knows of the guest: only a packet to it can tell */
+#define NOT_FORWARDED 1 /* for the host itself */
+#define UNHEARD	      2 /* the guest's port is not known: only sending the packet can tell */
 
-#define HEARD 1 /* no port has this ifindex: it is the loopback interface's */
+#define HEARD 1 /* the loopback interface's ifindex, which no port has */
 
 #define PORTS_ASKED 32
 
-/* 0: a guest of the network may be it, and only a packet to it can tell. */
+/* 0: the guest may be at one of the network's ports, and only sending the packet can tell. */
 __noinline int unheard_of(u32 gateway)
 {
 	struct vnet_flood_key key = {.parent = gateway};
@@ -39,9 +39,9 @@ __noinline int unheard_of(u32 gateway)
 }
 
 /*
- * The port that p, as its guest would get it, goes to: its ifindex. 0: nobody has heard of the guest; HEARD:
- * its port is known, and its MAC not. Negative: the reason why there is none. by: where the packet has come
- * in.
+ * The ifindex of the port that p, as its guest would get it, goes to. 0: not known; HEARD: some port has the
+ * address, but its MAC is not resolved. Negative: the reason of a drop. by: the ifindex where the packet has
+ * come in.
  */
 __noinline int guest_port(struct __sk_buff *skb, struct packet *p, u32 network, u32 by)
 {
@@ -62,7 +62,7 @@ __noinline int guest_port(struct __sk_buff *skb, struct packet *p, u32 network, 
 		return DROP(NO_GUEST);
 	__builtin_memcpy(where.mac, q.dmac, 6);
 	entry = bpf_map_lookup_elem(&fdb, &where);
-	/* Without one it has gone, or has more MACs than are learned. */
+	/* Without one the guest is gone, or has more MACs than are learned. */
 	return entry ? entry->ifindex : unheard_of(net->gateway_ifindex);
 }
 
@@ -83,7 +83,7 @@ __noinline int is_for_host(struct __sk_buff *skb, struct packet *p, u32 by)
 	return bpf_fib_lookup(skb, &q, sizeof(q), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
 }
 
-/* 0: it is to a port forward, which is for this sender. */
+/* 0: it is for a port forward, which this sender may use. */
 __noinline int is_published(struct __sk_buff *skb, struct packet *p, u32 by)
 {
 	struct vnet_port_forward *to;
@@ -97,8 +97,8 @@ __noinline int is_published(struct __sk_buff *skb, struct packet *p, u32 by)
 }
 
 /*
- * Is it for a guest, and does that one take it? 0, UNHEARD, NOT_FORWARDED, or the reason why not. hairpin:
- * what a guest of network `own` sees of another one that comes by a port forward.
+ * Is it for a guest, and does its port accept it? 0, UNHEARD, NOT_FORWARDED, or the reason of a drop.
+ * hairpin: the source that a guest of network `own` is shown when another one uses a port forward.
  */
 static __always_inline int judge_forward(struct __sk_buff *skb, struct packet *p, u32 by,
 					 const struct vnet_addr *hairpin, u32 own)
@@ -125,8 +125,8 @@ static __always_inline int judge_forward(struct __sk_buff *skb, struct packet *p
 }
 
 /*
- * session_scratch()->key: the session's, where its guest sees `from` as its sender. The network's slot; 0: it
- * is gone meanwhile. Apart, because the session is made on a full stack.
+ * Sets session_scratch()->key to the key of the session whose guest sees `from` as the source. Returns the
+ * network's slot; 0: the forward is gone. A function of its own, because session_create() needs the stack.
  */
 __noinline u32 forward_key(struct packet *p, struct vnet_flow *from)
 {
@@ -147,7 +147,7 @@ __noinline u32 forward_key(struct packet *p, struct vnet_flow *from)
 	return to->network;
 }
 
-/* by: where it has come in, and its answers go out. 0: its session is there. */
+/* by: the ifindex where it came in and its replies go out. 0: it has a session, or the forward is gone. */
 __noinline int begin_forward(struct __sk_buff *skb, struct packet *p, u32 by, u32 unheard)
 {
 	struct admission a = {.uplink = by, .flags = VNET_SESSION_F_INBOUND, .unheard = unheard};

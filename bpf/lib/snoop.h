@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * DHCP snooping: what a server that is believed (the host's own dnsmasq, a port with allow-dhcp-server) gives
- * to a guest becomes an address of the guest's port, for as long as the lease says. The port is found by the
+ * DHCP snooping: an address that a trusted server (the host's own dnsmasq, a port with allow-dhcp-server)
+ * leases to a guest becomes an address of the guest's port, until the lease ends. The port is found by the
  * client's MAC.
  */
 #ifndef VNET_BPF_SNOOP_H
@@ -16,7 +16,7 @@
 #define DHCP_TYPE	    53
 #define DHCP_END	    255
 #define DHCP_ACK	    5
-#define DHCP6_MAX_ADDRESSES 8 /* in one answer */
+#define DHCP6_MAX_ADDRESSES 8 /* in one reply */
 #define DHCP6_REPLY	    7
 #define DHCP6_IA_NA	    3
 #define DHCP6_IA_TA	    4
@@ -34,7 +34,7 @@ static __always_inline u32 lease_end(u32 seconds)
 	return until ? until : 1;
 }
 
-/* With fixed addresses of the family the port's guest has these alone. */
+/* A port with fixed addresses of the family gets no others. */
 static __always_inline int lease_to(struct vnet_fdb_key *client, struct vnet_addr *addr, u32 seconds,
 				    u32 fixed)
 {
@@ -51,7 +51,7 @@ static __always_inline int lease_to(struct vnet_fdb_key *client, struct vnet_add
 	return lease_address(addr, port->slot, port->network, lease_end(seconds));
 }
 
-/* Where the data of an option is; 0 when there is none. */
+/* The offset of an option's data; 0: none. */
 __noinline int dhcp4_option(struct __sk_buff *skb, struct packet *p, u32 wanted)
 {
 	u32 end;
@@ -84,7 +84,7 @@ __noinline int snoop_dhcp4(struct __sk_buff *skb, struct packet *p, u32 network)
 	if (!p)
 		return 0;
 	message = p->l4 + 8;
-	/* op, htype, hlen: an answer, about an Ethernet client */
+	/* op, htype, hlen: a reply to an Ethernet client */
 	if (bpf_skb_load_bytes(skb, message, bytes, 4) || bytes[0] != 2 || bytes[1] != 1 || bytes[2] != 6)
 		return 0;
 	if (bpf_skb_load_bytes(skb, message + 16, &v4, 4) || !v4 ||
@@ -101,7 +101,7 @@ __noinline int snoop_dhcp4(struct __sk_buff *skb, struct packet *p, u32 network)
 	return lease_to(&client, &addr, bpf_ntohl(seconds), VNET_PORT_F_FIXED4);
 }
 
-/* Where the next address is from the cursor on, which is then behind it; 0 when there is none. */
+/* The offset of the next address from the cursor on, which is moved behind it; 0: none. */
 __noinline int dhcp6_address(struct __sk_buff *skb, struct packet *p)
 {
 	u32 end;
@@ -118,7 +118,7 @@ __noinline int dhcp6_address(struct __sk_buff *skb, struct packet *p)
 		code = head[0] << 8 | head[1];
 		length = head[2] << 8 | head[3];
 		at += 4;
-		/* The addresses are options inside of options: only the outer's head is passed over. */
+		/* Addresses are options nested in others: only the outer one's header is skipped. */
 		p->cursor = at + (code == DHCP6_IA_NA ? 12 : code == DHCP6_IA_TA ? 4 : length);
 		if (code == DHCP6_IAADDR && length >= 24)
 			return at;
@@ -150,7 +150,7 @@ __noinline int snoop_dhcp6(struct __sk_buff *skb, struct packet *p, u32 network)
 	return 0;
 }
 
-/* Of a sender that is believed. */
+/* For packets of a trusted sender. */
 static __always_inline void snoop(struct __sk_buff *skb, struct packet *p, u32 network)
 {
 	if (p->proto != IPPROTO_UDP || p->flags & (PACKET_FIRST | PACKET_LATER))

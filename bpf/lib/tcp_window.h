@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What both ends of a TCP connection have said, as far as it tells a forged end of one from a real one: RST
- * (RFC 5961), FIN, and ICMP errors (RFC 5927). Nothing is dropped by it but such errors: a packet that does
- * not fit is for the two ends to judge, and changes nothing here.
+ * TCP sequence tracking, as far as it tells a forged end of a connection from a real one: RST (RFC 5961),
+ * FIN, and ICMP errors (RFC 5927). Only such errors are dropped by it: any other packet that does not fit is
+ * left to the two ends, and changes nothing here.
  *
- * Only what comes in is doubted. The guest's own numbers are taken as they are: it can harm nothing but its
- * own sessions, and what is always taken up anew cannot get stuck. SACK is not needed: it is below the
- * acknowledgement's window.
+ * Only inbound packets are checked. The guest's own numbers are taken as they are: it can harm nothing but
+ * its own sessions, and a state that is always updated cannot get stuck. SACK is not needed: its blocks are
+ * below the acknowledgement's window.
  */
 #ifndef VNET_BPF_TCP_WINDOW_H
 #define VNET_BPF_TCP_WINDOW_H
@@ -15,9 +15,9 @@
 
 /* Data sent with or right behind a SYN/ACK (RFC 7413) may be acknowledged with it. */
 #define ACK_WINDOW 0x10000
-/* How far a packet may lag behind the latest one and still say something. */
+/* How far a packet may lag behind the latest one and still be used. */
 #define LAG_MAX 0x20000
-/* A connection that is met in its middle: the largest that there is. */
+/* The maximum, assumed for a connection that is picked up midway. */
 #define SCALE_MAX 14
 
 static __always_inline int is_before(u32 a, u32 b)
@@ -40,7 +40,7 @@ static __always_inline u32 opener_of(const struct vnet_session *s)
 	return s->flags & VNET_SESSION_F_INBOUND ? VNET_IN : VNET_OUT;
 }
 
-/* Once per packet. 0: it does not fit, and nothing is learned from it. */
+/* Once per packet. 0: it does not fit, and is not used. */
 static __always_inline int tcp_follow(struct vnet_session *s, const struct packet *p, u32 direction)
 {
 	struct vnet_leg *mine = &s->leg[direction], *peer = &s->leg[!direction];
@@ -69,8 +69,8 @@ static __always_inline int tcp_follow(struct vnet_session *s, const struct packe
 }
 
 /*
- * An end takes no RST but one with the very number that it waits for, which lies between what it has
- * acknowledged and what has been sent to it. One that answers a SYN acknowledges it.
+ * An end accepts only a RST with exactly the sequence number that it expects next, which lies between what it
+ * has acknowledged and what has been sent to it. A RST in reply to a SYN acknowledges that.
  */
 static __always_inline int is_expected_reset(const struct vnet_session *s, const struct packet *p,
 					     u32 direction)
@@ -87,7 +87,7 @@ static __always_inline int is_expected_reset(const struct vnet_session *s, const
 	return direction == VNET_OUT;
 }
 
-/* A FIN that the other end takes, now or when what is before it has come. */
+/* A FIN that the peer accepts, now or once the data before it has arrived. */
 static __always_inline int is_in_window(const struct vnet_session *s, const struct packet *p, u32 direction)
 {
 	const struct vnet_leg *peer = &s->leg[!direction];
@@ -96,7 +96,7 @@ static __always_inline int is_in_window(const struct vnet_session *s, const stru
 	       !(peer->ack && is_before(end_of_segment(p), peer->ack));
 }
 
-/* The other end knows of it, too: it has no more to do with the connection. */
+/* The peer has acknowledged all that was sent, the FIN included. */
 static __always_inline int is_acknowledged(const struct vnet_session *s, u32 direction)
 {
 	return s->leg[!direction].ack == s->leg[direction].end;
@@ -114,7 +114,7 @@ static __always_inline void begin_anew(struct vnet_session *s)
 	}
 }
 
-/* The first of a connection, or its first again; or the 5-tuple is used again for a new one. */
+/* The first SYN of a connection, its retransmission, or a new connection that reuses the 5-tuple. */
 static __always_inline void track_first_syn(struct vnet_session *s, const struct packet *p, u32 direction)
 {
 	struct vnet_leg *mine = &s->leg[direction];
@@ -126,7 +126,7 @@ static __always_inline void track_first_syn(struct vnet_session *s, const struct
 		break;
 	case VNET_SESSION_ESTABLISHED:
 		return;
-	case VNET_SESSION_CLOSING: /* who has forgotten it is asked by the other end, and resets it */
+	case VNET_SESSION_CLOSING: /* a peer that has lost its state gets a challenge ACK, and resets it */
 		if (direction == VNET_IN)
 			return;
 	}
@@ -139,7 +139,7 @@ static __always_inline void track_syn_ack(struct vnet_session *s, const struct p
 {
 	struct vnet_leg *mine = &s->leg[direction], *peer = &s->leg[!direction];
 
-	/* The guest takes part in a new connection although the last one's end was not seen. */
+	/* The guest accepts a new connection, although the end of the last one was not seen. */
 	if (s->state >= VNET_SESSION_CLOSING && direction == VNET_OUT)
 		begin_anew(s);
 	if (s->state != VNET_SESSION_NEW || (peer->end && peer->end - p->ack >= ACK_WINDOW))
@@ -148,7 +148,7 @@ static __always_inline void track_syn_ack(struct vnet_session *s, const struct p
 	mine->ack = p->ack;
 	mine->limit = p->ack + p->window;
 	s->scale[direction] = p->scale ?: 1;
-	if (!p->scale) /* both scale, or none */
+	if (!p->scale) /* both ends scale, or neither */
 		s->scale[!direction] = 1;
 	s->flags |= VNET_SESSION_F_ANSWERED;
 }
@@ -163,7 +163,7 @@ static __always_inline void track_syn(struct vnet_session *s, const struct packe
 	}
 }
 
-/* An ICMP error about what its guest has on its way, as the guest's own stack asks, too. */
+/* An ICMP error about data that the guest has in flight, as the guest's own stack checks, too. */
 static __always_inline int quotes_what_was_sent(const struct vnet_session *s, const struct packet *p)
 {
 	u32 end = s->leg[VNET_OUT].end, ack = s->leg[VNET_IN].ack;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rewriting addresses and ports at tc. Checksums go through the helpers, because only they know whether the
- * checksum field holds a whole checksum or just the pseudo header's (CHECKSUM_PARTIAL):
+ * Rewrites addresses and ports at tc. Checksums go through the helpers, because only they know whether the
+ * field holds a complete checksum or only the pseudo header's (CHECKSUM_PARTIAL):
  *  - an address is in the pseudo header: BPF_F_PSEUDO_HDR; a port is not: without.
  *  - a UDP checksum of 0 means none and stays so: BPF_F_MARK_MANGLED_0.
  *  - an IPv6 header has no checksum that would balance skb->csum (CHECKSUM_COMPLETE): bpf_csum_update() when
- *    writing into it (-ENOTSUPP: skb->csum is not in use), which BPF_F_PSEUDO_HDR then takes back.
+ *    writing into it (-ENOTSUPP: skb->csum is not in use), which BPF_F_PSEUDO_HDR then cancels.
  */
 #ifndef VNET_BPF_TRANSLATE_H
 #define VNET_BPF_TRANSLATE_H
@@ -37,7 +37,7 @@ static __always_inline int rewrite_addr_v6(struct __sk_buff *skb, u32 l3, struct
 	return 0;
 }
 
-/* An address in an IP header at l3; the header's own checksum follows. */
+/* An address in the IP header at l3; updates the header's own checksum. */
 __noinline int rewrite_addr(struct __sk_buff *skb, u32 l3, u32 v4, struct rewrite *r)
 {
 	if (!r)
@@ -67,9 +67,9 @@ static __always_inline int translate_plain(struct __sk_buff *skb, struct packet 
 }
 
 /*
- * An ICMP error: the quoted header shows the same end from the other side (what answers are sent to was
- * the source of what is quoted), and the outer header's address changes where `outer` says so. The
- * checksum over the quoted bytes is brought up to date by their difference.
+ * An ICMP error: the quoted header has the same end on the other side (the destination of the replies is
+ * the source of the quoted packet), and with `outer` the outer header's address is rewritten, too. The
+ * ICMP checksum is updated by the difference of the quoted bytes.
  */
 __noinline int translate_error(struct __sk_buff *skb, struct packet *p, struct rewrite *r, u32 outer)
 {
@@ -86,7 +86,7 @@ __noinline int translate_error(struct __sk_buff *skb, struct packet *p, struct r
 	inner.source = !r->source;
 	diff = addr_diff(&inner.from, &inner.to);
 
-	/* What is quoted has a whole checksum, whatever the carrying packet has; TCP's may be cut off. */
+	/* The quoted checksum is complete, whatever the error's own is; TCP's may be cut off. */
 	check_at = checksum_offset(p->flow.proto);
 	if (check_at && p->quoted_l4 + check_at + 2 <= p->l3 + p->l3_bytes) {
 		check_at += p->quoted_l4;
@@ -130,7 +130,7 @@ static __always_inline int translate(struct __sk_buff *skb, struct packet *p, st
 	return translate_plain(skb, p, r) ? DROP(WRITE_FAILED) : 0;
 }
 
-/* One router more on the way. */
+/* As every router does. */
 static __always_inline int decrement_ttl(struct __sk_buff *skb, struct packet *p)
 {
 	u8 ttl = p->ttl - 1;
