@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * XDP `forward`: a small packet of a known session, straight to its guest before the host makes a buffer of
- * it. It does what the uplink's tc program would have done, with the same session, hop and counters, or
- * nothing at all: not a byte is written before the last question is answered, and what it leaves is tc's.
+ * XDP mode forward: redirects a small packet of a known session to its guest, before an skb is allocated. It
+ * does what the uplink's tc program would have done, with the same session, hop and counters, or nothing at
+ * all: not a byte is written before the last check, and all other packets are left to tc.
  *
- * Only what nothing is lost with: TCP's data goes on to be merged (GRO), and whatever ends a connection
- * stays behind the data that it follows. The checksum is brought up to date here, so it must be a whole one.
- * A network card's always is; another interface's packets may come from a stack of this machine, whose
- * checksums wait in the buffer for a device to complete them (CHECKSUM_PARTIAL), which XDP cannot see: what
- * does not add up is left to tc, which can.
+ * Only where nothing is lost by it: TCP data is left to GRO, and FIN and RST must not overtake it. The
+ * checksum is updated here, so it must be complete. A network card's always is; another interface's packets
+ * may come from a stack of this machine with only the pseudo header's sum (CHECKSUM_PARTIAL), which XDP
+ * cannot see: a packet with an invalid checksum is left to tc, which can.
  */
 #ifndef VNET_BPF_FORWARD_H
 #define VNET_BPF_FORWARD_H
@@ -19,7 +18,7 @@
 #include "bpf/lib/rewrite.h"
 #include "bpf/lib/route.h"
 
-/* Bytes of the IP packet. A packet this small is alone for GRO, and cheaper than the buffer around it. */
+/* Bytes of the IP packet. GRO gains nothing with packets this small, and the skb costs more than its data. */
 #define FORWARD_MAX 256
 
 const volatile __u32 forwards_small;
@@ -31,7 +30,7 @@ static __always_inline int is_small_frame(struct xdp_md *ctx)
 	return frame_bytes(ctx) <= ETH_HLEN + FORWARD_MAX;
 }
 
-/* Not what the card takes in for somebody else: a guest of direct attachment, a group. */
+/* Not what the card receives for others: a guest of direct attachment, a group. */
 static __always_inline int is_for_this_card(struct xdp_md *ctx)
 {
 	struct ethhdr *eth = linear(ctx, 0, sizeof(*eth));
@@ -44,7 +43,7 @@ static __always_inline int is_for_this_card(struct xdp_md *ctx)
 	return !different;
 }
 
-/* An acknowledgement, or the answer to a SYN: nothing that is merged, nothing that must not overtake data. */
+/* A pure ACK, or a SYN/ACK: nothing that GRO merges, nothing that must not overtake data. */
 static __always_inline int is_bare_tcp(struct xdp_md *ctx, const struct packet *p)
 {
 	u8 *doff = linear(ctx, l4_of(p) + 12, 1);
@@ -63,13 +62,13 @@ static __always_inline int is_worth_it(struct xdp_md *ctx, const struct packet *
 	return p->proto == IPPROTO_UDP || is_icmp(p->family, p->proto);
 }
 
-/* Room for a packet's L4 part: the verifier knows no sum over bytes whose number it does not know. */
+/* Scratch memory for a packet's L4 part: the verifier wants a constant size for bpf_csum_diff(). */
 struct sum_room {
 	__be32 word_be[FORWARD_MAX / 4];
 };
 VNET_MAP(sum_rooms, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct sum_room, 0);
 
-/* What adds up is whole by definition, however it came about. No UDP checksum at all (IPv4) is right, too. */
+/* A valid checksum is complete, wherever it comes from. A UDP checksum of 0 (IPv4) is good, too. */
 __noinline int adds_up(struct xdp_md *ctx, struct packet *p)
 {
 	u32 zero = 0, bytes;
@@ -86,12 +85,12 @@ __noinline int adds_up(struct xdp_md *ctx, struct packet *p)
 		return 1;
 	bytes = p->l3 + p->l3_bytes - p->l4;
 	__builtin_memset(room, 0, sizeof(*room));
-	/* 1 to 256 in arithmetic that every verifier follows. */
+	/* Bounds it to 1 to 256 in a way that every verifier follows. */
 	asm volatile("" : "+r"(bytes));
 	bytes = ((bytes - 1) & (FORWARD_MAX - 1)) + 1;
 	if (load_bytes(ctx, l4_of(p), room, bytes))
 		return 0;
-	/* The prefix of an IPv4 address, ffff, counts nothing. */
+	/* The ffff in front of an IPv4 address does not change the sum. */
 	if (p->proto != IPPROTO_ICMP) {
 		for (int i = 0; i < 4; i++)
 			pseudo += (u64)p->flow.src.word_be[i] + p->flow.dst.word_be[i];
@@ -103,7 +102,7 @@ __noinline int adds_up(struct xdp_md *ctx, struct packet *p)
 	       0xffff;
 }
 
-/* All that is to be written lies in the linear part: what is in front of it does, too. */
+/* All that is to be written lies in the linear part, and so does what is before it. */
 static __always_inline int is_writable(struct xdp_md *ctx, const struct packet *p)
 {
 	if (!linear(ctx, l4_of(p), 8))
@@ -111,13 +110,13 @@ static __always_inline int is_writable(struct xdp_md *ctx, const struct packet *
 	return linear(ctx, l4_of(p) + checksum_offset(p->proto), 2) != NULL;
 }
 
-/* Behind is_writable(): that no pointer is NULL below is news to the verifier alone. */
+/* After is_writable() no pointer below is NULL: the checks are for the verifier. */
 static __always_inline void write_link(struct xdp_md *ctx, const struct vnet_hop *hop)
 {
 	void *macs = linear(ctx, 0, 12);
 
 	if (macs)
-		move(macs, hop->dmac, 12); /* side by side in the hop as in the frame */
+		move(macs, hop->dmac, 12); /* adjacent in the hop as in the frame */
 }
 
 static __always_inline void write_ipv4(struct xdp_md *ctx, const struct rewrite *r)
@@ -154,7 +153,7 @@ static __always_inline void write_l4(struct xdp_md *ctx, const struct packet *p,
 		*port = r->to_port_be;
 }
 
-/* Whether the port takes it is asked here: its own programs do not see it. */
+/* The port's policy is checked here: its own programs do not see the packet. */
 static __always_inline int accepts(struct xdp_md *ctx, u32 ifindex, struct packet *p)
 {
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
@@ -163,7 +162,7 @@ static __always_inline int accepts(struct xdp_md *ctx, u32 ifindex, struct packe
 	       !(port->flags & VNET_PORT_F_INBOUND && let_in(ctx, port, p));
 }
 
-/* s, found: the session that p answers, and its key. XDP_PASS: tc shall do it. */
+/* s, found: the session that p is a reply of, and its key. XDP_PASS: left to tc. */
 __noinline int forward(struct xdp_md *ctx, struct packet *p, struct vnet_session *s, struct vnet_flow *found)
 {
 	u32 now = tick_now(), bytes = frame_bytes(ctx);
@@ -177,7 +176,7 @@ __noinline int forward(struct xdp_md *ctx, struct packet *p, struct vnet_session
 	r.to = found->src;
 	r.from_port_be = p->flow.dport_be;
 	r.to_port_be = found->sport_be;
-	/* From here on as its guest gets it: p is XDP's own. */
+	/* From here on p, which is XDP's own, is as its guest gets it. */
 	p->flow.dst = r.to;
 	p->flow.dport_be = r.to_port_be;
 	leg = &s->leg[VNET_IN];

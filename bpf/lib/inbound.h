@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What may reach a port, from other guests, the host or outside alike: asked wherever a frame is handed to a
- * port (deliver(), port_egress). A port that accepts everything pays for one test of its flags.
+ * The inbound policy: what may reach a port, from other guests, the host or outside alike. Checked wherever a
+ * frame is delivered to a port (deliver(), port_egress). A port that accepts everything costs one test of its
+ * flags.
  *
- *  established: answers to what its guest has started, and errors about that;
+ *  established: replies to flows that its guest has opened, and errors about them;
  *  shut (`drop`): nothing;
- *  both: what keeps the guest on the link (ARP, neighbour discovery, group management, DHCP's answers), and
- *  what its --allow rules name.
+ *  both: what the link needs (ARP, neighbour discovery, group management, DHCP replies), and what the port's
+ *  --allow rules name.
  */
 #ifndef VNET_BPF_INBOUND_H
 #define VNET_BPF_INBOUND_H
@@ -15,7 +16,7 @@
 #include "bpf/lib/fragment.h"
 #include "bpf/lib/session.h"
 
-/* Marks a key of the fragment map as "its first was let in", apart from those that the routing notes. */
+/* In a key of the fragment map: the first was let in; separate from the entries noted for routing. */
 #define FRAGMENT_LET_IN 1
 #define STARTED_STEP	8
 
@@ -33,7 +34,7 @@ __noinline int parse_frame(struct pkt_ctx *ctx, struct packet *p)
 	return p ? parse(ctx, p, ETH_HLEN) : DROP(MALFORMED);
 }
 
-/* At the ingress of a port with `established`: what its guest sends may be answered. */
+/* At the ingress of a port with `established`: notes the flows that its guest opens. */
 __noinline int note_started(struct packet *p, u32 slot)
 {
 	struct vnet_flow key;
@@ -52,7 +53,7 @@ __noinline int note_started(struct packet *p, u32 slot)
 	return bpf_map_update_elem(flows, &key, &now, BPF_ANY);
 }
 
-/* mine: the packet's flow turned round, as the guest would have sent it. */
+/* mine: the packet's flow reversed, as the guest would have sent it. */
 static __always_inline int was_started(struct vnet_port *port, struct vnet_flow *mine)
 {
 	u32 slot = port->slot, now = tick_now(), *seen;
@@ -64,12 +65,12 @@ static __always_inline int was_started(struct vnet_port *port, struct vnet_flow 
 		if (seen && now - *seen <= ticks_of(session_timeout(mine->proto, VNET_SESSION_ESTABLISHED)))
 			return 1;
 	}
-	/* Older than the port's setting, or long silent on the guest's side. */
+	/* Older than the port's setting, or long idle in the guest's direction. */
 	s = session_outbound(mine);
 	return s && s->network == port->network && !(s->flags & VNET_SESSION_F_INBOUND);
 }
 
-/* guest's port, protocol and the peer's address, all of `mine`. */
+/* By the guest's port, the protocol and the peer's address, all in `mine`. */
 static __always_inline int is_allowed(u32 slot, const struct vnet_flow *mine)
 {
 	struct vnet_allow_source from = {.prefixlen = (sizeof(from.rule) + sizeof(from.addr)) * 8};
@@ -89,7 +90,7 @@ static __always_inline int is_allowed(u32 slot, const struct vnet_flow *mine)
 	return bpf_map_lookup_elem(&allow_prefixes, &from) != NULL;
 }
 
-/* An ICMP error's flow is that of the packet it is about, so that it passes where an answer would. */
+/* An ICMP error has the reversed flow of the packet that it quotes: it passes where a reply would. */
 __noinline int admits(struct vnet_port *port, struct packet *p)
 {
 	struct vnet_flow mine = {};
@@ -108,7 +109,7 @@ __noinline int admits(struct vnet_port *port, struct packet *p)
 	return is_allowed(port->slot, &mine) ? 0 : DROP(INBOUND);
 }
 
-/* Later fragments go where their first went. */
+/* Later fragments pass where their first did. */
 __noinline int admits_fragment(struct packet *p, u32 note)
 {
 	struct vnet_fragment_key key;
@@ -126,7 +127,7 @@ __noinline int admits_fragment(struct packet *p, u32 note)
 	return first && tick_now() - first->tick <= FRAGMENT_TICKS ? 0 : DROP(FRAGMENT_UNKNOWN);
 }
 
-/* Neighbour discovery (never from beyond a router), multicast listeners, DHCP's answers. */
+/* Neighbour discovery (never routed), group management, DHCP replies. */
 static __always_inline int keeps_the_link(struct pkt_ctx *ctx, const struct packet *p)
 {
 	u8 type;
@@ -176,7 +177,7 @@ __noinline int inbound(struct pkt_ctx *ctx, struct vnet_port *port)
 	err = parse_frame(ctx, p);
 	if (err)
 		return err;
-	/* The host's own, or what the network passes on; IP to such a group is judged as IP. */
+	/* Link protocols of the host, or passed on by the network; IP to such a group is checked as IP. */
 	if (!p->family)
 		return is_link_protocol(to) ? 0 : DROP(INBOUND);
 	return let_in(ctx, port, p);
@@ -191,7 +192,7 @@ static __always_inline int is_isolated_from(struct pkt_ctx *ctx, const struct vn
 	return network && *network == port->network;
 }
 
-/* Whoever sends it, and whatever it is. */
+/* Unplugged, or isolated from the sender's port: the packet itself does not matter. */
 static __always_inline int is_shut(struct pkt_ctx *ctx, const struct vnet_port *port)
 {
 	if (port->flags & VNET_PORT_F_DOWN)
@@ -199,7 +200,7 @@ static __always_inline int is_shut(struct pkt_ctx *ctx, const struct vnet_port *
 	return port->flags & VNET_PORT_F_ISOLATED && is_isolated_from(ctx, port) ? DROP(ISOLATED_PORT) : 0;
 }
 
-/* The one question before a frame is handed to a port. */
+/* The check before a frame is delivered to a port. */
 static __always_inline int may_receive(struct pkt_ctx *ctx, struct vnet_port *port)
 {
 	int err;
@@ -210,7 +211,7 @@ static __always_inline int may_receive(struct pkt_ctx *ctx, struct vnet_port *po
 	return !err && port->flags & VNET_PORT_F_INBOUND ? inbound(ctx, port) : err;
 }
 
-/* The same of a packet that is not yet as its guest would get it, but for p. */
+/* The same for a packet that is not translated yet: only p is as its guest would get it. */
 static __always_inline int would_receive(struct pkt_ctx *ctx, struct vnet_port *port, struct packet *p)
 {
 	int err = is_shut(ctx, port);
@@ -218,7 +219,7 @@ static __always_inline int would_receive(struct pkt_ctx *ctx, struct vnet_port *
 	return !err && port->flags & VNET_PORT_F_INBOUND ? let_in(ctx, port, p) : err;
 }
 
-/* The same, before the frame is handed over. */
+/* The same by ifindex, before the frame is redirected. */
 static __always_inline int port_refuses(struct pkt_ctx *ctx, u32 ifindex)
 {
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);

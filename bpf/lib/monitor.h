@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Drops as they happen, for whoever runs `vnet-bpf monitor`. While nobody does, a drop costs one load
- * more. A reader must renew its claim every few seconds, so that one that was killed does not leave this
- * on; it brings its own ring, so that several can watch, each with filters and a rate of its own.
+ * Events of drops, for `vnet-bpf monitor`. Without a reader a drop costs one load more. A reader must
+ * renew its claim every few seconds, so that a killed one does not leave this on; it brings its own ring,
+ * so that several can watch, each with filters and a rate of its own.
  *
- * Under a flood the common case is "not shown": it reads shared lines only, writes a per-CPU counter, and
- * asks no clock, because it is the reader that grants so many events as time goes by.
+ * Under a flood the common case is "not shown": it only reads shared cache lines, writes a per-CPU
+ * counter, and reads no clock, because the reader itself refills its tokens.
  */
 #ifndef VNET_BPF_MONITOR_H
 #define VNET_BPF_MONITOR_H
@@ -16,7 +16,7 @@
 #endif
 #include "maps/hooks.h"
 
-/* Defined where an uplink's programs are (outside.h); 0 in the others. */
+/* Set in an uplink's programs (outside.h); 0 in the others. */
 const volatile __u16 uplink_slot;
 
 _Static_assert(VNET_DROP_MAX <= 64, "a monitor's filter of reasons is a mask of 64 bits");
@@ -28,7 +28,7 @@ static __always_inline struct vnet_readers *monitors_of(void)
 	return bpf_map_lookup_elem(&readers, &zero);
 }
 
-/* Does anybody watch? */
+/* Is there a reader? */
 static __always_inline int is_watched(void)
 {
 	struct vnet_readers *all = monitors_of();
@@ -69,7 +69,7 @@ static __noinline int monitor_show(struct pkt_ctx *ctx, u32 at, struct vnet_even
 	e->head.time = bpf_ktime_get_ns();
 	if (there > sizeof(e->bytes))
 		there = sizeof(e->bytes);
-	/* 1 to 256 in arithmetic that every verifier follows; 0 becomes 256, which is not there. */
+	/* Bounds it to 1 to 256 in a way that every verifier follows; 0 becomes 256, and the load fails. */
 	asm volatile("" : "+r"(there));
 	there = ((there - 1) & (sizeof(e->bytes) - 1)) + 1;
 	if (load_bytes(ctx, 0, e->bytes, there))
@@ -80,9 +80,9 @@ static __noinline int monitor_show(struct pkt_ctx *ctx, u32 at, struct vnet_even
 }
 
 /*
- * Whose packet it is, where its exit could not tell: asked for a filter, or for an event that is shown, and
- * for nothing else. A port's exit knows it, but for that in front of the port's own program; the uplinks'
- * would have to look for it, and tc's have parsed the packet.
+ * Finds the packet's network and port, if its exit does not know them: only for a filter, or for an event
+ * that is shown. A port's exit knows them, but for the policer's; an uplink's would need a lookup, for which
+ * tc has parsed the packet.
  */
 static __noinline int monitor_identify(struct pkt_ctx *ctx, struct vnet_event_head *head)
 {
@@ -95,7 +95,7 @@ static __noinline int monitor_identify(struct pkt_ctx *ctx, struct vnet_event_he
 		struct packet *p = packet_room();
 
 #ifdef VNET_XDP
-		if (p) /* which most are dropped without */
+		if (p) /* most are dropped before they are parsed */
 			read_whose(ctx, p);
 #endif
 		head->network = p ? network_at_uplink(p, head->hook != VNET_HOOK_UPLINK_EGRESS) : 0;
@@ -125,7 +125,7 @@ static __noinline int monitor_describe(struct pkt_ctx *ctx, struct vnet_event_he
 	return 0;
 }
 
-/* The last reader has gone without a word? */
+/* Has the last reader died without releasing its place? */
 static __noinline int monitor_expire(struct vnet_readers *all)
 {
 	u64 until;
@@ -138,7 +138,7 @@ static __noinline int monitor_expire(struct vnet_readers *all)
 	return 0;
 }
 
-/* So often the clock is looked at while nothing may be shown. */
+/* Without tokens the clock is read once in 256 events. */
 #define MONITOR_LOST_MASK 0xff
 
 struct monitored {
@@ -148,8 +148,8 @@ struct monitored {
 };
 
 /*
- * What one reader gets of a drop; 1: it may have gone. Global, so that it is verified once, and not again for
- * every way through the readers before it.
+ * Shows a drop to one reader; 1: it may have gone. A global function, so that it is verified once, and not
+ * for every path through the readers before it.
  */
 __noinline int monitor_reader(struct pkt_ctx *ctx, u32 at, struct monitored *drop)
 {
@@ -177,7 +177,7 @@ __noinline int monitor_reader(struct pkt_ctx *ctx, u32 at, struct monitored *dro
 		return !(++*lost & MONITOR_LOST_MASK);
 	if (coarse_now() >= m->until)
 		return 1;
-	/* Races lend a few more: harmless. */
+	/* Races let a few more pass: harmless. */
 	__sync_fetch_and_add(&m->tokens, -1);
 	if (!drop->identified)
 		monitor_identify(ctx, &drop->head);
@@ -189,8 +189,8 @@ __noinline int monitor_reader(struct pkt_ctx *ctx, u32 at, struct monitored *dro
 }
 
 /*
- * Slots of a drop in one word: a function takes five arguments, and a structure would be on the stack of
- * every program for as long as it runs.
+ * The slots of a drop in one word: a BPF function takes five arguments, and a structure would take stack in
+ * every program.
  */
 static __always_inline u64 drop_slots(u32 slot, u32 network, u32 port)
 {
@@ -198,8 +198,8 @@ static __always_inline u64 drop_slots(u32 slot, u32 network, u32 port)
 }
 
 /*
- * network of slots, 0: not known. The packet as it stands, which is as it came unless a rewrite has failed
- * half-way.
+ * slots: as drop_slots(); network 0: not known. The packet is shown as it is now, which is as it came unless
+ * a rewrite has failed half-way.
  */
 __noinline int monitor_drop(struct pkt_ctx *ctx, u32 hook, u64 slots, u32 reason, u32 bytes)
 {

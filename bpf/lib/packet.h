@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From bytes to struct packet, once per program. Nothing is read past what the headers claim, and the
- * headers may not claim more than there is.
+ * Parses a packet into struct packet, once per program. Nothing is read beyond the lengths in the
+ * headers, and these may not exceed the packet's.
  *
- * An ICMP error belongs to the session of the packet that it quotes: its flow is the quoted flow,
- * turned round, so that every lookup works for it as for a normal answer.
+ * An ICMP error belongs to the session of the packet that it quotes: its flow is the quoted flow
+ * reversed, so that every lookup works as for a reply.
  */
 #ifndef VNET_BPF_PACKET_H
 #define VNET_BPF_PACKET_H
@@ -15,8 +15,8 @@
 #include "bpf/lib/verdict.h"
 
 #define PACKET_FIRST   1  /* first fragment: has ports */
-#define PACKET_LATER   2  /* later fragment: ports come from the fragment map, nothing of L4 is there */
-#define PACKET_OPTIONS 4  /* IPv4 options or IPv6 extension headers: for the host stack */
+#define PACKET_LATER   2  /* later fragment: no L4 header, ports come from the fragment map */
+#define PACKET_OPTIONS 4  /* IPv4 options or IPv6 extension headers: for the host's stack */
 #define PACKET_ERROR   8  /* ICMP error: flow is the quoted one reversed; outer_* are the packet's own */
 #define PACKET_REPLY   16 /* ICMP echo reply: never opens a session */
 
@@ -25,16 +25,16 @@ struct packet {
 	struct vnet_addr outer_src; /* only with PACKET_ERROR */
 	struct vnet_addr outer_dst;
 	u32 fragment_id;
-	u32 cursor; /* of who reads options */
+	u32 cursor; /* of readers of options */
 	u32 seq;    /* TCP's (of an error: the quoted packet's); host byte order */
 	u32 ack;
-	u32 data;	    /* bytes of TCP's payload; of a GSO packet, of the whole */
+	u32 data;	    /* bytes of TCP payload; of a GSO packet, of the whole */
 	__be32 flowinfo_be; /* IPv6: traffic class and flow label */
 	u16 l3;
 	u16 l4;
 	u16 quoted; /* offsets of the quoted headers, with PACKET_ERROR */
 	u16 quoted_l4;
-	u16 window;   /* TCP's, as it is on the wire */
+	u16 window;   /* TCP's, not scaled; host byte order */
 	u16 l3_bytes; /* length of the IP packet; of a GSO packet, of the whole */
 	u8 family;    /* 4, 6; 0: not IP */
 	u8 proto;     /* the packet's own L4 protocol; flow.proto differs for an ICMP error */
@@ -42,13 +42,13 @@ struct packet {
 	u8 ttl;
 	u8 tos; /* IPv4 */
 	u8 tcp_flags;
-	u8 scale; /* of a SYN: the window scale and 1; 0: none */
+	u8 scale; /* of a SYN: window scale + 1; 0: none */
 	u8 flags;
 };
 
 /*
- * Off the stack, which BPF limits to 512 bytes over all frames. A tc program runs with bottom halves
- * off and never inside another one, so one packet per CPU is enough.
+ * Off the stack, which BPF limits to 512 bytes over all frames. A program runs with bottom halves off,
+ * and nested in another one only by a flood (flood.h), so one packet per CPU is enough.
  */
 VNET_MAP(packet_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct packet, 0);
 
@@ -60,8 +60,8 @@ static __always_inline struct packet *packet_room(void)
 }
 
 /*
- * Read anew: the verifier then takes them for any numbers, and looks at what follows once instead of once
- * for every length of what comes before.
+ * Reloads: the verifier then takes them for unknown scalars, and explores what follows once instead of
+ * once for every possible length.
  */
 static __always_inline u32 l4_of(const struct packet *p)
 {
@@ -89,8 +89,8 @@ static __always_inline void addr_from_v4(struct vnet_addr *to, __be32 from_be)
 }
 
 /*
- * ::ffff:a.b.c.d in an IPv6 header: in our maps it would be that IPv4 address. Linux takes no such source
- * (RFC 4038), and nothing legitimate sends to one.
+ * ::ffff:a.b.c.d in an IPv6 header: in our maps it would equal that IPv4 address. Linux drops such sources
+ * (RFC 4038), and no legitimate packet has such a destination.
  */
 static __always_inline int is_mapped_v4(const struct in6_addr *a)
 {
@@ -115,7 +115,7 @@ static __always_inline int addr_equal(const struct vnet_addr *a, const struct vn
 		 (a->word_be[2] ^ b->word_be[2]) | (a->word_be[3] ^ b->word_be[3]));
 }
 
-/* ICMP types, of either family, by what they are to a session. */
+/* ICMP types, of either family, by what they mean to a session. */
 enum icmp_kind { ICMP_OTHER, ICMP_REQUEST, ICMP_ANSWER, ICMP_ERROR };
 
 static __always_inline enum icmp_kind icmp_kind(u8 family, u8 type)
@@ -144,7 +144,7 @@ static __always_inline int is_icmp(u8 family, u8 proto)
 	return proto == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
-/* Ports of a transport header of which at least 8 bytes are there. Returns what kind of ICMP it is. */
+/* The ports in the first 8 bytes of a transport header. Returns the kind of ICMP message. */
 static __always_inline enum icmp_kind read_ports(const u8 l4[8], u8 family, u8 proto, struct vnet_flow *flow)
 {
 	const __be16 *half = (const void *)l4;
@@ -165,7 +165,7 @@ static __always_inline enum icmp_kind read_ports(const u8 l4[8], u8 family, u8 p
 	return ICMP_OTHER;
 }
 
-/* The header that an ICMP error quotes. Routers quote at least 8 bytes behind it (RFC 792, RFC 4443). */
+/* The packet that an ICMP error quotes: its IP header and at least 8 bytes more (RFC 792, RFC 4443). */
 __noinline int parse_quoted(struct pkt_ctx *ctx, struct packet *p)
 {
 	u32 at;
@@ -233,7 +233,7 @@ __noinline int parse_quoted(struct pkt_ctx *ctx, struct packet *p)
 #define TCP_OPTION_WINDOW    3
 #define TCP_WINDOW_SCALE_MAX 14 /* RFC 7323 */
 
-/* p->scale of a SYN, whose options end there. */
+/* Sets p->scale of a SYN. end: of its options. */
 __noinline int read_window_scale(struct pkt_ctx *ctx, struct packet *p, u32 end)
 {
 	u8 option[3];
@@ -258,7 +258,7 @@ __noinline int read_window_scale(struct pkt_ctx *ctx, struct packet *p, u32 end)
 	return 0;
 }
 
-/* What bpf/lib/tcp_window.h asks for. l4: the first 16 bytes of TCP's header. */
+/* What bpf/lib/tcp_window.h needs. l4: the first 16 bytes of the TCP header. */
 static __always_inline void parse_tcp(struct pkt_ctx *ctx, struct packet *p, const u8 *l4, u32 end)
 {
 	u32 data = l4_of(p) + (l4[12] >> 4) * 4;
@@ -317,7 +317,7 @@ static __always_inline int parse_ipv4(struct pkt_ctx *ctx, struct packet *p)
 	addr_from_v4(&p->flow.src, ip.saddr);
 	addr_from_v4(&p->flow.dst, ip.daddr);
 	bytes = bpf_ntohs(ip.tot_len);
-	if (unlikely(!bytes && segment_bytes(ctx))) /* BIG TCP: more than the field can say */
+	if (unlikely(!bytes && segment_bytes(ctx))) /* BIG TCP: more than the field can hold */
 		bytes = there > 0xffff ? 0xffff : there;
 	if (unlikely(bytes > there || bytes < ip.ihl * 4))
 		return DROP(MALFORMED);
@@ -344,7 +344,7 @@ static __always_inline int is_extension(u8 proto)
 	       proto == IPPROTO_FRAGMENT;
 }
 
-/* From one header to the next; where it stands is in p->l4 and p->proto. */
+/* Skips extension headers; the position is in p->l4 and p->proto. */
 static __always_inline int pass_extensions(struct pkt_ctx *ctx, struct packet *p)
 {
 	for (int i = 0; i < 6; i++) {
@@ -379,7 +379,7 @@ static __always_inline int pass_extensions(struct pkt_ctx *ctx, struct packet *p
 		if (p->flags & PACKET_LATER || !is_extension(proto_of(p)))
 			return 0;
 	}
-	/* Headers piled up to hide what is behind them; nothing legitimate does that. */
+	/* More headers than any legitimate packet has: they are to hide what follows. */
 	return DROP(MALFORMED);
 }
 
@@ -409,7 +409,7 @@ static __always_inline int parse_ipv6(struct pkt_ctx *ctx, struct packet *p)
 	return unlikely(is_extension(ip.nexthdr)) ? pass_extensions(ctx, p) : 0;
 }
 
-/* l3: where the network header of that protocol is. */
+/* l3: the offset of the network header of that protocol. */
 static __always_inline int parse_at(struct pkt_ctx *ctx, struct packet *p, u32 l3, __be16 protocol)
 {
 	int ret;
@@ -429,7 +429,7 @@ static __always_inline int parse_at(struct pkt_ctx *ctx, struct packet *p, u32 l
 
 /*
  * l3: 14, or 0 on an interface without link header. Tagged frames have no family here: the outer tag is in
- * the metadata, an inner one in protocol_of(ctx). Who lets any of them pass must ask is_tagged() first
+ * the metadata, an inner one in protocol_of(ctx). A caller that lets them pass must check is_tagged() first
  * (bpf/lib/vlan.h).
  */
 static __always_inline int parse(struct pkt_ctx *ctx, struct packet *p, u32 l3)
@@ -442,14 +442,14 @@ static __always_inline int is_link_local6(const struct vnet_addr *addr)
 	return addr->word_be[0] == bpf_htonl(0xfe800000) && !addr->word_be[1];
 }
 
-/* 0.0.0.0 or ::, in all of their words. */
+/* 0.0.0.0 or ::, all words compared. */
 static __always_inline int is_unspecified(const struct vnet_addr *a)
 {
 	return !(a->word_be[0] | a->word_be[1] | a->word_be[3]) &&
 	       (!a->word_be[2] || a->word_be[2] == bpf_htonl(0xffff));
 }
 
-/* Both lie at even addresses. */
+/* Both are aligned to 2. */
 static __always_inline int mac_equal(const volatile void *mac, const volatile void *other)
 {
 	const volatile u16 *a = mac, *b = other;
@@ -457,13 +457,13 @@ static __always_inline int mac_equal(const volatile void *mac, const volatile vo
 	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]));
 }
 
-/* 01:80:c2:00:00:0x is between bridges (802.1D): the host's and the switch's, never a guest's. */
+/* 01:80:c2:00:00:0x: link protocols between bridges (802.1D), the host's and the switch's. */
 static __always_inline int is_link_protocol(const u8 *mac)
 {
 	return mac[0] == 0x01 && mac[1] == 0x80 && mac[2] == 0xc2 && !mac[3] && !mac[4] && mac[5] < 0x10;
 }
 
-/* What no host routes on: groups, IPv6 link-local. Linux does route IPv4's 169.254/16. */
+/* Destinations that no host forwards: groups, IPv6 link-local. Linux does forward IPv4's 169.254/16. */
 static __always_inline int stays_on_link(const struct packet *p)
 {
 	const struct vnet_addr *dst = p->flags & PACKET_ERROR ? &p->outer_dst : &p->flow.dst;

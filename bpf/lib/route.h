@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where to: the host's own routing table and neighbours answer, and a session keeps the answer for one
- * tick. Nothing is guessed: without a route and a neighbour the packet takes the host stack, which
- * resolves, or refuses with the right ICMP error.
+ * Next hops: from the host's own routing and neighbour tables, cached in a session for one tick. Nothing
+ * is guessed: without a route the packet takes the host's stack, which answers with the right ICMP error;
+ * without a neighbour entry the kernel resolves it (deliver.h).
  */
 #ifndef VNET_BPF_ROUTE_H
 #define VNET_BPF_ROUTE_H
@@ -32,7 +32,7 @@ static __always_inline void route_query(struct bpf_fib_lookup *q, const struct v
 	}
 }
 
-/* What a multipath route and an `ip rule` look at besides: an ICMP flow has its id in the place of a port. */
+/* For multipath routes and `ip rule`, which know ports: an ICMP flow has an identifier in their place. */
 static __always_inline void route_query_ports(struct bpf_fib_lookup *q, __be16 sport_be, __be16 dport_be)
 {
 	if (q->l4_protocol != IPPROTO_TCP && q->l4_protocol != IPPROTO_UDP && q->l4_protocol != IPPROTO_SCTP)
@@ -49,7 +49,7 @@ static __always_inline void route_query_class(struct bpf_fib_lookup *q, const st
 		q->flowinfo = p->flowinfo_be;
 }
 
-/* As a packet asks that comes in by `ifindex`. */
+/* The query for a packet that comes in by `ifindex`. */
 static __always_inline void route_query_packet(struct bpf_fib_lookup *q, const struct packet *p, u32 ifindex)
 {
 	route_query(q, packet_source(p), packet_target(p), p->family == 4, p->proto, ifindex);
@@ -58,7 +58,7 @@ static __always_inline void route_query_packet(struct bpf_fib_lookup *q, const s
 	route_query_class(q, p);
 }
 
-/* What a routing result means to us; NULL: the interface is none of ours (any more). */
+/* What the interface of a routing result is to us; NULL: none of ours (any more). */
 static __always_inline struct vnet_device *device_of(u32 ifindex)
 {
 	return bpf_map_lookup_elem(&trusted_devices, &ifindex) ? bpf_map_lookup_elem(&devices, &ifindex)
@@ -66,8 +66,8 @@ static __always_inline struct vnet_device *device_of(u32 ifindex)
 }
 
 /*
- * The address that the host itself would use towards dst through the uplink. Kernels from 6.7 on tell;
- * below, the loader's note of the uplink's address has to do. 0, or the reason.
+ * The source address that the host itself would use to dst through the uplink. Kernels from 6.7 on return
+ * it; below, the loader's note of the uplink's address is used. 0, or the reason of a drop.
  */
 __noinline int route_source(struct pkt_ctx *ctx, struct vnet_addr *dst, u32 uplink, struct vnet_addr *to)
 {
@@ -85,7 +85,7 @@ __noinline int route_source(struct pkt_ctx *ctx, struct vnet_addr *dst, u32 upli
 		addr_from_v4(&none, 0);
 	route_query(&q, &none, dst, v4, 0, uplink);
 	rc = bpf_fib_lookup(ctx, &q, sizeof(q), FIB_LOOKUP_OUTPUT | FIB_LOOKUP_SKIP_NEIGH | FIB_LOOKUP_SRC);
-	/* IPv6 takes the wanted interface as a hint: the answer may be about another one. */
+	/* For IPv6 the interface is only a hint: the result may be about another one. */
 	m->hop.mtu = 0; /* not known */
 	if (!rc && q.ifindex == uplink) {
 		m->hop.mtu = q.mtu_result;
@@ -105,8 +105,8 @@ __noinline int route_source(struct pkt_ctx *ctx, struct vnet_addr *dst, u32 upli
 }
 
 /*
- * From the gateway's point of view, so that `ip rule iif` holds. mark: what the host's rules have given the
- * flow, and may route by. Kernels below 6.10 cannot be asked with one (-EINVAL).
+ * With the gateway as the input device, so that `ip rule iif` applies. mark: set by the host's rules, which
+ * may route by it. Kernels below 6.10 do not accept one (-EINVAL).
  */
 static __always_inline long route_from_gateway(struct pkt_ctx *ctx, struct bpf_fib_lookup *q,
 					       const struct packet *p, u32 gateway, u32 mark)
@@ -116,13 +116,13 @@ static __always_inline long route_from_gateway(struct pkt_ctx *ctx, struct bpf_f
 	route_query_class(q, p);
 	if (likely(!mark))
 		return bpf_fib_lookup(ctx, q, sizeof(*q), 0);
-	__builtin_memcpy(q->smac, &mark, sizeof(mark)); /* in a union with it */
+	__builtin_memcpy(q->smac, &mark, sizeof(mark)); /* a union */
 	return bpf_fib_lookup(ctx, q, sizeof(*q), FIB_LOOKUP_MARK);
 }
 
 /*
- * Behind BPF_FIB_LKUP_RET_NO_NEIGH, for redirect_to_neighbour(): the kernel would look up the route once
- * more, without the interface, the mark and the ports that led to this next hop. 1: noted.
+ * After BPF_FIB_LKUP_RET_NO_NEIGH, for redirect_to_neighbour(): otherwise the kernel would look up the route
+ * again, without the input device, the mark and the ports that led to this next hop. 1: noted.
  */
 static __always_inline int note_next_hop(const struct bpf_fib_lookup *q)
 {
@@ -136,8 +136,8 @@ static __always_inline int note_next_hop(const struct bpf_fib_lookup *q)
 }
 
 /*
- * The next hop of a session's outgoing direction; p: a packet of it. 0: leg->hop is good; 1: the way is
- * right, but the next hop's MAC is not known; negative: the stack must do it.
+ * The next hop of a session's outbound direction; p: a packet of it. 0: leg->hop is valid; 1: the route is
+ * valid, but the next hop's MAC is not known; negative: the packet takes the stack.
  */
 __noinline int route_out(struct pkt_ctx *ctx, struct packet *p, struct vnet_session *s, u32 gateway)
 {
@@ -152,7 +152,7 @@ __noinline int route_out(struct pkt_ctx *ctx, struct packet *p, struct vnet_sess
 	rc = route_from_gateway(ctx, &q, p, gateway, s->mark);
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return -1;
-	/* Another uplink: the stack decides, and its egress hook makes a new binding there. */
+	/* Another uplink: the packet takes the stack, and the egress hook there makes a new binding. */
 	if (q.ifindex != leg->hop.ifindex)
 		return -1;
 	if (s->flags & VNET_SESSION_F_MASQUERADE &&
@@ -168,9 +168,9 @@ __noinline int route_out(struct pkt_ctx *ctx, struct packet *p, struct vnet_sess
 }
 
 /*
- * The same towards the guest (to: as it gets the packet): route and neighbour through the gateway, then the
- * port of that MAC. Without one (a guest may have more than are learned) the hop is the gateway itself, whose
- * egress floods.
+ * The same inbound (to: the flow as the guest gets it): route and neighbour through the gateway, then the
+ * port of that MAC. If that is not known (a guest may have more MACs than are learned), the hop is the
+ * gateway itself, whose egress program floods.
  */
 __noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *to, struct vnet_session *s, u32 uplink)
 {
@@ -216,8 +216,8 @@ __noinline int route_in(struct pkt_ctx *ctx, struct vnet_flow *to, struct vnet_s
 }
 
 /*
- * Larger than the next hop takes? A GSO packet is looked at as the segments it becomes. The stack
- * fragments, or answers with the ICMP error.
+ * Larger than the next hop's MTU? Of a GSO packet the segments count. The stack then fragments, or
+ * answers with the ICMP error.
  */
 static __always_inline int too_big(struct pkt_ctx *ctx, const struct packet *p, u32 mtu)
 {
@@ -239,8 +239,8 @@ static __always_inline int too_big(struct pkt_ctx *ctx, const struct packet *p, 
 }
 
 /*
- * The same of a way whose next hop is not known, by the device's MTU. Told the IP packet's length, the kernel
- * leaves link headers out of it, which the two devices need not have alike; segments it measures itself.
+ * The same for a next hop that is not resolved, by the device's MTU. Given the IP packet's length, the kernel
+ * does not count link headers, in which the two devices may differ; GSO segments it measures itself.
  */
 static __always_inline int too_big_for(struct pkt_ctx *ctx, const struct packet *p, u32 ifindex)
 {
@@ -251,7 +251,7 @@ static __always_inline int too_big_for(struct pkt_ctx *ctx, const struct packet 
 
 static __always_inline int write_macs(struct pkt_ctx *ctx, const struct vnet_hop *hop)
 {
-	/* Side by side in the hop as in the frame. */
+	/* Adjacent in the hop as in the frame. */
 	return write_bytes(ctx, 0, hop->dmac, 12);
 }
 

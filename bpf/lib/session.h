@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sessions: life and death. A session is one entry in `sessions` and one in `rev_nat`; the reverse
- * entry is claimed first (BPF_NOEXIST), so that whoever has it owns the outside port. Packets only write
- * the tick of their session; bpf/lib/expiry.h looks at it now and then.
+ * Sessions: lookup, tracking and deletion. A session is one entry in `sessions` and one in `rev_nat`; the
+ * reverse entry is claimed first (BPF_NOEXIST): it owns the outside port. Packets only write the tick of
+ * their session, which bpf/lib/expiry.h checks now and then.
  */
 #ifndef VNET_BPF_SESSION_H
 #define VNET_BPF_SESSION_H
@@ -11,8 +11,8 @@
 
 /*
  * Seconds. RFC 5382 REQ-5 (TCP), RFC 4787 REQ-5 (UDP), RFC 5508 REQ-2 (ICMP); see docs/rfc.md. An idle
- * connection is kept as long as Linux keeps it, and while its network's table is half full as long as the RFC
- * asks for.
+ * connection is kept as long as conntrack keeps it, and while its network's quota is more than half used, as
+ * long as the RFC requires.
  */
 const volatile __u32 timeout_tcp_opening = 240;
 const volatile __u32 timeout_tcp_established = 432000;
@@ -24,7 +24,7 @@ const volatile __u32 timeout_udp_established = 300;
 const volatile __u32 timeout_icmp = 60;
 const volatile __u32 timeout_other = 600;
 
-/* What is begun from outside has a share of its own: it can never use up the guests'. */
+/* Sessions opened from outside have a quota of their own: they cannot use up the guests'. */
 static __always_inline u32 *sessions_of(struct vnet_quota_usage *u, u32 session_flags)
 {
 	return session_flags & VNET_SESSION_F_INBOUND ? &u->inbound : &u->sessions;
@@ -62,7 +62,7 @@ static __always_inline u32 session_timeout(u8 proto, u8 state)
 	}
 }
 
-/* The flow that answers to the session carry. */
+/* The flow of the session's replies, as they come in from outside. */
 static __always_inline void reply_flow(const struct vnet_flow *key, const struct vnet_session *s,
 				       struct vnet_flow *rev)
 {
@@ -74,7 +74,7 @@ static __always_inline void reply_flow(const struct vnet_flow *key, const struct
 	__builtin_memset(rev->pad, 0, sizeof(rev->pad));
 }
 
-/* The same inside: as its guest gets them. */
+/* The same as the guest gets them. */
 static __always_inline void answer_of(const struct vnet_flow *key, struct vnet_flow *to)
 {
 	to->src = key->dst;
@@ -85,8 +85,8 @@ static __always_inline void answer_of(const struct vnet_flow *key, struct vnet_f
 }
 
 /*
- * Whoever deletes the session entry gives back its share; the reverse entry goes only while it is
- * still this session's (a closed one may have been taken over).
+ * The CPU that deletes the session entry releases its quota; the reverse entry is deleted only if it is
+ * still this session's (a closed one's may have been taken over).
  */
 static __always_inline int session_delete_in(struct vnet_flow *key, struct vnet_flow *answer)
 {
@@ -131,7 +131,7 @@ static __always_inline u32 session_idle(const struct vnet_session *s)
 	if ((int)(s->leg[VNET_IN].seen - seen) > 0)
 		seen = s->leg[VNET_IN].seen;
 	idle = tick_now() - seen;
-	return (int)idle < 0 ? 0 : idle; /* used on another CPU while we looked */
+	return (int)idle < 0 ? 0 : idle; /* used on another CPU meanwhile */
 }
 
 static __always_inline struct vnet_session *session_outbound(struct vnet_flow *flow)
@@ -147,8 +147,9 @@ static __always_inline struct vnet_session *session_inbound(struct vnet_flow *fl
 }
 
 /*
- * Only who gets the answers knows what to acknowledge: a SYN with a forged sender never becomes a connection.
- * One that is met in its middle (a guest's, older than our table) shows no SYN/ACK, and needs an answer only.
+ * Only who receives the replies knows what to acknowledge: a SYN with a forged source never establishes a
+ * connection. One that is picked up midway (a guest's, older than our table) has no SYN/ACK, and needs only a
+ * reply.
  */
 static __always_inline int establishes(const struct vnet_session *s, const struct packet *p, u32 direction)
 {
@@ -158,7 +159,7 @@ static __always_inline int establishes(const struct vnet_session *s, const struc
 	return !(s->flags & VNET_SESSION_F_INBOUND) && direction != VNET_OUT;
 }
 
-/* Both have sent their FINs, and both know it. */
+/* Both ends have sent a FIN, and both FINs are acknowledged. */
 static __always_inline int is_over(const struct vnet_session *s)
 {
 	return s->flags & VNET_SESSION_F_FIN_OUT && s->flags & VNET_SESSION_F_FIN_IN &&
@@ -192,7 +193,7 @@ static __noinline int track_tcp(struct vnet_session *s, const struct packet *p, 
 		s->state = VNET_SESSION_CLOSING;
 	} else if (s->state == VNET_SESSION_CLOSED &&
 		   !(s->flags & (VNET_SESSION_F_FIN_OUT | VNET_SESSION_F_FIN_IN))) {
-		/* Life after a reset: it was lost on its way, or refused. */
+		/* Traffic after a RST, which was lost or not accepted. */
 		s->state = VNET_SESSION_ESTABLISHED;
 	}
 	if (is_over(s))
@@ -213,7 +214,7 @@ static __always_inline void session_use(struct vnet_session *s, const struct pac
 	if (unlikely(leg->seen != now))
 		leg->seen = now;
 	if (unlikely(p->flags & PACKET_LATER))
-		return; /* it carries nothing of the protocol */
+		return; /* it has no transport header */
 	if (p->proto == IPPROTO_TCP) {
 		if (unlikely((p->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST)) ||
 			     s->state != VNET_SESSION_ESTABLISHED))
@@ -221,8 +222,7 @@ static __always_inline void session_use(struct vnet_session *s, const struct pac
 		else
 			tcp_follow(s, p, direction);
 	} else if (unlikely(s->state == VNET_SESSION_NEW)) {
-		/* Begun from outside, an answer alone says nothing: its way may have been to a forged sender.
-		 */
+		/* If opened from outside, a reply alone proves nothing: the source may be forged. */
 		if (direction != opener_of(s))
 			s->flags |= VNET_SESSION_F_ANSWERED;
 		if (s->flags & VNET_SESSION_F_ANSWERED && direction == VNET_IN)
