@@ -2,15 +2,15 @@
 /*
  * Direct attachment: guests on a physical interface (their parent) without a Linux bridge. The programs of
  * one parent and of the ports on it; ports of several networks may share a parent, each in the mode of its
- * network, as macvlan has them:
+ * network. The modes are macvlan's:
  *
- *  bridge: to each other and to the host here, to everybody else by the wire;
- *  vepa: to everybody by the wire, also where the switch must send the frame back;
+ *  bridge: directly to each other and to the host, to all others by the wire;
+ *  vepa: to all by the wire, even if the switch must send the frame back;
  *  private: by the wire, and never to another guest;
- *  passthrough: the parent is its one guest's alone.
+ *  passthrough: the parent belongs to its only guest.
  *
- * network.h says gateway where the parent is meant: its MAC is the host's, which no guest may use, and
- * network_slot keys the guests' MACs of the parent.
+ * What network.h calls the gateway is the parent here: its MAC is the host's, which no guest may use, and
+ * network_slot is the parent's slot, which keys its guests' MACs.
  */
 #include "bpf/lib/at_port.h"
 #include "bpf/lib/deliver.h"
@@ -28,7 +28,7 @@ static __always_inline struct vnet_fdb_entry *guest_of(const u8 *mac)
 	return bpf_map_lookup_elem(&fdb, &key);
 }
 
-/* 0: no port any more. */
+/* 0: not a port any more. */
 static __always_inline u32 mode_at(u32 ifindex)
 {
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
@@ -129,7 +129,7 @@ int port_egress(struct __sk_buff *skb)
 		     at_port(VNET_HOOK_PORT_EGRESS, port, COUNT_RX, skb->len));
 }
 
-/* The wire is where a direct network's DHCP server is: it is believed. */
+/* A direct network's DHCP server is on the wire: it is trusted. */
 static __always_inline void snoop_wire(struct __sk_buff *skb)
 {
 	struct packet *p = packet_room();
@@ -140,7 +140,7 @@ static __always_inline void snoop_wire(struct __sk_buff *skb)
 
 /*
  * source, mode: of a sender that is a guest of ours, or (without source) the host, which is as one in bridge
- * mode. The switch has sent its frame back, or somebody claims to be it.
+ * mode. The switch has sent its frame back, or its MAC is spoofed.
  */
 static __always_inline int group_from_wire(struct __sk_buff *skb, struct vnet_fdb_entry *source, u32 mode)
 {
@@ -149,7 +149,7 @@ static __always_inline int group_from_wire(struct __sk_buff *skb, struct vnet_fd
 		flood(skb, 0, MODE_BRIDGE | MODE_VEPA | MODE_PRIVATE);
 		return TC_ACT_OK;
 	}
-	/* Whoever is in bridge mode has had it from a sender in bridge mode already. */
+	/* From a sender in bridge mode, the ports in bridge mode already have it. */
 	flood(skb, source ? source->ifindex : 0, mode == MODE_BRIDGE ? MODE_VEPA : MODE_VEPA | MODE_BRIDGE);
 	return source && mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
 }
@@ -179,7 +179,7 @@ static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to
 	return deliver(skb, ifindex, target->slot, target->flags, 1);
 }
 
-/* The parent is the guest's alone. */
+/* With passthrough the parent has one guest. */
 static __always_inline int to_only_guest(struct __sk_buff *skb)
 {
 	struct vnet_flood_key key = {.parent = gateway_ifindex};
@@ -214,11 +214,11 @@ static __always_inline int from_wire(struct __sk_buff *skb)
 	if (mode == MODE_PRIVATE)
 		return DROP(PRIVATE);
 	if (source)
-		skb->tc_index = source->slot; /* isolated ports stay apart by way of the switch, too */
+		skb->tc_index = source->slot; /* port isolation holds by way of the switch, too */
 	return macs[0] & 1 ? group_from_wire(skb, source, mode) : unicast_from_wire(skb, macs, source, mode);
 }
 
-/* The guest whose affair a frame is: the one that it is for, else the one that it claims to be from. */
+/* The ifindex of the guest that a frame is for, else of the one that it claims to be from; 0: neither. */
 __noinline u32 guest_at_parent(struct __sk_buff *skb)
 {
 	struct vnet_flood_key only = {.parent = gateway_ifindex};
@@ -257,7 +257,7 @@ static __always_inline int leave_parent(struct __sk_buff *skb, enum vnet_hook ho
 	return leave(skb, verdict, a);
 }
 
-/* Counted is what guests have of the parent: the host's own traffic is its own affair. */
+/* Only the guests' traffic is counted, not the host's own. */
 SEC("tc")
 int parent_ingress(struct __sk_buff *skb)
 {
@@ -273,7 +273,7 @@ int parent_ingress(struct __sk_buff *skb)
 			    verdict == TC_ACT_OK ? COUNT_NOTHING : COUNT_RX, bytes);
 }
 
-/* There is no network card between the host and its guests that would complete the checksum. */
+/* Between the host and its guests there is no network card to complete the checksum. */
 static __always_inline void repair_dhcp(struct __sk_buff *skb)
 {
 	struct packet *p = packet_room();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The programs of one network: at its ports and at its gateway (the Linux bridge). What is fixed for a
- * network is rodata, so that the verifier prunes what it does not use.
+ * The programs of one network: at its ports and at its gateway (the Linux bridge). A network's constants
+ * are rodata, so that the verifier prunes what it does not use.
  */
 #include "bpf/lib/at_port.h"
 #include "bpf/lib/bridge.h"
@@ -10,8 +10,7 @@
 #include "bpf/lib/plugged.h"
 #include "bpf/lib/vlan.h"
 
-/* Straight out of the uplink, as the session says. The stack's way is always right, too: TC_ACT_OK asks for
- * it. */
+/* Out of the uplink, as the session says. TC_ACT_OK: by the stack, which is always right. */
 static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, struct vnet_session *s)
 {
 	struct vnet_leg *leg = &s->leg[VNET_OUT];
@@ -40,13 +39,13 @@ static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, str
 	if (translate(skb, p, &r, 1))
 		return DROP(WRITE_FAILED);
 	mark_done(skb);
-	/* The kernel resolves the neighbour, and holds the packet meanwhile. The stack's way to the same
-	 * end leads past the host's FORWARD rules, which have never seen this connection's answers.
+	/* The kernel resolves the neighbour, and queues the packet meanwhile. The stack would do the same,
+	 * but through the host's FORWARD rules, which have not seen this connection's replies.
 	 */
 	return unlikely(unresolved) ? redirect_to_neighbour(skb, ifindex) : redirect_out(ifindex);
 }
 
-/* Which uplink a guest's new flow may leave by without being asked for; 0: the stack shall see it. */
+/* The uplink that a guest's new flow may leave by, past the host's rules; 0: it takes the stack. */
 __noinline u32 bypass_uplink(struct __sk_buff *skb, struct packet *p)
 {
 	u32 slot = network_slot;
@@ -82,7 +81,7 @@ __noinline u32 bypass_uplink(struct __sk_buff *skb, struct packet *p)
 	return q.ifindex;
 }
 
-/* hostFirewall='bypass': the session is made here instead of behind the host's FORWARD rules. */
+/* hostFirewall='bypass': the session is created here instead of behind the host's FORWARD rules. */
 __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 {
 	struct admission a = {.network = network_slot, .port = skb->tc_index};
@@ -106,7 +105,7 @@ __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 	return session_create(skb, &p->flow, &a);
 }
 
-/* To the gateway's MAC: known sessions leave at once, the rest is the host stack's. */
+/* To the gateway's MAC: packets of known sessions are redirected, all others take the host's stack. */
 static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet *p, int parsed)
 {
 	struct vnet_session *s;
@@ -126,8 +125,7 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 	}
 	if (unlikely(p->ttl <= 1 || p->flags & PACKET_OPTIONS))
 		return TC_ACT_OK;
-	/* The session's way is that between its ends. An error from or to anybody else is the gateway's to
-	 * judge. */
+	/* The session's path is between its ends. The gateway checks errors from or to anyone else. */
 	if (unlikely(p->flags & PACKET_ERROR) &&
 	    (!addr_equal(&p->outer_dst, &p->flow.dst) || !addr_equal(&p->outer_src, &p->flow.src)))
 		return TC_ACT_OK;
@@ -138,7 +136,7 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 			return err;
 		s = session_outbound(&p->flow);
 	}
-	/* Another port's session: somebody uses its guest's address. Let the stack's rules judge. */
+	/* Another port's session: its guest's address is used here. The slow path checks that. */
 	if (unlikely(!s || s->network != network_slot || (s->port && s->port != skb->tc_index) ||
 		     s->flags & VNET_SESSION_F_STACK ||
 		     (p->flags & PACKET_FIRST && fragment_was_overtaken(p)))) {
@@ -146,13 +144,13 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 			fragment_note(p, 1);
 		return TC_ACT_OK;
 	}
-	/* As its guest sends it, it was met behind the host's NAT: which leaves it alone. */
+	/* The flow that its guest sends was seen unchanged behind the host's NAT. */
 	if (unlikely(!(s->flags & VNET_SESSION_F_PLAIN)))
 		s->flags |= VNET_SESSION_F_PLAIN;
 	return send_out(skb, p, s);
 }
 
-/* Up to the host's stack, by the gateway's ingress program: it takes only what a port's program hands over.
+/* To the host's stack, by the gateway's ingress program, which accepts only what a port's program hands over.
  */
 static __always_inline int to_gateway(struct __sk_buff *skb)
 {
@@ -161,8 +159,8 @@ static __always_inline int to_gateway(struct __sk_buff *skb)
 }
 
 /*
- * To a MAC of this network, or to a group. The Linux bridge takes no part: it would carry frames to and from
- * interfaces that are in it and not attached.
+ * To a MAC of this network, or to a group. The Linux bridge is bypassed: it would forward frames to and from
+ * members that are not attached.
  */
 static __always_inline int switch_frame(struct __sk_buff *skb, struct vnet_port *port, struct packet *p,
 					u8 *macs)
@@ -191,8 +189,7 @@ static __always_inline int switch_frame(struct __sk_buff *skb, struct vnet_port 
 	return TC_ACT_SHOT; /* every port has a clone */
 }
 
-/* <vnet:link-protocols>, as a Linux bridge's group_fwd_mask; on the host's own bridge that one decides, too.
- */
+/* <vnet:link-protocols>, as a Linux bridge's group_fwd_mask; on the host's own bridge that applies, too. */
 static __always_inline int is_passed_on(const u8 *link_protocol)
 {
 	u32 slot = network_slot;
@@ -239,8 +236,8 @@ int port_ingress(struct __sk_buff *skb)
 }
 
 /*
- * By the bridge comes what is on the host's own bridge; on a gateway of ours nothing but the bridge's own
- * link protocol. The rest is from an interface that is in the bridge and not attached.
+ * From the host's own bridge come all frames without our mark; from a gateway of ours only the bridge's own
+ * link protocol. Anything else is from a member that is not attached.
  */
 static __always_inline int may_come_unmarked(struct __sk_buff *skb)
 {
@@ -274,8 +271,8 @@ int port_egress(struct __sk_buff *skb)
 }
 
 /*
- * A link protocol for the host's own daemon, where the host is open to guests. Its port has let it pass as
- * one; whatever else is sent to such a group is judged like all frames.
+ * A link protocol for the host's own daemon, where guests may reach the host. Its port has let it pass as
+ * one; other frames to such a group are checked like all frames.
  */
 static __always_inline int is_to_hosts_daemon(struct __sk_buff *skb)
 {
@@ -311,7 +308,7 @@ int gateway_ingress(struct __sk_buff *skb)
 	int verdict = into_host(skb, p);
 	int action = leave(skb, verdict, at_gateway(skb, VNET_HOOK_GATEWAY_INGRESS, bytes));
 
-	/* Shown and counted, it may become the answer. */
+	/* Once shown and counted, it may be turned into the ICMP error. */
 	return unlikely(is_refused(verdict)) ? reject(skb, p, gateway_ifindex, network_slot) : action;
 }
 
@@ -325,7 +322,7 @@ int gateway_egress(struct __sk_buff *skb)
 	return leave(skb, verdict, at_gateway(skb, VNET_HOOK_GATEWAY_EGRESS, bytes));
 }
 
-/* A bridged network's way out: the interface that joins the host's bridge to the outside. */
+/* The bridge uplink of a bridged network, which connects the host's bridge to the outside. */
 SEC("tc")
 int member_ingress(struct __sk_buff *skb)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The programs of one uplink. Egress is the single place where masquerade bindings are made for what
- * the host stack let through, and the leak guard: what comes from a guest leaves translated or not at
- * all. Ingress takes the answers back.
+ * The programs of one uplink. Egress is the only place where masquerade bindings are made for what the
+ * host's stack has let through, and the last check against leaks: what comes from a hidden guest leaves
+ * translated or not at all. Ingress translates the replies and delivers them.
  */
 #include "bpf/lib/account.h"
 #include "bpf/lib/binding.h"
@@ -17,7 +17,7 @@
 const volatile __u32 link_header = ETH_HLEN; /* 0: an interface without one (WireGuard, PPP) */
 const volatile __u8 is_bridge;
 
-/* What is in a frame of a VLAN: its device's own programs have judged it, or it has none. */
+/* The contents of a VLAN's frame. The VLAN's own device, if there is one, has programs of its own. */
 __noinline int parse_behind_tags(struct __sk_buff *skb, struct packet *p)
 {
 	struct behind_tags at = {};
@@ -28,7 +28,7 @@ __noinline int parse_behind_tags(struct __sk_buff *skb, struct packet *p)
 	return parse_at(skb, p, at.l3, at.protocol);
 }
 
-/* The network that a packet came in by, at its gateway; NULL: the host's own, or from elsewhere. */
+/* The network whose gateway a packet came in by; NULL: the host's own, or from elsewhere. */
 static __always_inline struct vnet_network *network_before(struct __sk_buff *skb)
 {
 	struct vnet_device *from = skb->ingress_ifindex ? device_of(skb->ingress_ifindex) : NULL;
@@ -48,8 +48,7 @@ static __always_inline int leaves_as_hosts(struct vnet_network *before, const st
 	return TC_ACT_OK;
 }
 
-/* A guest's address as the source: from its own gateway, or from the host, whose gateway address is one, too.
- */
+/* A source of that network must come by its gateway, or from the host, which has an address there, too. */
 static __always_inline int comes_from(struct __sk_buff *skb, u32 network)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
@@ -60,8 +59,8 @@ static __always_inline int comes_from(struct __sk_buff *skb, u32 network)
 }
 
 /*
- * A datagram of the host's, or one that its NAT has given the host's address: if a guest has been given the
- * same flow's answers since the port was free, it gets other ones.
+ * A datagram of the host's, or one that its NAT has given the host's address: if a guest's session has got
+ * the same flow for its replies, it is deleted, and the guest gets another port.
  */
 __noinline int yield_to_host(struct packet *p)
 {
@@ -88,18 +87,18 @@ static __always_inline int out(struct __sk_buff *skb, struct packet *p)
 	int tagged = is_tagged(skb);
 	int err = unlikely(tagged) ? parse_behind_tags(skb, p) : parse(skb, p, link_header);
 
-	/* A header that cannot be read hides whose packet it is; the host's own stack sends none. */
+	/* A header that cannot be parsed hides the source; the host's own stack sends none. */
 	if (!p->family)
 		return hidden ? DROP(NO_WAY_OUT) : err;
 	from = subnet_of(packet_source(p));
 	to = subnet_of(packet_target(p));
-	/* What the host itself answers to a hidden guest leaves by that guest's gateway, or not at all. */
+	/* The host's own replies to a hidden guest leave by that guest's gateway, or not at all. */
 	if (to && is_hidden(to->network) && (!from || from->network == to->network))
 		return DROP(NO_WAY_OUT);
 	if (!from && hidden)
 		return leaves_as_hosts(before, p, err);
 	if (!from && (err || !(p->flags & PACKET_ERROR))) {
-		/* From a gateway of ours it is what an interface above this one has translated already. */
+		/* From a gateway of ours: an uplink on top of this interface has translated it already. */
 		if (!err && !before)
 			yield_to_host(p);
 		return TC_ACT_OK;
@@ -123,7 +122,7 @@ int uplink_egress(struct __sk_buff *skb)
 	struct packet *p;
 	int verdict;
 
-	if (likely(is_done(skb))) /* straight from a port, which has not counted it here */
+	if (likely(is_done(skb))) /* redirected from a port, not counted here yet */
 		return leave(skb, TC_ACT_OK, a);
 	p = packet_room();
 	verdict = p ? out(skb, p) : DROP(MALFORMED);
@@ -131,8 +130,8 @@ int uplink_egress(struct __sk_buff *skb)
 	return leave(skb, verdict, a);
 }
 
-/* A function of its own: its room is not on the stack any more when a session is made, which takes
- * eight frames (kernels below 6.18 hold the whole chain to 512 bytes).
+/* A function of its own, so that its stack is free again when a session is created, which takes eight
+ * frames (kernels below 6.18 limit the whole chain to 512 bytes).
  */
 __noinline int judge_new(struct __sk_buff *skb, struct packet *p)
 {
@@ -149,7 +148,7 @@ static __always_inline int admit_forward(struct __sk_buff *skb, struct packet *p
 	return begin_forward(skb, p, uplink_ifindex, found == UNHEARD);
 }
 
-/* For what comes in by an interface without one, and goes to a guest. */
+/* For packets to a guest from an interface without one. */
 static __always_inline int add_link_header(struct __sk_buff *skb, struct packet *p)
 {
 	__be16 protocol = skb->protocol;
@@ -164,8 +163,8 @@ static __always_inline int add_link_header(struct __sk_buff *skb, struct packet 
 }
 
 /*
- * With br_netfilter, connection tracking has seen a bridge's packet already, as it was before it was
- * translated here, and would not look again. What comes in anew is new to it.
+ * With br_netfilter, conntrack has seen a bridge's packet already, before it was translated here, and would
+ * not look at it again. A packet that re-enters is new to it.
  */
 static __always_inline int come_in_again(struct __sk_buff *skb)
 {
@@ -173,7 +172,7 @@ static __always_inline int come_in_again(struct __sk_buff *skb)
 	return redirect_in(uplink_ifindex);
 }
 
-/* to: the packet as its guest gets it. */
+/* to: the flow as the guest gets it. */
 static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
 				     struct vnet_flow *to)
 {
@@ -204,7 +203,7 @@ static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, st
 	return is_bridge ? come_in_again(skb) : TC_ACT_OK;
 }
 
-/* Behind bypass networks nobody else judges: the session is made before the host's rules. */
+/* To a network with bypass: the session is created before the host's rules see the packet. */
 static __always_inline struct vnet_session *admit_bypassed(struct __sk_buff *skb, struct packet *p,
 							   struct vnet_flow **found)
 {
@@ -213,7 +212,7 @@ static __always_inline struct vnet_session *admit_bypassed(struct __sk_buff *skb
 	if (!to || !(flags_of_network(to->network) & VNET_NETWORK_F_BYPASS) ||
 	    unknown(packet_source(p), to) || !(flags_of_network(to->network) & VNET_NETWORK_F_VISIBLE))
 		return NULL;
-	hand_up(p); /* in front of the host's NAT it is as it came */
+	hand_up(p); /* the host's NAT has not seen it yet */
 	if (!admit_visible(skb, p, to->network, 0, uplink_ifindex))
 		return NULL;
 	return session_inbound(&p->flow, found);
@@ -224,7 +223,7 @@ static __always_inline void follow_first(struct __sk_buff *skb, struct packet *p
 	int way = fragment_follow(p);
 
 	if (way == 2)
-		p->flags |= PACKET_OPTIONS; /* its first one is with the host stack */
+		p->flags |= PACKET_OPTIONS; /* its first is with the host's stack */
 	if (way)
 		return;
 	if (subnet_of(packet_target(p)))
@@ -233,7 +232,7 @@ static __always_inline void follow_first(struct __sk_buff *skb, struct packet *p
 		hold(skb, p);
 }
 
-/* No session of ours. */
+/* A packet without a session. */
 static __always_inline int pass_to_host(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_subnet *to = subnet_of(packet_target(p));
@@ -242,7 +241,7 @@ static __always_inline int pass_to_host(struct __sk_buff *skb, struct packet *p)
 
 	if (refused)
 		return refused;
-	/* What is the host's own is no news to the gateway: a guest's packet may wait for just this. */
+	/* Packets for the host are not noted: a noted guest's packet may be waiting for this ND reply. */
 	if (to && !turned)
 		hand_up(p);
 	else
@@ -262,7 +261,7 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 		return TC_ACT_OK;
 	tagged = is_tagged(skb);
 	err = unlikely(tagged) ? parse_behind_tags(skb, p) : parse(skb, p, link_header);
-	/* What cannot be read is the host's to judge, unless it is aimed at a guest. */
+	/* What cannot be parsed is left to the host, unless it is for a guest. */
 	if (!p->family)
 		return TC_ACT_OK;
 	if (is_blocked(p->flags & PACKET_ERROR ? &p->outer_src : &p->flow.src))
@@ -276,7 +275,7 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 	if (unlikely(p->flags & PACKET_LATER))
 		follow_first(skb, p);
 	s = session_inbound(&p->flow, &found);
-	/* Of a VLAN: translated, admitted and counted where its device takes it in, if there is one. */
+	/* Of a VLAN: translated, admitted and counted at the VLAN's own device, if there is one. */
 	if (unlikely(tagged))
 		return s ? TC_ACT_OK : unknown(packet_source(p), subnet_of(packet_target(p)));
 	if (!s) {
@@ -291,7 +290,7 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 	if (!s)
 		s = admit_bypassed(skb, p, &found);
 	if (s && found) {
-		/* An answer's sender is the session's far end; that of an error may be anybody on the way. */
+		/* A reply's source is the session's far end; an error's may be any router on the path. */
 		if (p->flags & PACKET_ERROR && is_guests(&p->outer_src))
 			return DROP(SPOOFED_SOURCE);
 		if (p->flags & PACKET_ERROR && !quotes_what_was_sent(s, p))

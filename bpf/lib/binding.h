@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What leaves a network through a device of the host: an uplink, or the gateway of another network. The
- * host stack has let it through; here its session is made, and what the network's mode hides is
+ * Packets that leave a network through a device of the host: an uplink, or the gateway of another network.
+ * The host's stack has let them through; here the session is created, and a hidden network's source is
  * translated. Nothing of a hidden network passes untranslated.
  *
- * A visible network (routed, open) needs no session to be right: where none can be made its packets go
- * on by the stack's way.
+ * Packets of a visible network (route, open) are right without a session: if none can be created, they stay
+ * on the slow path.
  */
 #ifndef VNET_BPF_BINDING_H
 #define VNET_BPF_BINDING_H
@@ -18,7 +18,7 @@
 #include "bpf/lib/subnet.h"
 #include "bpf/lib/translate.h"
 
-/* Which address of <nat><address> a pair of hosts gets: always the same one. */
+/* The address of <nat><address> for a pair of hosts: always the same one. */
 static __always_inline void nat_pool_address(const struct vnet_network *net, const struct vnet_flow *flow,
 					     struct vnet_addr *to)
 {
@@ -28,7 +28,7 @@ static __always_inline void nat_pool_address(const struct vnet_network *net, con
 	addr_from_v4(to, bpf_htonl(net->nat_first + (u32)(((u64)hash * size) >> 32)));
 }
 
-/* What the other side shall see of this flow. 0 or the reason why it may not leave. */
+/* Chooses the source address that the other side sees. 0, or the reason of a drop. */
 __noinline int choose_nat(struct __sk_buff *skb, struct packet *p, struct admission *a)
 {
 	struct vnet_network *net;
@@ -58,8 +58,8 @@ __noinline int choose_nat(struct __sk_buff *skb, struct packet *p, struct admiss
 }
 
 /*
- * A hidden network's packet that no longer has its guest's source. The host's own NAT may have done that,
- * which is the administrator's word; or something has put the packet, untranslated, into another one.
+ * A hidden network's packet without its guest's source: either the host's own NAT has translated it, as the
+ * administrator wants, or it has been encapsulated untranslated.
  */
 static __always_inline int is_wrapped(const struct packet *p)
 {
@@ -68,8 +68,8 @@ static __always_inline int is_wrapped(const struct packet *p)
 }
 
 /*
- * The frame that the host stack made shows the next hop: the flow's next packet, which goes the fast way,
- * need not look it up. Only behind route_source(), which has left the MTU.
+ * Takes the next hop from the frame that the host's stack has built: the flow's next packet, on the fast
+ * path, need not look it up. Only after route_source(), which has stored the MTU.
  */
 static __always_inline int hop_from_frame(struct __sk_buff *skb, const struct packet *p,
 					  const struct admission *a)
@@ -81,8 +81,8 @@ static __always_inline int hop_from_frame(struct __sk_buff *skb, const struct pa
 }
 
 /*
- * Would the flow be led past the stack as the stack has led this packet of it: by the same device and to the
- * same next hop? Multipath routes that hash what we cannot see, and redirects, say no.
+ * Does the FIB name the device and the next hop that the stack has chosen for this packet? Not for multipath
+ * routes that hash what we cannot see, nor for redirects.
  */
 __noinline int is_foreseen(struct __sk_buff *skb, struct packet *p, struct admission *a)
 {
@@ -106,7 +106,7 @@ __noinline int is_foreseen(struct __sk_buff *skb, struct packet *p, struct admis
 	return !read_bytes(skb, 0, mac, sizeof(mac)) && mac_equal(mac, q.dmac);
 }
 
-/* When a session that the stack has let through may be fast: see VNET_SESSION_F_PLAIN. */
+/* May a session that the stack has let through be fast? See VNET_SESSION_F_PLAIN. */
 static __always_inline u32 speed_of(struct __sk_buff *skb, struct packet *p, struct admission *a)
 {
 	if (!is_foreseen(skb, p, a))
@@ -114,7 +114,7 @@ static __always_inline u32 speed_of(struct __sk_buff *skb, struct packet *p, str
 	return is_as_handed_up(p) ? VNET_SESSION_F_PLAIN : 0;
 }
 
-/* The same of one that is begun from outside: do its answers leave where it has come in? */
+/* The same for one that is opened from outside: do its replies leave where it came in? */
 __noinline int leads_back(struct __sk_buff *skb, struct vnet_flow *key, u32 network, u32 uplink)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
@@ -129,8 +129,7 @@ __noinline int leads_back(struct __sk_buff *skb, struct vnet_flow *key, u32 netw
 	return (rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH) && q.ifindex == uplink;
 }
 
-/* A fragment that has overtaken its first: its ports are not known, and not needed to translate its address.
- */
+/* A later fragment that has overtaken its first: its address is translated, for which no ports are needed. */
 __noinline int depart_early(struct __sk_buff *skb, struct packet *p, struct admission *a)
 {
 	struct rewrite r = {.source = 1};
@@ -146,7 +145,7 @@ __noinline int depart_early(struct __sk_buff *skb, struct packet *p, struct admi
 	return translate(skb, p, &r, 1);
 }
 
-/* An error is the session's guest's to send, or that of a router behind its port; port: who sends it. */
+/* Errors may be sent by the session's guest, or a router behind its port; port: the sender's. */
 static __always_inline int is_of_another(const struct packet *p, const struct vnet_session *s, u32 port)
 {
 	if (s->port && port && port < VNET_SLOTS)
@@ -173,7 +172,7 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 	if (p->flags & PACKET_FIRST)
 		fragment_note(p, 1);
 	s = session_outbound(&p->flow);
-	/* An error about somebody else's session is nobody's to send, nor one to others than its far end. */
+	/* No errors about another's session, and a hidden guest's only to the session's far end. */
 	if (s && from &&
 	    (s->network != from->network || (p->flags & PACKET_ERROR && is_of_another(p, s, a.port))))
 		return DROP(SPOOFED_SOURCE);
@@ -182,19 +181,19 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 	if (s) {
 		a.network = s->network;
 	} else {
-		if (!from) /* the host's own error about something that is no guest's */
+		if (!from) /* the host's own error, which concerns no guest */
 			return TC_ACT_OK;
 		if (!begins_session(p, MIDWAY) && !visible)
 			return DROP(NO_SESSION);
 		a.network = from->network;
 	}
-	/* What was begun from outside has its address, and goes back to where it came in. */
+	/* A session that was opened from outside has its address, and its replies leave where it came in. */
 	if (!(p->flags & PACKET_ERROR) &&
 	    !(s && s->flags & VNET_SESSION_F_INBOUND && s->leg[VNET_OUT].hop.ifindex == device)) {
 		err = choose_nat(skb, p, &a);
 		if (err)
 			return err;
-		/* The route's address changed under the session: it cannot go on, a new one begins. */
+		/* The route's address has changed: the session cannot go on, a new one is created. */
 		if (s && !(s->flags & VNET_SESSION_F_INBOUND) && !addr_equal(&s->nat, &a.nat)) {
 			session_delete(&p->flow);
 			s = NULL;
@@ -232,9 +231,9 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 }
 
 /*
- * A new connection from outside to a guest of a visible network: its session, so that what follows goes
- * the fast way. Nothing is lost where there is no room for it, or where the host's NAT may have translated
- * it. 1: it is there.
+ * Creates the session of a new connection from outside to a guest of a visible network, so that it may be
+ * fast. Without room for it, or if the host's NAT may have translated it, the flow stays on the slow path.
+ * 1: created.
  */
 __noinline int admit_visible(struct __sk_buff *skb, struct packet *p, u32 network, u32 port, u32 uplink)
 {

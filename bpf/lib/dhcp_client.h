@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a guest may ask a DHCP server for. The server knows nobody's port: it takes a message for whoever's
- * MAC or identifier is in it. So the message is compared with the port: nobody asks for, gives back or
- * declines another's address, and a port asks in the name of so many clients only, or one guest would have
- * all of a network's leases.
+ * What a guest may ask a DHCP server for. The server does not know the port, only the MAC or the identifier
+ * in the message. So the message is checked against the port: no guest requests, releases or declines
+ * another's address, and a port has a limited number of clients, or one guest could take all of a network's
+ * leases.
  */
 #ifndef VNET_BPF_DHCP_CLIENT_H
 #define VNET_BPF_DHCP_CLIENT_H
@@ -11,7 +11,7 @@
 #include "bpf/lib/mark.h"
 #include "bpf/lib/snoop.h"
 
-/* Seconds: then another client may have the place of one that is silent; twice dnsmasq's usual lease. */
+/* Seconds of silence after which a client may be replaced by another; twice dnsmasq's usual lease. */
 #define DHCP_CLIENT_IDLE 7200
 
 #define DHCP_REQUESTED	 50
@@ -27,7 +27,7 @@
 #define DHCP6_IA_PD	 25
 #define DHCP_ID_WORDS	 17 /* of 8 bytes: a type and the longest DUID (RFC 4361) */
 
-/* Where the values of options are; 0: there is none. */
+/* Offsets of the options' values; 0: none. */
 struct dhcp_options {
 	u32 type;
 	u32 requested;
@@ -35,7 +35,7 @@ struct dhcp_options {
 	u32 client_bytes;
 };
 
-/* Not 0: what the server would read otherwise, or further than this. */
+/* Nonzero: a server would read it differently, or further than this. */
 __noinline int find_dhcp_options(struct __sk_buff *skb, struct packet *p, struct dhcp_options *o)
 {
 	u32 end;
@@ -75,7 +75,7 @@ static __always_inline u64 stir(u64 hash, u64 word)
 	return hash ^ hash >> 29;
 }
 
-/* Of that many bytes; 0: longer than any identifier. */
+/* The hash of that many bytes; 0: longer than any identifier. */
 __noinline u64 hash_bytes(struct __sk_buff *skb, u32 at, u32 bytes, u64 hash)
 {
 	for (u32 i = 0; i < DHCP_ID_WORDS; i++) {
@@ -86,7 +86,7 @@ __noinline u64 hash_bytes(struct __sk_buff *skb, u32 at, u32 bytes, u64 hash)
 			return stir(hash, bytes) | 1;
 		if (left > 8)
 			left = 8;
-		/* 1 to 8 in arithmetic that every verifier follows. */
+		/* Bounds it to 1 to 8 in a way that every verifier follows. */
 		asm volatile("" : "+r"(left));
 		left = ((left - 1) & 7) + 1;
 		if (bpf_skb_load_bytes(skb, at + i * 8, &word, left))
@@ -96,7 +96,7 @@ __noinline u64 hash_bytes(struct __sk_buff *skb, u32 at, u32 bytes, u64 hash)
 	return 0;
 }
 
-/* May the port speak for one more client, or is it one of those that it has? */
+/* Is it one of the port's clients, or may the port have one more? */
 __noinline int is_client_of(u64 id, u32 slot)
 {
 	struct vnet_claim_key key = {.slot = slot};
@@ -108,7 +108,7 @@ __noinline int is_client_of(u64 id, u32 slot)
 
 		key.index = i;
 		known = bpf_map_lookup_elem(&dhcp_clients, &key);
-		if (!known) { /* nor behind it */
+		if (!known) { /* nor any after it */
 			if (place == VNET_DHCP_CLIENTS_MAX)
 				place = i;
 			break;
@@ -134,7 +134,7 @@ static __always_inline int is_owned_by_another(struct vnet_addr *addr, u32 slot,
 	       !(held->until && (int)(tick_now() - held->until) > 0);
 }
 
-/* Somebody else may be given it now. */
+/* Releases a leased address: it may be given to others now. */
 static __always_inline void give_back(struct vnet_addr *addr, u32 slot, u32 network)
 {
 	struct vnet_address *held = address_of(addr, slot);
@@ -145,7 +145,7 @@ static __always_inline void give_back(struct vnet_addr *addr, u32 slot, u32 netw
 	forget_address(addr, network);
 }
 
-/* gives_up: it says that its guest has no more use for the address. */
+/* gives_up: the address is released or declined. */
 __noinline int may_name(struct vnet_addr *addr, u32 slot, u32 network, u32 gives_up)
 {
 	struct vnet_addr copy;
@@ -161,7 +161,7 @@ __noinline int may_name(struct vnet_addr *addr, u32 slot, u32 network, u32 gives
 	return 1;
 }
 
-/* Somebody else's MAC as the client's: that one is at another port. */
+/* The client's MAC is that of a guest at another port. */
 static __always_inline int is_mac_of_another(const u8 *mac, u32 slot, u32 network)
 {
 	struct vnet_fdb_key key = {.network = network};
@@ -172,7 +172,7 @@ static __always_inline int is_mac_of_another(const u8 *mac, u32 slot, u32 networ
 	return entry && entry->slot != slot;
 }
 
-/* guarded: the client is the guest itself. 0, or the reason. */
+/* guarded: the client must be the guest itself. 0, or the reason of a drop. */
 __noinline int dhcp4_client(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network, u32 guarded)
 {
 	struct dhcp_options o = {};
@@ -185,7 +185,7 @@ __noinline int dhcp4_client(struct __sk_buff *skb, struct packet *p, u32 slot, u
 	if (!p || p->flags & PACKET_FIRST)
 		return DROP(DHCP_CLIENT);
 	message = p->l4 + 8;
-	if (message + DHCP_OPTIONS_AT > end_of(p)) /* no server reads it */
+	if (message + DHCP_OPTIONS_AT > end_of(p)) /* servers ignore it */
 		return 0;
 	if (bpf_skb_load_bytes(skb, message + 28, mac, 6) || bpf_skb_load_bytes(skb, 6, source, 6))
 		return DROP(MALFORMED);
@@ -197,7 +197,7 @@ __noinline int dhcp4_client(struct __sk_buff *skb, struct packet *p, u32 slot, u
 	id = stir(secret, id);
 	if (o.client)
 		id = hash_bytes(skb, o.client, o.client_bytes, id);
-	/* What is given up is where the client says that it is: RFC 2131, table 5. */
+	/* A release has the address in ciaddr, a decline in the option: RFC 2131, table 5. */
 	address = type == DHCP_RELEASE || !o.requested ? message + 12 : o.requested;
 	if (type == DHCP_REQUEST || type == DHCP_RELEASE || type == DHCP_DECLINE) {
 		if (bpf_skb_load_bytes(skb, address, &v4, 4))
@@ -209,7 +209,7 @@ __noinline int dhcp4_client(struct __sk_buff *skb, struct packet *p, u32 slot, u
 	return id && is_client_of(id, slot) ? 0 : DROP(DHCP_CLIENT);
 }
 
-/* Each association of addresses (IA) of each DUID is a client: it gets addresses of its own. */
+/* Each identity association (IA) of each DUID is a client: it gets addresses of its own. */
 __noinline int dhcp6_client(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network)
 {
 	u32 end, message;
@@ -244,7 +244,7 @@ __noinline int dhcp6_client(struct __sk_buff *skb, struct packet *p, u32 slot, u
 			if (!id)
 				return DROP(DHCP_CLIENT);
 		} else if (code == DHCP6_IA_NA || code == DHCP6_IA_TA || code == DHCP6_IA_PD) {
-			/* The addresses are options inside of it: only its head is passed over. */
+			/* Addresses are options nested in it: only its header is skipped. */
 			p->cursor = at + (code == DHCP6_IA_TA ? 4 : 12);
 			if (bpf_skb_load_bytes(skb, at, head, 4) ||
 			    !is_client_of(stir(id, *(u32 *)head), slot))
@@ -258,7 +258,7 @@ __noinline int dhcp6_client(struct __sk_buff *skb, struct packet *p, u32 slot, u
 	return DROP(DHCP_CLIENT);
 }
 
-/* What goes to a DHCP server. 0, or the reason why it may not. */
+/* A message to a DHCP server. 0, or the reason of a drop. */
 static __always_inline int dhcp_client(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network,
 				       u32 guarded)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The gateway's judgement: what may pass from a network's bridge to the host stack, and from the host
- * stack to its guests. Here a network's mode is enforced; docs/modes.md has the table.
+ * The gateway's checks: what may pass from a network's guests to the host's stack, and from there to its
+ * guests. Here a network's mode is enforced; docs/modes.md has the table.
  */
 #ifndef VNET_BPF_GATEWAY_H
 #define VNET_BPF_GATEWAY_H
@@ -20,8 +20,8 @@
 #include "bpf/lib/vlan.h"
 
 /*
- * Does the stack keep it, or refuse it, for sure? Every answer that is not known to mean so means that the
- * packet would be forwarded.
+ * Does the stack certainly deliver it locally, or refuse it? Every other result means that the packet would
+ * be forwarded.
  */
 static __always_inline int is_no_way_out(long rc)
 {
@@ -30,7 +30,7 @@ static __always_inline int is_no_way_out(long rc)
 	       rc == BPF_FIB_LKUP_RET_FWD_DISABLED;
 }
 
-/* May a packet that this network's guests sent be routed on to where the host would route it? */
+/* May a packet of this network's guests be forwarded to where the host would route it? */
 __noinline int may_leave(struct __sk_buff *skb, struct packet *p)
 {
 	u32 slot = network_slot;
@@ -46,12 +46,12 @@ __noinline int may_leave(struct __sk_buff *skb, struct packet *p)
 		return 0;
 	route_query_packet(&q, p, gateway_ifindex);
 	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
-	/* The host itself, or no way: the stack delivers, or answers. */
+	/* The host itself, or no route: the stack delivers it, or answers. */
 	if (is_no_way_out(rc)) {
 		err = host_access(skb, p);
 		return err ? refused(err) : TC_ACT_OK;
 	}
-	/* An encapsulating route names no interface: it leads out by one that is none of ours. */
+	/* For an encapsulating route the lookup names no interface: it leads out by one that is not ours. */
 	out = rc == BPF_FIB_LKUP_RET_UNSUPP_LWT || rc < 0 ? 0 : q.ifindex;
 	if (out == gateway_ifindex)
 		return TC_ACT_OK;
@@ -66,13 +66,13 @@ __noinline int may_leave(struct __sk_buff *skb, struct packet *p)
 		return TC_ACT_OK;
 	if (!net || (net->uplink_ifindex && net->uplink_ifindex != out))
 		return refused(DROP(NO_UPLINK));
-	/* What must be translated leaves only where a program of ours does it. */
+	/* A hidden network's packets leave only where a program of ours translates them. */
 	if (!device && !(network_flags & VNET_NETWORK_F_VISIBLE))
 		return refused(DROP(NO_UPLINK));
 	return TC_ACT_OK;
 }
 
-/* An address that is known to be a guest's at another port than that which sends the packet. */
+/* An address of a guest at another port than the sender's. */
 static __always_inline int is_at_another_port(struct __sk_buff *skb, const struct vnet_addr *addr)
 {
 	struct vnet_address *known = address_of(addr, network_slot);
@@ -80,7 +80,7 @@ static __always_inline int is_at_another_port(struct __sk_buff *skb, const struc
 	return known && known->port && known->port != skb->tc_index;
 }
 
-/* Answers to what another network's guest began with a guest of this one, and is masqueraded here. */
+/* Replies to a connection of another network's guest, which is masqueraded at this gateway. */
 static __always_inline int take_back_here(struct __sk_buff *skb, struct packet *p)
 {
 	struct rewrite r = {};
@@ -92,7 +92,7 @@ static __always_inline int take_back_here(struct __sk_buff *skb, struct packet *
 	s = session_inbound(&p->flow, &key);
 	if (!s || !key || s->network == network_slot)
 		return TC_ACT_OK;
-	/* An error about what another guest has been sent, or nobody. */
+	/* An error about what was sent to another guest, or to none. */
 	if (p->flags & PACKET_ERROR && is_at_another_port(skb, &p->flow.src))
 		return DROP(SPOOFED_SOURCE);
 	if (p->flags & PACKET_ERROR && !quotes_what_was_sent(s, p))
@@ -108,7 +108,7 @@ static __always_inline int take_back_here(struct __sk_buff *skb, struct packet *
 	return translate(skb, p, &r, 1);
 }
 
-/* Not IP: what the host's stack must hear of it. Anything else could be unpacked and routed (MPLS). */
+/* Not IP: what the host's stack needs. Anything else could be decapsulated and routed (MPLS). */
 static __always_inline int from_guest_not_ip(struct __sk_buff *skb)
 {
 	if (skb->protocol == bpf_htons(ETH_P_ARP) || skb->protocol == bpf_htons(ETH_P_RARP))
@@ -116,7 +116,7 @@ static __always_inline int from_guest_not_ip(struct __sk_buff *skb)
 	return network_flags & VNET_NETWORK_F_OPEN ? TC_ACT_OK : DROP(ETHERTYPE);
 }
 
-/* The gateway's own addresses lie in its subnets. IPv4's stack takes no such source, IPv6's does. */
+/* The gateway's own addresses, which are in its subnets. Linux drops them as IPv4 sources, not as IPv6. */
 static __always_inline int is_hosts(const struct vnet_addr *source)
 {
 	struct vnet_address *known = address_of(source, network_slot);
@@ -125,8 +125,8 @@ static __always_inline int is_hosts(const struct vnet_addr *source)
 }
 
 /*
- * What is asked on the link without an address: for one, or whether it is free, and which groups are heard.
- * The stack answers an echo request to ::, by its default route.
+ * What a guest without an address sends on the link: DHCP, DAD and group reports. The stack would answer an
+ * echo request by a packet to ::, by its default route.
  */
 static __noinline int asks_for_address(struct __sk_buff *skb, struct packet *p)
 {
@@ -142,8 +142,8 @@ static __noinline int asks_for_address(struct __sk_buff *skb, struct packet *p)
 #define IP_OPTIONS_BYTES 40
 
 /*
- * A guest that chooses its own way. The stack takes it only where accept_source_route is on, but then both on
- * the way out and with what it answers; what cannot be read counts as one.
+ * A guest that chooses the route. The stack accepts it only with accept_source_route on, but then uses it to
+ * forward and for its answers; options that cannot be read count as one.
  */
 static __noinline int has_source_route(struct __sk_buff *skb, struct packet *p)
 {
@@ -175,10 +175,10 @@ static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
 	struct vnet_subnet *subnet;
 	int err;
 
-	/* The host's own multicast, looped back to its listeners: it has no link header, and is nobody's. */
+	/* The host's own multicast, looped back to its listeners: it has no link header. */
 	if (skb->pkt_type == PACKET_LOOPBACK)
 		return TC_ACT_OK;
-	/* Only our own programs at the ports hand frames over; what comes by the bridge is not attached. */
+	/* Only our own programs at the ports hand frames over; the bridge's are from members not attached. */
 	if (!is_done(skb))
 		return DROP(UNATTACHED);
 	if (is_tagged(skb))
@@ -192,13 +192,13 @@ static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
 	if (err)
 		return err;
 	/*
-	 * Another network's addresses are nobody's to use, an open one's guests included. The source comes
-	 * first of all: what the host answers to a group, or to a packet that it cannot send on, goes there.
+	 * No guest may use another network's addresses, not even an open network's guests. The source is
+	 * checked first: what the host answers to a group, or to a packet that it cannot forward, goes there.
 	 */
 	source = packet_source(p);
 	subnet = subnet_of(source);
 	if (subnet ? subnet->network != network_slot : !(network_flags & VNET_NETWORK_F_OPEN)) {
-		/* Of this link only: the stack forwards neither, and answers to the latter on this link. */
+		/* On this link only: the stack forwards neither, and answers the latter on this link. */
 		if (is_unspecified(source) ? asks_for_address(skb, p)
 					   : p->family == 6 && is_link_local6(source))
 			return host_access(skb, p);
@@ -228,8 +228,8 @@ static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
 }
 
 /*
- * Turned to a guest of this network by the host's own NAT: the administrator's port forward. Nothing that
- * came for one directly has got this far; but a guest may not be led to by whoever sends it.
+ * Rewritten to a guest of this network by the host's DNAT: the administrator's port forward. Packets that
+ * were addressed to a guest have been dropped before; nor may a source route lead to one.
  */
 static __always_inline int is_port_forward(struct __sk_buff *skb, struct packet *p, int turned)
 {
@@ -244,8 +244,8 @@ static __always_inline int is_port_forward(struct __sk_buff *skb, struct packet 
 }
 
 /*
- * From another network, by the host's routing: only into a visible one, or where the host's NAT has turned it
- * to; and never from an isolated one.
+ * From another network, by the host's routing: only into a visible one, or where the host's DNAT leads it;
+ * and never from an isolated one.
  */
 static __always_inline int enter_from_network(struct __sk_buff *skb, struct packet *p, u32 network)
 {
@@ -261,15 +261,15 @@ static __always_inline int enter_from_network(struct __sk_buff *skb, struct pack
 		return TC_ACT_OK;
 	subnet = subnet_of(packet_source(p));
 	if (!subnet && p->family && !is_wrapped(p))
-		return TC_ACT_OK; /* translated by the host's NAT: the answer of a port forward */
+		return TC_ACT_OK; /* translated by the host's NAT: a reply of a port forward */
 	if (!subnet || subnet->network != network)
 		return DROP(SPOOFED_SOURCE);
 	return depart(skb, p, subnet, gateway_ifindex);
 }
 
 /*
- * From outside: into a visible network only, through its own uplink where it has one. judged: by an uplink's
- * hook, which has found it to be for no guest.
+ * From outside: into a visible network only, through its own uplink if it has one. judged: an uplink's hook
+ * has found that no guest was addressed.
  */
 static __always_inline int enter_from_outside(struct __sk_buff *skb, struct packet *p,
 					      struct vnet_fdb_entry *target, int is_uplink, int judged)
@@ -287,7 +287,7 @@ static __always_inline int enter_from_outside(struct __sk_buff *skb, struct pack
 	if (!net || (net->uplink_ifindex && net->uplink_ifindex != skb->ingress_ifindex))
 		return DROP(NO_UPLINK);
 	if (is_uplink && target) {
-		/* What the port refuses makes no session: an outsider could use up the guest's share. */
+		/* No session for what the port refuses: an outsider could use up the guest's quota. */
 		err = port_refuses(skb, target->ifindex);
 		if (err)
 			return err;
@@ -296,22 +296,22 @@ static __always_inline int enter_from_outside(struct __sk_buff *skb, struct pack
 	return TC_ACT_OK;
 }
 
-/* Who may send into the network through the host stack? */
+/* May the packet enter the network from the host's stack? */
 static __always_inline int may_enter(struct __sk_buff *skb, struct packet *p, struct vnet_fdb_entry *target)
 {
 	struct vnet_device *from;
 	int is_uplink;
 
 	/*
-	 * The host itself, and what its stack turned round within the network. An error of its own may quote
-	 * what was on its way back to another network's guest: that one's address is nobody's here.
+	 * The host itself, and what its stack forwards back into the network. The host's own error may quote
+	 * a packet to another network's guest, whose address must not be seen here.
 	 */
 	if (!skb->ingress_ifindex || skb->ingress_ifindex == gateway_ifindex)
 		return network_flags & VNET_NETWORK_F_VISIBLE && p->flags & PACKET_ERROR
 			       ? depart(skb, p, NULL, gateway_ifindex)
 			       : TC_ACT_OK;
 	from = device_of(skb->ingress_ifindex);
-	/* tc_index can be believed only behind our own hooks, which write it. */
+	/* tc_index is valid only behind our own hooks, which write it. */
 	if (from && skb->tc_index == VNET_TC_INDEX_ADMITTED)
 		return TC_ACT_OK;
 	if (from && from->role == VNET_DEVICE_GATEWAY)
@@ -323,8 +323,8 @@ static __always_inline int may_enter(struct __sk_buff *skb, struct packet *p, st
 }
 
 /*
- * To every port. The last of them gets the frame itself: one that is dropped at egress is an error to who
- * sends it (ENOBUFS). Without any port nobody is there to get it.
+ * To every port. One of them gets the frame itself: if it were dropped at egress, the sender would get an
+ * error (ENOBUFS). Without ports there is no receiver.
  */
 static __always_inline int flood_from_host(struct __sk_buff *skb)
 {
@@ -356,15 +356,15 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 	if (!is_done(skb)) {
 		if (is_tagged(skb))
 			return DROP(VLAN_TAGGED);
-		/* The host forwards, and sends, IP that the parser does not read: who may enter does not
-		 * hang on it.
+		/* The host forwards, and sends, IP that the parser rejects: may_enter() does not depend on
+		 * its result.
 		 */
 		err = parse_frame(skb, p);
 		verdict = may_enter(skb, p, target);
 		if (verdict < 0)
 			return verdict;
 		if (!err) {
-			/* The host's own alone: anybody can send what looks like an answer of DHCP's. */
+			/* Only the host's own: anyone else could forge a DHCP reply. */
 			if (!skb->ingress_ifindex)
 				snoop(skb, p, network_slot);
 			if (is_dhcp_reply(p))

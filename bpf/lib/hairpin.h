@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Port forwards that a guest uses. To another network's guest it is as from outside: that one sees the real
- * sender, and the gateway that it came in by stands for the uplink. To a guest of its own network, itself
- * included, what is answered would go straight back, from an address that was never asked. So it gets the
- * gateway's address on the way (a hairpin): two sessions, the one as if it had left, the other as if it came
- * in.
+ * source, and the gateway that the packet came in by is the uplink. From a guest of its own network, itself
+ * included, replies would go straight back, from an address that was never asked. So the source is changed to
+ * the gateway's address (a hairpin): two sessions, one as if the packet had left, the other as if it came in.
  */
 #ifndef VNET_BPF_HAIRPIN_H
 #define VNET_BPF_HAIRPIN_H
@@ -22,7 +21,7 @@ static __always_inline int gateway_address(u8 family, struct vnet_addr *to)
 	return !is_unspecified(to);
 }
 
-/* Below 6.2 a key comes from a map or the stack: not from an argument, though that is in a map, too. */
+/* Below 6.2 a map key must come from a map or the stack: not from an argument, even if that is in a map. */
 static __always_inline struct packet *own_packet(struct packet *argument)
 {
 	return argument ? packet_room() : NULL;
@@ -37,7 +36,7 @@ __noinline int judge_of_guest(struct __sk_buff *skb, struct packet *p)
 	return judge_forward(skb, p, gateway_ifindex, &gateway, network_slot);
 }
 
-/* The half that leads out: the sender's. */
+/* The outbound half: the sender's. */
 __noinline int begin_outer_half(struct __sk_buff *skb, struct packet *p)
 {
 	struct admission a = {.network = network_slot,
@@ -50,7 +49,7 @@ __noinline int begin_outer_half(struct __sk_buff *skb, struct packet *p)
 	return session_create(skb, &p->flow, &a);
 }
 
-/* The half that leads in: from the address and the port that the other has been given. */
+/* The inbound half: from the address and the port that the outbound half has been given. */
 __noinline int begin_inner_half(struct __sk_buff *skb, struct packet *from, u32 unheard)
 {
 	struct admission a = {.network = network_slot,
@@ -88,7 +87,7 @@ static __always_inline int begin_hairpin(struct __sk_buff *skb, struct packet *p
 	return err;
 }
 
-/* 1: there is a session now; 0: it is not for a guest. */
+/* 1: it has a session now; 0: it is not for a guest. */
 static __always_inline int admit_of_guest(struct __sk_buff *skb, struct packet *p)
 {
 	int found = judge_of_guest(skb, p), err;
@@ -106,7 +105,7 @@ static __always_inline int admit_of_guest(struct __sk_buff *skb, struct packet *
 	return err ? err : 1;
 }
 
-/* One end of the packet, and of what it quotes. p says what it has become. */
+/* Rewrites one end of the packet, and of what it quotes, and p accordingly. */
 __noinline int turn_end(struct __sk_buff *skb, struct packet *p, struct rewrite *r)
 {
 	int err;
@@ -126,7 +125,7 @@ __noinline int turn_end(struct __sk_buff *skb, struct packet *p, struct rewrite 
 	return 0;
 }
 
-/* Functions of their own: what they need is off the stack again when the packet is handed on. */
+/* Functions of their own, so that their stack is free again when the packet is redirected. */
 __noinline int leave_half(struct __sk_buff *skb, struct packet *p, struct vnet_session *s)
 {
 	struct rewrite r = {.source = 1};
@@ -167,7 +166,7 @@ static __always_inline int turn_round_out(struct __sk_buff *skb, struct packet *
 	return leave_half(skb, p, s);
 }
 
-/* Out by one half, in by the other; never by the stack, which takes no packet from its own address. */
+/* Out by one half, in by the other; never by the stack, which accepts no packet from its own address. */
 __noinline int turn_round(struct __sk_buff *skb, struct packet *from)
 {
 	struct packet *p = own_packet(from);
@@ -199,7 +198,7 @@ __noinline int turn_round(struct __sk_buff *skb, struct packet *from)
 	return hand_in(skb, s, way);
 }
 
-/* Of one that another network's guest has: past the stack, or TC_ACT_OK. */
+/* To another network's guest: past the stack, or TC_ACT_OK. */
 __noinline int pass_to_network(struct __sk_buff *skb, struct packet *from)
 {
 	struct packet *p = own_packet(from);
@@ -225,14 +224,14 @@ __noinline int pass_to_network(struct __sk_buff *skb, struct packet *from)
 	return err ? err : hand_in(skb, s, way);
 }
 
-/* An error's way is that between a session's ends. */
+/* An error that is not sent from one end of its session to the other. */
 static __always_inline int is_from_afar(const struct packet *p)
 {
 	return p->flags & PACKET_ERROR &&
 	       (!addr_equal(&p->outer_dst, &p->flow.dst) || !addr_equal(&p->outer_src, &p->flow.src));
 }
 
-/* TC_ACT_OK: it is for no port forward, or for the stack to take there. */
+/* TC_ACT_OK: it is for no port forward, or takes the stack there. */
 static __always_inline int to_forward(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_session *s;
@@ -251,7 +250,7 @@ static __always_inline int to_forward(struct __sk_buff *skb, struct packet *p)
 	return s && s->flags & VNET_SESSION_F_HAIRPIN ? turn_round(skb, p) : pass_to_network(skb, p);
 }
 
-/* What a guest answers to another network's, by the stack: its own network lets it out to no other. */
+/* A guest's reply to another network's guest, by the stack: allowed though that network may be hidden. */
 static __always_inline int answers_forward(struct packet *p, u32 network)
 {
 	struct vnet_session *s = session_outbound(&p->flow);

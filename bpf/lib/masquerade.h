@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Making a session: which address and which port the outside sees, and the claim on them.
+ * Creates sessions: which address and which port the outside sees, and the claim on them.
  *
- * The guest's source port is kept wherever the answers' flow is free and no socket of the host has it; where
- * not, all of the guest's flows from that port get the same other one, if it is free for them (RFC 4787,
- * REQ-1). That is found by probing, outside of the host's ephemeral range, unless the network's XML names a
- * range (the loader cuts it out of the spans). Kept inside of that range are UDP's ports alone: a datagram
- * socket of the host that comes to the same flow later takes it over (yield_to_host()), which would break a
+ * The guest's source port is kept if the flow of the replies is free and no socket of the host has it;
+ * otherwise all of the guest's flows from that port get the same other port, if it is free for them (RFC 4787
+ * REQ-1). That is found by probing, outside the host's ephemeral range unless the network's XML names a port
+ * range (the loader cuts it out of the spans). Inside that range only UDP ports are kept: a datagram socket
+ * of the host that gets the same flow later takes it over (yield_to_host()), which would break a TCP
  * connection.
  */
 #ifndef VNET_BPF_MASQUERADE_H
@@ -26,7 +26,7 @@ static __always_inline int span_has(struct vnet_port_span span, u16 port)
 	return port >= span.first && port <= span.last;
 }
 
-/* Does the host itself talk or listen where the answers would come in? */
+/* Does a socket of the host take the flow of the replies? */
 __noinline int host_has_socket(struct __sk_buff *skb)
 {
 	struct session_scratch *m = session_scratch();
@@ -49,14 +49,14 @@ __noinline int host_has_socket(struct __sk_buff *skb)
 	return 1;
 }
 
-/* Whose port a new session may have, beside one that is free. */
+/* Which ports a new session may take, besides free ones. */
 enum taking {
 	TAKE_FREE,
-	TAKE_CLOSED,	   /* a connection's that both ends are done with */
-	TAKE_FROM_LARGEST, /* any of a guest that has far more sessions: a neighbour's flows go on */
+	TAKE_CLOSED,	   /* a closed session's */
+	TAKE_FROM_LARGEST, /* any of a guest that has far more sessions */
 };
 
-/* Sessions that a guest may have more than another before they are taken from it. */
+/* Sessions that a guest may have beyond twice another's before they are taken from it. */
 #define LARGE_HOLDER 1024
 
 static __always_inline int is_of_larger_holder(const struct vnet_session *s, u32 port)
@@ -69,7 +69,7 @@ static __always_inline int is_of_larger_holder(const struct vnet_session *s, u32
 	       theirs->sessions > 2 * ours->sessions + LARGE_HOLDER;
 }
 
-/* 1: whoever held the port has given it back. */
+/* 1: the port has been released. */
 __noinline int take_over(u32 taking)
 {
 	struct session_scratch *m = session_scratch();
@@ -92,11 +92,11 @@ __noinline int take_over(u32 taking)
 	return 1;
 }
 
-/* Owns the answers' flow? 0: now ours; 1: somebody else's; negative: the reason (table full, no memory). */
+/* Claims the flow of the replies. 0: ours; 1: taken; negative: the reason (table full, no memory). */
 __noinline int claim(u32 taking)
 {
 	struct session_scratch *m = session_scratch();
-	int err; /* below 6.4 the upper half of the register is not the sign */
+	int err; /* below 6.4 the helper's result is not sign-extended to 64 bits */
 
 	if (!m)
 		return DROP(SESSION_LIMIT);
@@ -114,7 +114,7 @@ static __always_inline int try_port(struct __sk_buff *skb, struct session_scratc
 	return host_has_socket(skb) ? 1 : claim(taking);
 }
 
-/* The n-th port (modulo) of the network's spans; of all 65536, for an echo id. */
+/* The n-th port (modulo) of the network's spans; of all 65536, for an ICMP identifier. */
 __noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n, u32 taking)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
@@ -123,7 +123,7 @@ __noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n, u32 taking)
 
 	if (!net || !m)
 		return DROP(PORTS_EXHAUSTED);
-	/* Echo ids are all alike: no clamping (RFC 5508 REQ-1). */
+	/* Any ICMP identifier will do: no clamping (RFC 5508 REQ-1). */
 	if (m->key.proto == IPPROTO_ICMP || m->key.proto == IPPROTO_ICMPV6)
 		return try_port(skb, m, n & 0xffff, taking);
 	first = span_size(net->ports[0]);
@@ -145,9 +145,9 @@ __noinline int count_probe(u32 tries)
 }
 
 /*
- * Where probing begins: at a place that nobody outside can guess for a pair of hosts, and one further each
- * time (RFC 6056, algorithm 3). So a port rests for as long as there are others: the far end remembers a
- * closed connection for a minute or more, and makes a new one on the same port wait.
+ * Where probing begins: at a place that cannot be predicted from outside for a pair of hosts, and one further
+ * each time (RFC 6056, algorithm 3). So a port is reused as late as possible: the far end keeps a closed
+ * connection in TIME_WAIT for a minute or more, and delays a new one on the same port.
  */
 static __always_inline u32 first_try(struct session_scratch *m)
 {
@@ -159,7 +159,7 @@ static __always_inline u32 first_try(struct session_scratch *m)
 		hash ^= hash >> 29;
 	}
 	hash = (hash ^ m->key.dport_be) * 0x94d049bb133111ebULL;
-	if (!m->round) /* CPUs begin apart from each other */
+	if (!m->round) /* CPUs begin at different places */
 		m->round = bpf_get_prandom_u32();
 	return (u32)(hash >> 33) + m->round++;
 }
@@ -189,7 +189,7 @@ static __always_inline int may_keep(const struct vnet_network *net, u8 proto, u1
 				    : span_has(net->ports[0], port) || span_has(net->ports[1], port);
 }
 
-/* The port that the guest's flows from there have already, else the guest's own. As claim(). */
+/* Tries the port that the guest's flows from there have already, else the guest's own. Returns as claim(). */
 __noinline int try_same(struct __sk_buff *skb, u32 network)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
@@ -212,7 +212,7 @@ __noinline int try_same(struct __sk_buff *skb, u32 network)
 	return may_keep(net, m->key.proto, want) ? try_port(skb, m, want, TAKE_FREE) : 1;
 }
 
-/* Chooses the port of the session in the making and claims it. 0, or the reason why there is none. */
+/* Chooses the outside port of the new session and claims it. 0, or the reason of a drop. */
 __noinline int claim_port(struct __sk_buff *skb, u32 network)
 {
 	struct session_scratch *m = session_scratch();
@@ -228,7 +228,7 @@ __noinline int claim_port(struct __sk_buff *skb, u32 network)
 	}
 	start = first_try(m);
 	for (tries = 1; tries < VNET_PROBE_MAX; tries++) {
-		/* Nothing is taken from anybody but when there seems to be nothing free. */
+		/* Used ports are taken only when none seems to be free. */
 		err = try_nth(skb, network, start + tries,
 			      tries <= VNET_PROBE_MAX / 2	? TAKE_FREE
 			      : tries <= VNET_PROBE_MAX * 3 / 4 ? TAKE_CLOSED
@@ -250,7 +250,7 @@ static __always_inline int has_ports(u8 proto)
 	       proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
 }
 
-/* Room for one more session, of this port and of its network? Takes it. */
+/* Reserves quota for one more session, of this port and of its network. */
 static __always_inline int reserve(u32 network, u32 port, u32 session_flags)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
@@ -270,8 +270,8 @@ static __always_inline int reserve(u32 network, u32 port, u32 session_flags)
 }
 
 /*
- * A place in the ring of those that others have begun and not established. The oldest goes: in a flood of
- * forged senders that is nearly always one of theirs, and who answers in time is no longer in it.
+ * Enters the new session in the network's ring of half-open ones, and deletes the oldest: in a flood with
+ * forged sources that is nearly always one of the flood; one that is established in time is spared.
  */
 __noinline int enter_half_open(u32 network, u32 unheard)
 {
@@ -294,20 +294,20 @@ __noinline int enter_half_open(u32 network, u32 unheard)
 }
 
 struct admission {
-	struct vnet_addr nat; /* in: address the outside shall see; may equal the guest's */
+	struct vnet_addr nat; /* as the outside sees the guest; may equal the guest's own */
 	u32 uplink;	      /* ifindex */
 	u16 network;	      /* slots */
 	u16 port;
-	__be16 nat_port_be; /* with SESSION_F_INBOUND: fixed */
+	__be16 nat_port_be; /* with SESSION_F_INBOUND: given */
 	u8 flags;	    /* VNET_SESSION_F_* */
 	u32 mark;	    /* as struct vnet_session */
-	u8 hop_known;	    /* session_scratch()->hop is the way out: it need not be asked for again */
-	u8 unheard;	    /* with SESSION_F_INBOUND: nobody knows of the guest */
+	u8 hop_known;	    /* session_scratch()->hop is the outbound next hop: no lookup needed */
+	u8 unheard;	    /* with SESSION_F_INBOUND: the guest's port is not known */
 };
 
 /*
- * Makes the session for flow. 0: it is there (made by us or, meanwhile, by another CPU); negative: the
- * reason why not.
+ * Creates the session for flow. 0: it exists (created here or, meanwhile, by another CPU); negative: the
+ * reason of a drop.
  */
 __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, struct admission *a)
 {
@@ -367,7 +367,7 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	err = bpf_map_update_elem(&sessions, &m->key, &m->session, BPF_NOEXIST);
 	if (err) {
 		bpf_map_delete_elem(&rev_nat, &m->answer);
-		/* Lost against another CPU with the same flow: its session serves both. */
+		/* Lost a race against another CPU with the same flow: its session serves both. */
 		err = err == -EEXIST ? 0 : DROP(SESSION_LIMIT);
 		goto give_back;
 	}
