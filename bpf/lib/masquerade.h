@@ -189,7 +189,7 @@ static __always_inline int may_keep(const struct vnet_network *net, u8 proto, u1
 				    : span_has(net->ports[0], port) || span_has(net->ports[1], port);
 }
 
-/* Tries the port that the guest's flows from there have already, else the guest's own. Returns as claim(). */
+/* Tries the port that the guest's flows from there have, else the guest's own. As claim(). */
 __noinline int try_same(struct __sk_buff *skb, u32 network)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
