@@ -33,6 +33,7 @@ Result<void> read_records(System& system, Snapshot& snapshot) {
   }
   VNET_ASSIGN(snapshot.active, active_networks(system));
   VNET_ASSIGN(snapshot.ports, system.records.ports());
+  VNET_ASSIGN(snapshot.guest_ports, guest_ports(system));
   VNET_ASSIGN(snapshot.uplinks, system.records.uplinks());
   VNET_ASSIGN(snapshot.parents, system.records.parents());
   VNET_ASSIGN(snapshot.changed_sysctls, system.records.sysctls());

@@ -5,6 +5,7 @@
 
 #include "loader/apply/port_guard.h"
 #include "loader/apply/sessions.h"
+#include "loader/config/guest_port_xml.h"
 #include "loader/config/network_xml.h"
 
 namespace vnet {
@@ -37,6 +38,16 @@ Result<std::vector<ActiveNetwork>> active_networks(System& system) {
     all.push_back({std::move(record), std::move(network)});
   }
   std::ranges::sort(all, {}, [](const ActiveNetwork& a) { return a.network.name; });
+  return all;
+}
+
+Result<std::vector<GuestPort>> guest_ports(System& system) {
+  VNET_ASSIGN(auto all, system.records.guest_ports());
+  std::erase_if(all, [](GuestPort& port) {
+    auto parsed = parse_guest_port(port.xml);
+    if (parsed) port.request = std::move(parsed->request);
+    return !parsed;
+  });
   return all;
 }
 

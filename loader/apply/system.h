@@ -29,6 +29,9 @@ struct System {
 Result<std::optional<ActiveNetwork>> active_network(System& system, const std::string& name);
 Result<std::vector<ActiveNetwork>> active_networks(System& system);  // by name
 
+// With what they ask for; without those whose XML cannot be read.
+Result<std::vector<GuestPort>> guest_ports(System& system);
+
 // Complete, and what it stands on is there: a reboot, or `ip link delete`, leaves the record alone.
 Result<bool> is_running(System& system, const ActiveNetwork& active);
 

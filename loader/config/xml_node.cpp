@@ -166,13 +166,40 @@ std::string XmlNode::text() const {
   return take(xmlNodeGetContent(node_));
 }
 
+namespace {
+
+std::string dumped(xmlNode* node) {
+  xmlBuffer* buffer = xmlBufferCreate();
+  xmlNodeDump(buffer, node->doc, node, 0, 0);
+  std::string result = chars(xmlBufferContent(buffer));
+  xmlBufferFree(buffer);
+  return result;
+}
+
+void move_elements(xmlNode* node, xmlNs* to) {
+  node->ns = to;
+  for (xmlNode* child = node->children; child; child = child->next)
+    if (child->type == XML_ELEMENT_NODE) move_elements(child, to);
+}
+
+}  // namespace
+
+std::string XmlNode::serialized_in(const std::string& key, const std::string& uri) const {
+  xmlNode* copy = xmlDocCopyNode(node_, node_->doc, 1);
+  auto text = [](const std::string& of) { return reinterpret_cast<const xmlChar*>(of.c_str()); };
+  xmlNs* declared = copy->nsDef;
+  copy->nsDef = nullptr;
+  move_elements(copy, uri.empty() ? nullptr : xmlNewNs(copy, text(uri), key.empty() ? nullptr : text(key)));
+  std::string result = dumped(copy);
+  xmlFreeNsList(declared);
+  xmlFreeNode(copy);
+  return result;
+}
+
 std::string XmlNode::serialized() const {
   // The copy carries the namespace declarations that the original inherits from its ancestors.
   xmlNode* copy = xmlDocCopyNode(node_, node_->doc, 1);
-  xmlBuffer* buffer = xmlBufferCreate();
-  xmlNodeDump(buffer, node_->doc, copy, 0, 0);
-  std::string result = chars(xmlBufferContent(buffer));
-  xmlBufferFree(buffer);
+  std::string result = dumped(copy);
   xmlFreeNode(copy);
   return result;
 }

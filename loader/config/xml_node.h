@@ -40,6 +40,8 @@ class XmlNode {
   int line() const;
   std::string text() const;
   std::string serialized() const;  // the element as XML, namespace declarations included
+  // The same with all its elements in the namespace `uri`, by the prefix `key`; uri "": in none.
+  std::string serialized_in(const std::string& key, const std::string& uri) const;
 
   // Child elements without a namespace (or in `uri`), in document order.
   std::vector<XmlNode> children(std::string_view name, std::string_view uri = "") const;

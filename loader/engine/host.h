@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -20,6 +21,7 @@
 #include "loader/engine/views.h"
 #include "loader/explain/explain.h"
 #include "loader/model/guest.h"
+#include "loader/model/guest_port.h"
 #include "loader/model/section_update.h"
 #include "loader/observe/allocations.h"
 #include "loader/observe/drops.h"
@@ -54,6 +56,17 @@ class Host {
 
   // For a hypervisor's hook: the network whose bridge the interface is in; "": none's.
   Result<std::string> network_of(const std::string& interface);
+
+  // For libvirt's calls: networks as they are written down, cheaper than list().
+  Result<std::vector<KnownNetwork>> known_networks();
+  Result<std::vector<LeaseEntry>> leases(const Network& network);
+  Result<std::vector<GuestPort>> guest_ports();
+  // Those without an interface for so long: their guest has ended, and nobody was there to be told.
+  Result<std::vector<GuestPort>> stale_guest_ports(std::chrono::seconds age);
+  // A file in one of these changes with every network that is defined, started, stopped or undefined.
+  std::vector<std::filesystem::path> record_folders() const;
+  std::filesystem::path runtime_folder() const;
+  Result<void> make_folders();
 
   Result<std::vector<NetworkSummary>> list();  // active and inactive
   Result<NetworkDetails> show(const std::string& name);
@@ -94,6 +107,18 @@ std::vector<std::string> update_sections();  // by name
 Result<Network> add_forward(const Network& network, const PortForward& forward);
 // Without those, of both families, of this protocol, these ports and this `listen`. NotFound: there is none.
 Result<Network> remove_forward(const Network& network, const PortForward& named);
+// What programs keep in a definition; of Element: the XML of that namespace's. nullopt: there is none.
+Result<std::optional<std::string>> network_metadata(const Network& network, MetadataKind kind,
+                                                    const std::string& uri);
+Result<Network> network_with_metadata(const Network& network, MetadataKind kind,
+                                      const std::optional<std::string>& value, const std::string& key,
+                                      const std::string& uri);
+// A card as its hypervisor announces it, the answer, and the limits in its XML.
+Result<GuestPortXml> read_guest_port(std::string_view xml);
+Result<std::string> guest_port_answer(const GuestPort& port, const Network& network,
+                                      const std::string& parent);
+Result<BandwidthValues> guest_port_bandwidth(std::string_view xml);
+Result<std::string> guest_port_with_bandwidth(std::string_view xml, const BandwidthValues& values);
 // The cards in a guest's domain XML, as a hypervisor's hook gets it.
 Result<std::vector<GuestInterface>> guest_interfaces(std::string_view domain_xml);
 // What such a card asks for. Invalid: a <filterref> that there is nothing like here.

@@ -48,7 +48,9 @@ std::vector<Network> known_networks(const Snapshot& snapshot) {
 // What is chosen for a definition is chosen here, so that plans depend on nothing but the snapshot.
 Result<Intent> complete_intent(Intent intent, const Snapshot& snapshot) {
   if (auto* define = std::get_if<Define>(&intent)) {
-    VNET_ASSIGN(define->network, complete_definition(std::move(define->network), snapshot.definitions));
+    VNET_ASSIGN(define->network, complete_definition(std::move(define->network), known_networks(snapshot)));
+  } else if (auto* create = std::get_if<Create>(&intent)) {
+    VNET_ASSIGN(create->network, complete_definition(std::move(create->network), known_networks(snapshot)));
   } else if (auto* change = std::get_if<Apply>(&intent); change && change->definition) {
     if (change->definition->name != change->name)
       return invalid(fmt::format("{} defines network {}, not {}", change->file_name, change->definition->name,
@@ -74,6 +76,7 @@ std::vector<PortForward> new_forwards(const Snapshot& snapshot, const Intent& in
     all.insert(all.end(), those.begin(), those.end());
   };
   if (const auto* up = std::get_if<Up>(&intent)) add(up->network);
+  if (const auto* create = std::get_if<Create>(&intent)) add(create->network);
   if (const auto* change = std::get_if<Apply>(&intent)) add(change->active), add(change->definition);
   if (const auto* update = std::get_if<Update>(&intent))
     for (const auto& active : snapshot.active)
@@ -84,7 +87,8 @@ std::vector<PortForward> new_forwards(const Snapshot& snapshot, const Intent& in
 
 bool may_forward_anew(const Intent& intent) {
   return std::holds_alternative<Start>(intent) || std::holds_alternative<Up>(intent) ||
-         std::holds_alternative<Apply>(intent) || std::holds_alternative<Update>(intent);
+         std::holds_alternative<Create>(intent) || std::holds_alternative<Apply>(intent) ||
+         std::holds_alternative<Update>(intent);
 }
 
 Result<Plan> plan_on(Snapshot snapshot, const Intent& intent) {

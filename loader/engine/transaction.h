@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "loader/base/error.h"
+#include "loader/model/guest_port.h"
 #include "loader/os/lock.h"
 #include "loader/plan/intent.h"
 #include "loader/plan/plan.h"
@@ -28,6 +29,10 @@ class Transaction {
  public:
   // Plans and carries out; what was done. When a step fails, all are undone.
   Result<Plan> run(const Intent& intent);
+
+  // A guest's port, written down before its hypervisor makes the interface, and forgotten.
+  Result<void> announce(const GuestPort& port);
+  Result<void> withdraw(const std::string& uuid);
 
   // Once around for `run`: what has changed without a command. Of the networks that shall be started those
   // that run are taken off. Empty: nothing was left to do.

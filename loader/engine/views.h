@@ -22,6 +22,14 @@ struct NetworkSummary {
   std::vector<std::string> unguarded;  // "virbr0 gateway-ingress": programs of ours that somebody took away
 };
 
+// A network as it is written down.
+struct KnownNetwork {
+  std::string name, uuid;
+  std::optional<Network> definition, active;  // without a definition: transient; active: it runs
+  bool autostart = false;
+  std::string stamp = {};  // of the definition's file: changes whenever that is written
+};
+
 struct NetworkDetails {
   NetworkSummary summary;
   Network network;  // the active one where active, else the definition

@@ -169,6 +169,9 @@ struct Settings {
   bool operator==(const Settings&) const = default;
 };
 
+// What programs may keep in a definition. libvirt's numbers.
+enum class MetadataKind : int { Description = 0, Title = 1, Element = 2 };
+
 struct Network {
   std::string name;
   std::string uuid;  // lower case, with dashes; empty until defined

@@ -61,6 +61,17 @@ Result<void> want(Builder& builder, const Start& intent) {
   return {};
 }
 
+Result<void> want(Builder& builder, const Create& intent) {
+  const Network& network = intent.network;
+  if (builder.snapshot.is_running(network.name))
+    return failed(fmt::format("network {} is already active", network.name));
+  VNET_TRY(check_ports_free(builder.snapshot, network));
+  VNET_TRY(want_network(builder, network));
+  mend(builder);
+  builder.wanted.done[""] = fmt::format("Network {} created", network.name);
+  return {};
+}
+
 Result<void> want(Builder& builder, const Up& intent) {
   const Network& network = *intent.network;
   const Network* before = builder.snapshot.definition(network.name);

@@ -19,6 +19,9 @@ struct Define {
   Network network;        // as parsed: what libvirt fills in is not there yet
   std::string file_name;  // for messages; may be ""
 };
+struct Create {  // started without being stored
+  Network network;
+};
 struct Undefine {
   std::string name;
 };
@@ -82,7 +85,7 @@ struct Follow {
   std::set<std::string> start;  // networks to be started as well
 };
 
-using Intent = std::variant<Define, Undefine, Start, Up, Apply, Update, Stop, Autostart, Attach,
+using Intent = std::variant<Define, Create, Undefine, Start, Up, Apply, Update, Stop, Autostart, Attach,
                             AttachMembers, SetPort, Detach, Block, Unblock, PlugIn, ForgetGone, Follow>;
 
 }  // namespace vnet

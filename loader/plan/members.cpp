@@ -31,13 +31,21 @@ void put_back(Builder& builder, const PortRecord& record) {
 }
 
 void pick_up(Builder& builder, const LinkInfo& link, const std::string& network) {
-  PortRequest request{.interface = link.name, .network = network, .mac = guest_mac(link)};
+  const GuestPort* announced = announced_port(builder.snapshot.guest_ports, network, link);
+  PortRequest request = announced ? announced->request : PortRequest{.mac = guest_mac(link)};
+  request.interface = link.name;
+  request.network = network;
   auto wanted = want_port(builder, request);
   if (!wanted && request.mac) {
     request.mac.reset();  // another port has that MAC already: guarded all the same
     wanted = want_port(builder, request);
   }
   if (!wanted) builder.refuse("port " + link.name, std::move(wanted).error());
+}
+
+// Of a guest whose network was stopped and started again: its hypervisor does not plug it in a second time.
+bool was_left_behind(const Snapshot& snapshot, const LinkInfo& link, const std::string& network) {
+  return !link.master && announced_port(snapshot.guest_ports, network, link);
 }
 
 enum class Fate { Stays, PutBack, Goes };
@@ -75,7 +83,8 @@ void follow_ports(Builder& builder) {
     const LinkInfo* bridge = snapshot.link(network.bridge);
     if (!record.complete || !bridge || builder.wanted.restart.contains(network.name)) continue;
     for (const auto& link : snapshot.links)
-      if (link.master == bridge->ifindex && is_guests(link, network) && !snapshot.port(link.name))
+      if ((link.master == bridge->ifindex || was_left_behind(snapshot, link, network.name)) &&
+          is_guests(link, network) && !snapshot.port(link.name))
         pick_up(builder, link, network.name);
   }
   mend_ports(builder, {});

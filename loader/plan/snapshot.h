@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "loader/model/guest_port.h"
 #include "loader/model/host_socket.h"
 #include "loader/model/link.h"
 #include "loader/model/records.h"
@@ -34,6 +35,7 @@ struct Snapshot {
   // The records. A network whose start or stop was interrupted is among them, and not complete.
   std::vector<ActiveNetwork> active;  // by name
   std::vector<PortRecord> ports;
+  std::vector<GuestPort> guest_ports;
   std::vector<UplinkRecord> uplinks;  // a bridged network's members, too
   std::vector<ParentRecord> parents;
   std::map<std::string, std::string> changed_sysctls;  // with their values before

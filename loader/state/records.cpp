@@ -176,6 +176,16 @@ void read(const json& j, ParentRecord& r) {
   r.own_mac = Mac::parse(j.at("own_mac").get<std::string>());
 }
 
+void write(json& j, const GuestPort& port) {
+  j = {{"uuid", port.uuid}, {"network", port.network}, {"number", port.number}, {"xml", port.xml}};
+}
+void read(const json& j, GuestPort& port) {
+  port.uuid = j.at("uuid");
+  port.network = j.at("network");
+  port.number = j.at("number");
+  port.xml = j.at("xml");
+}
+
 // nlohmann speaks in exceptions; they stay here.
 template <typename Record>
 Result<Record> decode(const std::string& text, const std::filesystem::path& path) {
@@ -288,6 +298,10 @@ Result<std::vector<UplinkRecord>> Records::uplinks() const {
 Result<std::vector<ParentRecord>> Records::parents() const {
   return load_all<ParentRecord>(dirs_->runtime() / "parents");
 }
+Result<std::vector<GuestPort>> Records::guest_ports() const {
+  std::vector<std::string> damaged;
+  return load_all<GuestPort>(dirs_->runtime() / "guest-ports", &damaged);
+}
 Result<std::optional<NetworkRecord>> Records::network(const std::string& name) const {
   return load<NetworkRecord>(dirs_->runtime() / "networks" / (name + ".json"));
 }
@@ -326,6 +340,9 @@ Result<void> Records::save(const UplinkRecord& record) const {
 Result<void> Records::save(const ParentRecord& record) const {
   return store(*dirs_, "parents", record.interface, record);
 }
+Result<void> Records::save(const GuestPort& port) const {
+  return store(*dirs_, "guest-ports", port.uuid, port);
+}
 Result<void> Records::save_sysctls(const std::map<std::string, std::string>& previous) const {
   auto path = dirs_->runtime() / "sysctls.json";
   if (previous.empty()) return remove_file(path);
@@ -343,9 +360,12 @@ Result<void> Records::remove_uplink(const std::string& interface) const {
 Result<void> Records::remove_parent(const std::string& interface) const {
   return remove_file(dirs_->runtime() / "parents" / (interface + ".json"));
 }
+Result<void> Records::remove_guest_port(const std::string& uuid) const {
+  return remove_file(dirs_->runtime() / "guest-ports" / (uuid + ".json"));
+}
 
 void Records::sweep() const {
-  for (const char* folder : {"networks", "ports", "uplinks", "parents", "dnsmasq", ""})
+  for (const char* folder : {"networks", "ports", "guest-ports", "uplinks", "parents", "dnsmasq", ""})
     remove_unfinished_files(dirs_->runtime() / folder);
   remove_unfinished_files(dirs_->definitions());
 }

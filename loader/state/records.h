@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "loader/base/error.h"
+#include "loader/model/guest_port.h"
 #include "loader/model/records.h"
 #include "loader/state/state_dir.h"
 
@@ -31,6 +32,7 @@ class Records {
   Result<std::optional<PortRecord>> port(const std::string& interface) const;
   Result<std::optional<UplinkRecord>> uplink(const std::string& interface) const;
   Result<std::optional<ParentRecord>> parent(const std::string& interface) const;
+  Result<std::vector<GuestPort>> guest_ports() const;  // without what their XML asks for
   // Sysctls that we changed, with their values before.
   Result<std::map<std::string, std::string>> sysctls() const;
 
@@ -38,11 +40,13 @@ class Records {
   Result<void> save(const PortRecord& record) const;
   Result<void> save(const UplinkRecord& record) const;
   Result<void> save(const ParentRecord& record) const;
+  Result<void> save(const GuestPort& port) const;
   Result<void> save_sysctls(const std::map<std::string, std::string>& previous) const;
   Result<void> remove_network(const std::string& name) const;
   Result<void> remove_port(const std::string& interface) const;
   Result<void> remove_uplink(const std::string& interface) const;
   Result<void> remove_parent(const std::string& interface) const;
+  Result<void> remove_guest_port(const std::string& uuid) const;
 
   // What an interrupted write has left; only with the lock held.
   void sweep() const;
