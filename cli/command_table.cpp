@@ -13,6 +13,7 @@
 #include "cli/verbs/networks.h"
 #include "cli/verbs/ports.h"
 #include "cli/verbs/run.h"
+#include "cli/verbs/serve.h"
 #include "cli/verbs/stats.h"
 #include "cli/verbs/synopsis.h"
 #include "cli/verbs/update.h"
@@ -47,6 +48,10 @@ const std::vector<Command>& commands() {
        "QEMU plug "
        "into a network's bridge, uplinks, addresses, a dnsmasq that has died; until SIGTERM",
        "vnet-bpf run\n  systemctl enable --now vnet-bpf"},
+      {"serve", User::Root, looks(serve),
+       "Answer libvirt's calls about networks (virsh, virt-manager, the hypervisor's driver), until SIGTERM",
+       "vnet-bpf serve --socket /run/vnet-bpf/network-sock\n"
+       "  virsh -c 'network+unix:///system?socket=/run/vnet-bpf/network-sock' net-list"},
       {"attach", User::Root, changes(attach), "Attach an interface to a network",
        "vnet-bpf attach vnet0 --network default --mac 52:54:00:12:34:56\n"
        "  vnet-bpf attach vnet0 vnet1 vnet2 --network default\n"

@@ -35,8 +35,9 @@ std::string Libvirt::missing() {
   return "";
 }
 
-Libvirt::Libvirt(const Namespace& where, fs::path folder, const std::string& environment)
-    : where_(&where), folder_(std::move(folder)) {
+Libvirt::Libvirt(const Namespace& where, fs::path folder, const std::string& environment,
+                 std::string daemon_environment)
+    : where_(&where), folder_(std::move(folder)), environment_(std::move(daemon_environment)) {
   for (const char* name : {"run", "lib", "log", "cache"}) fs::create_directories(folder_ / name);
   for (const char* name : {"qemu", "images", "dnsmasq", "boot", "network"})
     fs::create_directories(folder_ / "lib" / name);
@@ -68,9 +69,9 @@ void Libvirt::start() {
                             {"log", "/var/log/libvirt"},
                             {"cache", "/var/cache/libvirt"}})
     binds += fmt::format("mkdir -p {1} && mount --bind {0} {1} && ", (folder_ / name).string(), path);
-  daemon_ = std::make_unique<Background>(
-      where_->background({"unshare", "-m", "--propagation", "private", "sh", "-c",
-                          binds + "exec libvirtd --pid-file " + (folder_ / "libvirtd.pid").string()}));
+  daemon_ = std::make_unique<Background>(where_->background(
+      {"unshare", "-m", "--propagation", "private", "sh", "-c",
+       binds + "exec env " + environment_ + " libvirtd --pid-file " + (folder_ / "libvirtd.pid").string()}));
   if (!wait_until([&] { return virsh({"uri"}).ok(); }, std::chrono::seconds(20)))
     throw std::runtime_error("libvirtd does not answer: " + log());
 }
@@ -78,6 +79,11 @@ void Libvirt::start() {
 void Libvirt::restart() {
   daemon_.reset();
   start();
+}
+
+void Libvirt::restart(const std::string& daemon_environment) {
+  environment_ = daemon_environment;
+  restart();
 }
 
 Output Libvirt::virsh(const Argv& words, std::chrono::milliseconds limit) const {

@@ -23,12 +23,15 @@ class Libvirt {
   static std::string missing();  // why it cannot be had here; "" when it can
 
   // Its files go to `folder`. environment: "NAME=VALUE ..." for the project's hook.
-  Libvirt(const Namespace& where, std::filesystem::path folder, const std::string& environment);
+  // daemon_environment: the same, for libvirtd.
+  Libvirt(const Namespace& where, std::filesystem::path folder, const std::string& environment,
+          std::string daemon_environment = "");
   ~Libvirt();  // ends its guests, too
 
   void start();  // waits until it answers; throws std::runtime_error
   void stop() { daemon_.reset(); }
   void restart();
+  void restart(const std::string& daemon_environment);
   Output virsh(const Argv& words, std::chrono::milliseconds limit = std::chrono::seconds(60)) const;
   std::string must(const Argv& words) const;  // what it printed; throws std::runtime_error
   std::string log() const;
@@ -41,6 +44,7 @@ class Libvirt {
  private:
   const Namespace* where_;
   std::filesystem::path folder_;
+  std::string environment_;
   std::unique_ptr<Background> daemon_;
 };
 
