@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The arithmetic of the benchmarks, and what becomes of a run when something in it fails."""
+import copy
 import json
 import os
 import sys
 import tempfile
 import unittest
 
+import compare
 import report
 from arrangement import Failed, Unbuilt, run, start_helper
 from measure import Case, Ratio, median, quotient, refusal_rate, spread
@@ -46,7 +48,7 @@ class CaseTest(unittest.TestCase):
         self.assertEqual(found["ratios"], [])
         self.assertEqual(found["contenders"]["fast"]["median"], 10)
         self.assertEqual(found["contenders"]["slow"], {"values": [5], "failed": "round 2: measured 0"})
-        self.assertIn("failed", "\n".join(report.case_lines(found)))
+        self.assertIn("failed", "\n".join(report.case_lines(found, {})))
 
     def test_no_number_is_no_rate(self):
         for value in (-1, float("nan"), float("inf")):
@@ -94,7 +96,7 @@ class ResultsTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.file = os.path.join(folder.name, "bench", "results.json")
-        self.results = Results(self.file, machine=report.machine(), cases=[])
+        self.results = Results(self.file, machine=report.machine(), command="bench", cases=[])
 
     def written(self):
         with open(self.file, encoding="utf-8") as text:
@@ -128,6 +130,55 @@ class ResultsTest(unittest.TestCase):
                 with self.results.part("case"):
                     raise end
         self.assertEqual(self.written()["failures"], [])
+
+
+class NoiseTest(unittest.TestCase):
+    """A cable against one like it differs by up to a tenth; what differs less than that means nothing."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.results = Results(os.path.join(folder.name, "results.json"), machine=report.machine(), command="bench",
+                               cases=[])
+        values = iter((10, 10, 10, 11, 10, 9))
+        self.measure(Case("noise", "packets/s", {"cable": lambda: next(values), "again": lambda: next(values)},
+                          [Ratio("again", "cable", alike=True)], 3))
+
+    def measure(self, what):
+        self.results.found["cases"].append(self.results.measure(what, Silent()))
+        return "\n".join(report.case_lines(self.results.found["cases"][-1], self.results.found))
+
+    def goal(self, fast, goal):
+        return self.measure(Case("case", "packets/s", {"fast": lambda: fast, "slow": lambda: 100},
+                                 [Ratio("fast", "slow", goal)], 3))
+
+    def test_it_is_known_by_unit(self):
+        self.assertAlmostEqual(self.results.found["noise"]["packets/s"], 0.1)
+        self.assertIn("packets/s 10.0%", "\n".join(report.noise_lines(self.results.found["noise"])))
+
+    def test_a_goal_is_met_missed_or_neither(self):
+        self.assertIn("goal 1: met", self.goal(101, 1))
+        self.assertIn("missed by less than the noise", self.goal(95, 1))
+        self.assertIn("MISSED", self.goal(85, 1))
+
+    def test_what_differs_by_less_is_said_to(self):
+        self.assertIn("no difference beyond the noise", self.goal(95, 0))
+        self.assertNotIn("no difference", self.goal(85, 0))
+
+    def test_two_runs_are_compared_beyond_both_noises(self):
+        self.goal(150, 0)
+        old = copy.deepcopy(self.results.found)
+        for now, expected in ((170, "2 of 2 ratios are as they were"),
+                              (200, "fast / slow 1.50 -> 2.00 (+33%, noise 20%)")):
+            self.results.found["cases"].pop()
+            self.goal(now, 0)
+            self.assertIn(expected, "\n".join(compare.lines(old, self.results.found)))
+
+    def test_a_case_that_measures_its_own_noise_goes_by_that(self):
+        values = {"this": 100, "again": 101, "other": 105}
+        text = self.measure(Case("builds", "packets/s", {label: lambda v=v: v for label, v in values.items()},
+                                 [Ratio("this", "other", 0.99), Ratio("again", "this", alike=True)], 3))
+        self.assertIn("goal 0.99: MISSED", text)
 
 
 if __name__ == "__main__":

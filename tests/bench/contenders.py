@@ -99,8 +99,9 @@ class Vnet(Arrangement):
     """(b), (c) vnet-bpf."""
 
     def __init__(self, networks=1, firewall="honor", mode="nat", per_port=1 << 20, xdp="off", taps=False,
-                 ipv6=False, gro=False):
+                 ipv6=False, gro=False, program=PROGRAM):
         super().__init__(networks, mode, taps, ipv6)
+        self.program = program
         self.firewall = firewall
         self.per_port = per_port
         self.xdp = xdp
@@ -111,7 +112,7 @@ class Vnet(Arrangement):
         self.attach_seconds = []
 
     def vnet(self, *argv):
-        return self.inside("host", PROGRAM, "--state-dir", self.state, *argv)
+        return self.inside("host", self.program, "--state-dir", self.state, *argv)
 
     def xml(self, n):
         nat6 = '<nat ipv6="yes"/>' if self.ipv6 else ""
@@ -155,7 +156,7 @@ class Vnet(Arrangement):
     def monitored(self, provoke):
         """While `vnet-bpf monitor` runs; provoke() makes it show the first drop."""
         with open(os.path.join(self.state, "drops"), "w+", encoding="utf-8") as shown:
-            process = subprocess.Popen(["ip", "netns", "exec", self.ns("host"), PROGRAM, "--state-dir", self.state,
+            process = subprocess.Popen(["ip", "netns", "exec", self.ns("host"), self.program, "--state-dir", self.state,
                                         "monitor"], stdout=shown, stderr=subprocess.DEVNULL)
             try:
                 limit = time.monotonic() + 20

@@ -46,6 +46,7 @@ class Ratio:
     of: str
     to: str
     goal: float = 0.0  # 0: none
+    alike: bool = False  # the same on both sides: what they differ by is noise
 
     def values(self, case):
         """Round by round; inverted where less is better, so that more than 1 is always faster."""
@@ -61,6 +62,10 @@ class Case:
     rounds: int
     results: dict = field(default_factory=dict)
     failed: dict = field(default_factory=dict)  # label -> reason
+
+    @property
+    def is_noise(self):
+        return all(ratio.alike for ratio in self.ratios)
 
     def measure(self, progress):
         self.results = {label: [] for label in self.contenders}
@@ -85,16 +90,26 @@ class Case:
     def as_json(self):
         """Ratios of those alone that lasted through all rounds."""
         summary = []
+        noise = None
         for ratio in self.ratios:
             if ratio.of in self.failed or ratio.to in self.failed:
                 continue
             values = ratio.values(self)
             low, high = spread(values)
+            if ratio.alike:
+                noise = max(abs(1 - low), abs(high - 1))
             summary.append({"of": ratio.of, "to": ratio.to, "median": median(values), "low": low, "high": high,
                             "goal": ratio.goal or None, "values": values})
         contenders = {label: {"values": values, "failed": self.failed[label]} if label in self.failed
                       else {"median": median(values), "values": values} for label, values in self.results.items()}
-        return {"name": self.name, "unit": self.unit, "ratios": summary, "contenders": contenders}
+        return {"name": self.name, "unit": self.unit, "noise": noise, "ratios": summary,
+                "contenders": contenders}
+
+
+def noise_of(case, results):
+    """Its own, or what was seen in this unit; as a part of a ratio."""
+    own = case.get("noise")
+    return own if own is not None else results.get("noise", {}).get(case["unit"], 0)
 
 
 class Progress:

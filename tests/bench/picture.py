@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Small SVG pictures of the results."""
 import math
+import os
 from html import escape
+
+import report
 
 COLOURS = ["#c0392b", "#1f6fb2", "#3a9d5d", "#7f8c8d", "#8e44ad", "#d68910", "#16818f"]
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 760, 380, 70, 46, 78
@@ -96,3 +99,34 @@ def bars(file, title, caption, unit, groups):
     for number, label in enumerate(labels):
         legend(picture, number, label, COLOURS[number % len(COLOURS)])
     picture.write(file)
+
+
+def medians(case):
+    """label -> value, of those that have one."""
+    return {label: found["median"] for label, found in case["contenders"].items() if "median" in found}
+
+
+def draw(results, folder):
+    caption = [report.machine_line(results["machine"]) + "; " + results["command"]]
+    cases = {case["name"]: case for case in results["cases"]}
+    for name in ("guest-guest", "outbound"):
+        case = cases.get(f"{name} packet rate, by networks")
+        if not case:
+            continue
+        series, flat = {}, {}
+        for label, rate in medians(case).items():
+            kind, _, count = label.rpartition(", ")
+            if kind in ("bridge + nftables", "vnet-bpf honor"):
+                series.setdefault(kind, {})[int(count)] = rate / 1e6
+            else:
+                flat[label] = rate / 1e6
+        if not series:
+            continue
+        title = "Guest to guest" if name == "guest-guest" else "Guest to outside, masqueraded"
+        rate_by_networks(os.path.join(folder, f"rate-{name}.svg"),
+                                 f"{title}: 60-byte UDP frames through one CPU", caption, series, flat)
+    groups = {name: {label: 1e6 / rate for label, rate in medians(cases[name]).items()}
+              for name in ("TCP round trips", "UDP round trips", "TCP connections", "UDP connections") if name in cases}
+    if any(groups.values()):
+        bars(os.path.join(folder, "latency.svg"), "Microseconds a round trip, and a connection", caption,
+                     "µs", groups)

@@ -3,6 +3,8 @@
 import os
 import platform
 
+from measure import noise_of
+
 SCALES = {"packets/s": (1e-6, "Mpps", 3), "bit/s": (1e-9, "Gbit/s", 2), "per s": (1, "per s", 0)}
 
 
@@ -26,21 +28,31 @@ def machine_line(facts):
     return f"{facts['cpus']} x {facts['cpu']}, Linux {facts['kernel']}, load {facts['load_at_start']} at the start"
 
 
-def verdict(ratio):
-    if not ratio["goal"]:
-        return ""
-    return f"goal {ratio['goal']:g}: " + ("met" if ratio["median"] >= ratio["goal"] else "MISSED")
+def verdict(ratio, noise):
+    value, goal = ratio["median"], ratio["goal"]
+    if not goal:
+        return "no difference beyond the noise" if noise and abs(value - 1) <= noise else ""
+    if value >= goal:
+        return f"goal {goal:g}: met"
+    return f"goal {goal:g}: " + ("missed by less than the noise" if value + noise >= goal else "MISSED")
 
 
-def case_lines(case):
+def case_lines(case, results):
+    noise = noise_of(case, results)
     yield case["name"]
     for label, found in case["contenders"].items():
         value = "failed" if "failed" in found else quantity(found["median"], case["unit"])
         yield f"    {label:32} {value:>14}"
     for r in case["ratios"]:
         name = f"{r['of']} / {r['to']}"
-        yield f"  = {name:56} {r['median']:6.2f}  ({r['low']:.2f} .. {r['high']:.2f})  {verdict(r)}".rstrip()
+        yield f"  = {name:56} {r['median']:6.2f}  ({r['low']:.2f} .. {r['high']:.2f})  {verdict(r, noise)}".rstrip()
     yield ""
+
+
+def noise_lines(noise):
+    if noise:
+        yield "noise, alike against alike: " + ", ".join(f"{unit} {part:.1%}" for unit, part in noise.items())
+        yield ""
 
 
 def hook_lines(hooks):
@@ -69,7 +81,7 @@ def notes_lines(notes):
 
 
 # What there is to say of each part of the results, in this order.
-PARTS = {"cases": lambda cases: (line for case in cases for line in case_lines(case)), "hooks": hook_lines,
+PARTS = {"noise": noise_lines, "hooks": hook_lines,
          "times": times_lines, "session_bytes": memory_lines, "notes": notes_lines}
 
 
@@ -83,6 +95,8 @@ def failure_lines(failures):
 
 def text(results):
     lines = [machine_line(results["machine"]), ""]
+    for case in results["cases"]:
+        lines += case_lines(case, results)
     for part, lines_of in PARTS.items():
         if part in results:
             lines += lines_of(results[part])

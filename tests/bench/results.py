@@ -12,7 +12,7 @@ from measure import reason
 class Results:
     def __init__(self, file, **found):
         self.file = file
-        self.found = {"complete": False, **found, "failures": []}
+        self.found = {"complete": False, **found, "noise": {}, "failures": []}
         os.makedirs(os.path.dirname(os.path.abspath(file)), exist_ok=True)
         self.write()
 
@@ -33,11 +33,15 @@ class Results:
         self.failures.append({"name": name, "reason": why})
 
     def measure(self, case, progress):
-        """The case as JSON; its contenders that failed are noted."""
+        """The case as JSON; its contenders that failed are noted, and how much alike ones differ."""
         case.measure(progress)
         for label, why in case.failed.items():
             self.fail(f"{case.name}, {label}", why)
-        return case.as_json()
+        measured = case.as_json()
+        if case.is_noise and measured["noise"] is not None:
+            noise = self.found["noise"]
+            noise[case.unit] = max(noise.get(case.unit, 0), measured["noise"])
+        return measured
 
     def complete(self, **found):
         self.found.update(found, complete=True)
