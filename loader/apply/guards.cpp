@@ -5,7 +5,9 @@
 
 #include "loader/apply/entries.h"
 #include "loader/apply/fence.h"
+#include "loader/bpf/socket_redirect.h"
 #include "loader/model/drop_reason.h"
+#include "loader/plan/forwards.h"
 #include "loader/plan/port_rules.h"
 
 namespace vnet {
@@ -120,6 +122,8 @@ Result<std::vector<MissingGuard>> missing_guards(System& system) {
     if (one.record.complete) networks.push_back(one.network);
   VNET_ASSIGN(bool fenced, fence_stands(system, networks));
   if (!fenced) search.found.push_back({"FORWARD", hook_word(VNET_HOOK_FORWARD), ""});
+  if (std::ranges::any_of(networks, is_published) && !SocketRedirect::stands(datapath))
+    search.found.push_back({"cgroup", "port-forwards", ""});
   VNET_ASSIGN(auto ports, system.records.ports());
   for (const auto& port : ports) {
     auto of =

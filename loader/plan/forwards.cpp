@@ -15,11 +15,11 @@ std::size_t port_count(const Network& network) {
   return count;
 }
 
+}  // namespace
+
 bool is_published(const Network& network) {
   return has_gateway(network) && is_routed(network) && !network.settings.port_forwards.empty();
 }
-
-}  // namespace
 
 Result<void> check_forwards(const Snapshot& snapshot, const Network& network) {
   const auto& ours = network.settings.port_forwards;

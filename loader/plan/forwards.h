@@ -6,6 +6,8 @@
 
 namespace vnet {
 
+// Has it port forwards that are in use while it runs?
+bool is_published(const Network& network);
 // Of one network with those of the others that are active.
 Result<void> check_forwards(const Snapshot& snapshot, const Network& network);
 // No socket of the host's waits on any of its ports; before: the definition that it runs by.

@@ -224,6 +224,27 @@ TEST_F(Run, ADeletedGatewayIsMadeAgainWithItsPorts) {
   EXPECT_THAT(log(), Not(HasSubstr("error")));
 }
 
+// The programs by which the host's own sockets reach port forwards.
+TEST_F(Run, PutsTheProgramsOfPortForwardsBack) {
+  start(dual_stack_xml("<nat ipv6='yes'/>",
+                       "<metadata><v:network xmlns:v='urn:vnet-bpf:network:1'><v:portForward proto='tcp' "
+                       "port='8080' to='192.168.122.11' toPort='80'/></v:network></metadata>"));
+  plug("g1", 11);
+  auto web = service("g1", 80);
+  run();
+  EXPECT_TRUE(connects(host(), "127.0.0.1", 8080));
+  for (const char* program : {"host_connect4", "host_peername6"}) {
+    const std::string pin = fmt::format("%{}", program);
+    ASSERT_TRUE(
+        sh("bpftool link detach pinned " + (StateDir(ground().state_dir()).pins() / "links" / pin).string())
+            .ok());
+    EXPECT_TRUE(soon([&] {
+      return !ground().vnet({"apply", "lab", "--dry-run"}).out.contains("let the host itself reach");
+    })) << log();
+  }
+  EXPECT_TRUE(connects(host(), "127.0.0.1", 8080));
+}
+
 TEST_F(Run, ASecondOneIsRefused) {
   start_lab();
   run();
