@@ -146,6 +146,70 @@ TEST_P(PortForward, TurnsRoundToItsOwnNetwork) {
   EXPECT_EQ(4U, session_count());
 }
 
+// An error about either direction goes the way of its connection, and quotes what its receiver has sent.
+TEST_P(PortForward, TurnsErrorsRound) {
+  forward({.proto = IPPROTO_UDP}, at.guest1);
+  auto datagram = [&](const std::string& from, const std::string& to, std::uint16_t sport,
+                      std::uint16_t dport) -> Packet {
+    return ip(from, to) / l4(L4::Udp, family(), sport, dport);
+  };
+  EXPECT_EQ(Redirect,
+            run(Program::GatewayIngress, from_guest2 / datagram(at.guest2, at.host, 5555, 8080), {}, slot::g2)
+                .verdict);
+  for (Problem problem : {Problem::Unreachable, Problem::TooBig}) {
+    Packet refuses = from_guest1 / ip(at.guest1, at.gateway) /
+                     icmp_error(problem, family(), datagram(at.gateway, at.guest1, 5555, 80));
+    EXPECT_EQ(Ok, run(Program::PortIngress, refuses).verdict);
+    Ran back = run(Program::GatewayIngress, refuses, {}, slot::g1);
+    EXPECT_EQ(Redirect, back.verdict) << testing::PrintToString(back.drops);
+    EXPECT_PACKET_EQ(to_guest2 / ip(at.host, at.guest2) /
+                         icmp_error(problem, family(), datagram(at.guest2, at.host, 5555, 8080)),
+                     back.packet);
+    EXPECT_SOUND(back.packet);
+  }
+  Packet answer = from_guest1 / datagram(at.guest1, at.gateway, 80, 5555);
+  EXPECT_EQ(Redirect, run(Program::GatewayIngress, answer, {}, slot::g1).verdict);
+  Packet too_big = from_guest2 / ip(at.guest2, at.host) /
+                   icmp_error(Problem::TooBig, family(), datagram(at.host, at.guest2, 8080, 5555));
+  Ran there = run(Program::GatewayIngress, too_big, {}, slot::g2);
+  EXPECT_EQ(Redirect, there.verdict) << testing::PrintToString(there.drops);
+  EXPECT_PACKET_EQ(to_guest1 / ip(at.gateway, at.guest1) /
+                       icmp_error(Problem::TooBig, family(), datagram(at.guest1, at.gateway, 80, 5555)),
+                   there.packet);
+  EXPECT_SOUND(there.packet);
+  // Nobody else's to send, nor one about what was never sent.
+  Ran forged = run(Program::GatewayIngress, too_big, {}, slot::g1);
+  EXPECT_EQ(Shot, forged.verdict);
+}
+
+TEST_P(PortForward, CarriesFragments) {
+  forward({.proto = IPPROTO_UDP}, at.guest1);
+  auto datagram = [](const Packet& head, std::uint16_t sport, std::uint16_t dport) -> Packet {
+    return head / Udp{.src_port = sport, .dst_port = dport} / Payload(2000);
+  };
+  auto in = fragments(datagram(into_host / ip(at.remote, at.host, 60), 5555, 8080), 900, 81),
+       out = fragments(datagram(to_guest1 / ip(at.remote, at.guest1, 59), 5555, 80), 900, 81);
+  ASSERT_EQ(3U, in.size());
+  for (std::size_t i = 0; i < in.size(); ++i) expect(Program::UplinkIngress, in[i], Redirect, out[i]);
+  // A hairpin, and back.
+  in = fragments(datagram(from_guest2 / ip(at.guest2, at.host), 5556, 8080), 900, 82);
+  out = fragments(datagram(to_guest1 / ip(at.gateway, at.guest1), 5556, 80), 900, 82);
+  auto answer = fragments(datagram(from_guest1 / ip(at.guest1, at.gateway), 80, 5556), 900, 83),
+       answered = fragments(datagram(to_guest2 / ip(at.host, at.guest2), 8080, 5556), 900, 83);
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    EXPECT_EQ(Ok, run(Program::PortIngress, in[i], {.ifindex = ifindex("g2")}).verdict);
+    Ran ran = run(Program::GatewayIngress, in[i], {}, slot::g2);
+    EXPECT_EQ(Redirect, ran.verdict) << i << testing::PrintToString(ran.drops);
+    EXPECT_PACKET_EQ(out[i], ran.packet);
+  }
+  for (std::size_t i = 0; i < answer.size(); ++i) {
+    EXPECT_EQ(Ok, run(Program::PortIngress, answer[i]).verdict);
+    Ran ran = run(Program::GatewayIngress, answer[i], {}, slot::g1);
+    EXPECT_EQ(Redirect, ran.verdict) << i << testing::PrintToString(ran.drops);
+    EXPECT_PACKET_EQ(answered[i], ran.packet);
+  }
+}
+
 TEST_P(PortForward, TellsItsOwnNetworksGuestOfARefusal) {
   forward({}, at.guest1);
   guard("g1", VNET_PORT_F_SHUT);
