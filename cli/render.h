@@ -8,7 +8,7 @@
 //            "xdp":{UPLINK: how it is done, or why not},
 //            "xdp_ports":{PORT: null, or why XDP forward does not deliver there},
 //            "port_forwards":["tcp/8080 to 192.168.122.10:80"],
-//            "host_firewall":"honor"|"bypass", "sessions", "max_sessions", "max_sessions_per_port"}
+//            "host_firewall":"honor"|"bypass"|"auto", "sessions", "max_sessions", "max_sessions_per_port"}
 //   leases  [{"expiry" (0: never),"mac","protocol":"ipv4"|"ipv6","ip","prefix","hostname","client_id"}]
 //   forward list  [{"network","active": bool,"protocol","port":"8000-8010","listen": null where it is each
 //            address of the host,"to","to_port":"80-90","from":[] (everybody),"sessions"}]

@@ -123,7 +123,7 @@ Json show_json(const NetworkDetails& details) {
   json["shortcut"] = details.shortcut ? Json(*details.shortcut) : Json();
   json["guard"] = {{"mac", takes_any_mac(network, "") ? "any" : "fixed"}};
   json["dnsmasq"] = details.dnsmasq_running;
-  json["host_firewall"] = network.settings.host_firewall == HostFirewall::Honor ? "honor" : "bypass";
+  json["host_firewall"] = host_firewall_name(network.settings.host_firewall);
   json["sessions"] = details.sessions;
   json["max_sessions"] = network.settings.max_sessions;
   json["max_sessions_per_port"] = network.settings.max_sessions_per_port;

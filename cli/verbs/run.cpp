@@ -133,22 +133,26 @@ class Runner {
   }
 
   Result<void> wait() {
-    std::vector<pollfd> items{{.fd = signals_.get(), .events = POLLIN},
-                              {.fd = events_->fd(), .events = POLLIN}};
+    std::vector<pollfd> items{{.fd = signals_.get(), .events = POLLIN}};
     for (const auto& service : services_) items.push_back({.fd = service.get(), .events = POLLIN});
+    const auto first_event = static_cast<std::ptrdiff_t>(items.size());
+    for (int fd : events_->fds()) items.push_back({.fd = fd, .events = POLLIN});
     if (::poll(items.data(), items.size(), timeout()) < 0 && errno != EINTR)
       return system_error("waiting for events");
     if (watchdog_) sd_notify(0, "WATCHDOG=1");
     if (items[0].revents) take_signals();
-    bool ended = std::ranges::any_of(items.begin() + 2, items.end(), &pollfd::revents);
+    const auto events = items.begin() + first_event;
+    bool ended = std::any_of(items.begin() + 1, events, [](const pollfd& item) { return item.revents; });
     if (ended) services_.clear();  // report each end once
-    if ((items[1].revents && events_->drain()) || ended) look_soon();
+    bool told = std::any_of(events, items.end(), [](const pollfd& item) { return item.revents; });
+    if ((told && events_->drain()) || ended) look_soon();
     if (Clock::now() >= check_guards_at_) check_guards();
     return {};
   }
 
   void check_guards() {
     check_guards_at_ = Clock::now() + guard_interval;
+    if (events_->finds_bus()) look_soon();
     auto guarded = host_->is_guarded();
     if (guarded && !*guarded && !look_at_) look_soon();
   }

@@ -48,6 +48,10 @@ Result<void> apply(System& system, const FollowAddresses& change);
 Result<void> apply(System& system, const PutUpSocketRedirect& change);
 Result<void> apply(System& system, const TakeDownSocketRedirect& change);
 Result<void> apply(System& system, const SetHostAddresses& change);
+// host_firewall.cpp
+Result<void> apply(System& system, const SetPasses& change);
+Result<void> apply(System& system, const SetZone& change);
+Result<void> apply(System& system, const SetLinkNames& change);
 // service.cpp
 Result<void> apply(System& system, const StartDnsmasq& change);
 Result<void> apply(System& system, const StopDnsmasq& change);
@@ -131,6 +135,8 @@ Result<void> undo(System& system, const AttachUplink& change);
 Result<void> undo(System& system, const TrustVrf& change);
 Result<void> undo(System& system, const PutUpFence& change);
 Result<void> undo(System& system, const PutUpSocketRedirect& change);
+Result<void> undo(System& system, const SetPasses& change);
+Result<void> undo(System& system, const SetZone& change);
 Result<void> undo(System& system, const GuardPort& change);
 Result<void> undo(System& system, const SetPortMtu& change);
 Result<void> undo(System& system, const PlugPort& change);

@@ -12,7 +12,10 @@
 #include "loader/bpf/block_list.h"
 #include "loader/bpf/map_address.h"
 #include "loader/bpf/socket_redirect.h"
+#include "loader/bus/firewalld.h"
+#include "loader/bus/resolved.h"
 #include "loader/config/network_xml.h"
+#include "loader/firewall/passes.h"
 #include "loader/netlink/bridge_filters.h"
 #include "loader/netlink/xdp_features.h"
 #include "loader/os/host_sockets.h"
@@ -210,6 +213,26 @@ Result<void> read_guest_addresses(System& system, Snapshot& snapshot) {
   return {};
 }
 
+// What does not answer is as good as not there: `doctor` tells of it, and no guest waits for it.
+void read_host_services(Snapshot& snapshot) {
+  std::set<std::string> gateways;
+  bool any_names = false;
+  auto add = [&](const Network& network) {
+    if (has_gateway(network)) gateways.insert(network.bridge);
+    any_names = any_names || registers_names(network);
+  };
+  for (const auto& network : snapshot.definitions) add(network);
+  for (const auto& active : snapshot.active) add(active.network);
+  if (auto passes = read_passes()) snapshot.passes = std::move(*passes);
+  if (gateways.empty()) return;
+  snapshot.firewalld = read_firewalld({gateways.begin(), gateways.end()});
+  if (!any_names) return;
+  std::map<std::string, int> ifindexes;
+  for (const auto& gateway : gateways)
+    if (const LinkInfo* link = snapshot.link(gateway)) ifindexes[gateway] = link->ifindex;
+  snapshot.resolver = read_link_names(ifindexes);
+}
+
 }  // namespace
 
 Result<std::vector<Network>> read_definitions(const StateDir& dirs) {
@@ -231,6 +254,7 @@ Result<Snapshot> read_snapshot(System& system) {
   VNET_TRY(read_kernel(system, snapshot));
   VNET_TRY(read_datapath(system, snapshot));
   VNET_TRY(read_guest_addresses(system, snapshot));
+  read_host_services(snapshot);
   return snapshot;
 }
 

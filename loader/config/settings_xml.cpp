@@ -169,9 +169,10 @@ Result<void> parse_uplink(const XmlNode& node, Settings& settings) {
 }
 
 Result<void> parse_host_firewall(const XmlNode& node, Settings& settings) {
-  return set_choice<HostFirewall>(node, "mode",
-                                  {{"honor", HostFirewall::Honor}, {"bypass", HostFirewall::Bypass}},
-                                  settings.host_firewall);
+  return set_choice<HostFirewall>(
+      node, "mode",
+      {{"honor", HostFirewall::Honor}, {"bypass", HostFirewall::Bypass}, {"auto", HostFirewall::Auto}},
+      settings.host_firewall);
 }
 
 Result<void> parse_inbound(const XmlNode& node, Settings& settings) {

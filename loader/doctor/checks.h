@@ -18,6 +18,8 @@ void check_br_netfilter(const HostFacts& facts, Findings& findings);
 void check_port_range(const HostFacts& facts, Findings& findings);
 void check_forward_rules(const HostFacts& facts, Findings& findings);  // checks_firewall.cpp
 void check_input_rules(const HostFacts& facts, Findings& findings);
+void check_firewall_passes(const HostFacts& facts, Findings& findings);
+void check_names(const HostFacts& facts, Findings& findings);  // checks_service.cpp
 void check_masquerade_rules(const HostFacts& facts, Findings& findings);
 void check_port_forward_rules(const HostFacts& facts, Findings& findings);
 void check_forwards(const HostFacts& facts, Findings& findings);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The host's own rules. Guests' new connections pass them: that is the promise of hostFirewall='honor'. So
-// what they refuse is no fault, but often not intended: Docker sets the FORWARD policy to drop.
+// The host's own rules. Guests' new connections pass them, unless hostFirewall='bypass'. So what they refuse
+// is no fault, but often not intended. hostFirewall='auto' lets guests past policies, which is told.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "loader/doctor/checks.h"
+#include "loader/model/pass_rule.h"
 
 namespace vnet {
 namespace {
@@ -28,15 +30,19 @@ bool is_firewalld(const Ruling& ruling) {
   return ruling.table == "firewalld";
 }
 
-std::string zone_command(const std::string& bridge) {
-  return fmt::format(
-      "firewall-cmd --permanent --zone=trusted --change-interface={0} && firewall-cmd --zone=trusted "
-      "--change-interface={0}",
-      bridge);
+std::string zone_command(const HostFacts& facts, const std::string& bridge) {
+  std::string command = fmt::format("firewall-cmd --zone={} --change-interface={}", own_zone, bridge);
+  bool known = facts.firewalld && facts.firewalld->zones.contains(own_zone);
+  return known ? command
+               : fmt::format(
+                     "firewall-cmd --reload && {}  # with the package's zone {} in "
+                     "/usr/lib/firewalld/zones",
+                     command, own_zone);
 }
 
-std::string allow_forward(const Ruleset& ruleset, const Ruling& ruling, const std::string& bridge) {
-  if (is_firewalld(ruling)) return zone_command(bridge);
+std::string allow_forward(const HostFacts& facts, const Ruling& ruling, const std::string& bridge) {
+  if (is_firewalld(ruling)) return zone_command(facts, bridge);
+  const Ruleset& ruleset = facts.ruleset;
   // Docker leaves this chain to the administrator and jumps to it first.
   std::string chain =
       ruleset.has_chain(ruling.family, ruling.table, "DOCKER-USER") ? "DOCKER-USER" : ruling.chain;
@@ -55,7 +61,32 @@ void each_subnet(const HostFacts& facts, bool (*wanted)(const Network&), Visit v
 }
 
 bool honors_firewall(const Network& network) {
-  return is_routed(network) && network.settings.host_firewall == HostFirewall::Honor;
+  return is_routed(network) && network.settings.host_firewall != HostFirewall::Bypass;
+}
+
+bool is_auto(const Network& network) {
+  return network.settings.host_firewall == HostFirewall::Auto && !mode_spec(network.mode).any_uplink &&
+         is_nameable(network.bridge);
+}
+
+bool is_active(const HostFacts& facts, const Network& network) {
+  return std::ranges::any_of(facts.networks, [&](const CheckedNetwork& checked) {
+    return checked.active && checked.network.name == network.name;
+  });
+}
+
+// The network's start will see to it: by a rule of ours, or by firewalld's zone.
+bool comes_with_start(const HostFacts& facts, const Network& network, const Ruling& ruling) {
+  if (!is_auto(network) || is_active(facts, network)) return false;
+  if (!is_firewalld(ruling)) return ruling.by_policy;
+  return network.zone.empty() && facts.firewalld && facts.firewalld->zones.contains(own_zone) &&
+         !facts.firewalld->zone_of.contains(network.bridge);
+}
+
+// A policy that guests should have been let past: the rules have been written anew since.
+std::string mend_pass(const Network& network) {
+  return fmt::format("vnet-bpf apply {}  # and keep `vnet-bpf run` running, which follows the host's rules",
+                     network.name);
 }
 
 bool already_said(const Findings& findings, std::size_t from, const std::string& fix) {
@@ -75,8 +106,9 @@ void check_forward_rules(const HostFacts& facts, Findings& findings) {
     std::map<std::string, Refusal> refusals;  // by what mends them
     for (const auto& uplink : facts.uplinks) {
       auto ruling = facts.ruleset.dropped({network.bridge, uplink, guest_of(gateway), "", 0}, "forward");
-      if (!ruling) continue;
-      std::string fix = allow_forward(facts.ruleset, *ruling, network.bridge);
+      if (!ruling || comes_with_start(facts, network, *ruling)) continue;
+      bool missing = is_auto(network) && ruling->by_policy && !is_firewalld(*ruling);
+      std::string fix = missing ? mend_pass(network) : allow_forward(facts, *ruling, network.bridge);
       refusals.try_emplace(fix, Refusal{*ruling, {}}).first->second.uplinks.push_back(uplink);
     }
     for (const auto& [fix, refusal] : refusals) {
@@ -89,28 +121,38 @@ void check_forward_rules(const HostFacts& facts, Findings& findings) {
           {.what = fmt::format("the host's rules{} drop what guests of network {} send to {} ({}; {})", who,
                                network.name, fmt::join(refusal.uplinks, ", "),
                                family_name(gateway.address.family), place(ruling)),
-           .why = "A guest's new connections pass the host's FORWARD rules (hostFirewall='honor'): none gets "
-                  "out there.",
+           .why = fmt::format(
+               "A guest's new connections pass the host's FORWARD rules (hostFirewall='{}'): none "
+               "gets out there.",
+               host_firewall_name(network.settings.host_firewall)),
            .fix = fix});
     }
   });
 }
 
+namespace {
+
+struct Service {
+  const char* protocol;
+  unsigned port;
+};
+std::vector<Service> services_of(Family family) {
+  return {{"udp", family == Family::V4 ? 67U : 547U}, {"udp", 53}};
+}
+
+}  // namespace
+
 void check_input_rules(const HostFacts& facts, Findings& findings) {
-  struct Service {
-    const char* protocol;
-    unsigned port;
-  };
   const std::size_t from = findings.size();
   each_subnet(facts, wants_dnsmasq, [&](const Network& network, const Prefix& gateway) {
-    bool v4 = gateway.address.family == Family::V4;
-    for (Service service : {Service{"udp", v4 ? 67U : 547U}, Service{"udp", 53}}) {
+    for (Service service : services_of(gateway.address.family)) {
       auto ruling = facts.ruleset.dropped(
           {network.bridge, "", guest_of(gateway), service.protocol, service.port}, "input");
-      if (!ruling) continue;
+      if (!ruling || comes_with_start(facts, network, *ruling)) continue;
       std::string fix =
-          is_firewalld(*ruling)
-              ? zone_command(network.bridge)
+          is_firewalld(*ruling) ? zone_command(facts, network.bridge)
+          : is_auto(network) && ruling->by_policy
+              ? mend_pass(network)
               : fmt::format(
                     "nft 'insert rule {0} {1} {2} iifname \"{3}\" udp dport {{ 53, 67, 547 }} accept; insert "
                     "rule {0} {1} {2} iifname \"{3}\" tcp dport 53 accept'",
@@ -125,6 +167,52 @@ void check_input_rules(const HostFacts& facts, Findings& findings) {
            .fix = fix});
     }
   });
+}
+
+namespace {
+
+bool is_in_own_zone(const HostFacts& facts, const Network& network) {
+  if (!facts.firewalld) return false;
+  auto zone = facts.firewalld->zone_of.find(network.bridge);
+  return zone != facts.firewalld->zone_of.end() && zone->second == own_zone;
+}
+
+// Policies that this network's guests are let past.
+std::set<std::string> passed_policies(const HostFacts& facts, const Network& network) {
+  Doubts seen;
+  for (const auto& ip : network.ips) {
+    const Address guest = guest_of(ip.gateway);
+    if (is_routed(network))
+      for (const auto& uplink : facts.uplinks)
+        facts.ruleset.dropped({network.bridge, uplink, guest, "", 0}, "forward", &seen);
+    if (wants_dnsmasq(network))
+      for (Service service : services_of(guest.family))
+        facts.ruleset.dropped({network.bridge, "", guest, service.protocol, service.port}, "input", &seen);
+  }
+  std::set<std::string> all;
+  for (const Ruling& policy : seen.passed) all.insert(place(policy));
+  return all;
+}
+
+}  // namespace
+
+void check_firewall_passes(const HostFacts& facts, Findings& findings) {
+  for (const auto& checked : facts.networks) {
+    const Network& network = checked.network;
+    if (!checked.active || !is_auto(network)) continue;
+    auto policies = passed_policies(facts, network);
+    if (is_in_own_zone(facts, network)) policies.insert(fmt::format("firewalld: zone {}", own_zone));
+    if (policies.empty()) continue;
+    findings.push_back(
+        {.severity = Severity::Note,
+         .what = fmt::format("guests of network {} are let past the host's policies ({})", network.name,
+                             fmt::join(policies, "; ")),
+         .why = "hostFirewall='auto': the host's rules hold, and where none of them decides, guests get out, "
+                "DHCP and DNS in. mode='honor' leaves that to the policies.",
+         .fix = fmt::format("vnet-bpf update {} modify vnet:hostFirewall '<vnet:hostFirewall "
+                            "mode=\"honor\"/>' --live --config  # if that is not wanted",
+                            network.name)});
+  }
 }
 
 void check_masquerade_rules(const HostFacts& facts, Findings& findings) {

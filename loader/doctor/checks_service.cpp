@@ -23,6 +23,20 @@ void check_dnsmasq(const HostFacts& facts, Findings& findings) {
   }
 }
 
+void check_names(const HostFacts& facts, Findings& findings) {
+  if (facts.resolved) return;
+  for (const auto& checked : facts.networks) {
+    const Network& network = checked.network;
+    if (!checked.active || !registers_names(network)) continue;
+    findings.push_back(
+        {.what = fmt::format("the host does not know the names of network {}'s guests in {}", network.name,
+                             network.domain->name),
+         .why = "<domain register='yes'> has systemd-resolved ask the network's dnsmasq, and it does not run "
+                "here.",
+         .fix = "apt install systemd-resolved && systemctl enable --now systemd-resolved"});
+  }
+}
+
 void check_inotify(const HostFacts& facts, Findings& findings) {
   if (!facts.inotify_limit) return;
   const unsigned left = facts.inotify_limit - std::min(facts.inotify_used, facts.inotify_limit);

@@ -18,6 +18,7 @@ const std::vector<Check>& doctor_checks() {
       {"port-range", "Are there ports to masquerade to?", check_port_range},
       {"forward-rules", "Do the host's rules let guests' connections through?", check_forward_rules},
       {"input-rules", "Do the host's rules let guests ask for DHCP and DNS?", check_input_rules},
+      {"firewall-passes", "Which of the host's policies are guests let past?", check_firewall_passes},
       {"masquerade-rules", "Does another rule translate guests' connections first?", check_masquerade_rules},
       {"port-forward-rules", "Does the host's NAT turn connections to guests?", check_port_forward_rules},
       {"port-forwards", "Is every port forward its guest's alone?", check_forwards},
@@ -34,6 +35,7 @@ const std::vector<Check>& doctor_checks() {
       {"bridge-name", "Is the gateway's name free?", check_bridge_names},
       {"subnet", "Are the networks' subnets theirs alone?", check_subnets},
       {"dnsmasq", "Is dnsmasq there, and running?", check_dnsmasq},
+      {"names", "Does the host know its guests' names where it should?", check_names},
       {"inotify", "Is there room for another dnsmasq?", check_inotify},
       {"service-ports", "Are the ports of DNS and DHCP free?", check_service_ports},
   };

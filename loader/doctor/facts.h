@@ -11,6 +11,7 @@
 
 #include "loader/base/error.h"
 #include "loader/firewall/ruleset.h"
+#include "loader/model/bus_services.h"
 #include "loader/model/host_socket.h"
 #include "loader/model/network.h"
 #include "loader/netlink/netlink.h"
@@ -75,6 +76,8 @@ struct HostFacts {
   std::map<std::string, std::vector<std::string>> xdp_no_port;  // XDP forward: why not, and to which ports
   std::vector<RouteInfo> routes;
   Ruleset ruleset;
+  std::optional<Firewalld> firewalld;      // nullopt: it does not run here
+  bool resolved = false;                   // systemd-resolved does
   std::vector<std::string> legacy_tables;  // of iptables before nftables: not to be seen in the ruleset
   std::vector<SocketFacts> sockets;        // on the ports of DNS and DHCP, and on forwarded ones
   bool dnsmasq_installed = true;

@@ -10,6 +10,8 @@
 #include "loader/apply/system.h"
 #include "loader/apply/xdp_target.h"
 #include "loader/base/files.h"
+#include "loader/bus/firewalld.h"
+#include "loader/bus/resolved.h"
 #include "loader/config/network_xml.h"
 #include "loader/doctor/facts.h"
 #include "loader/os/host_sockets.h"
@@ -176,6 +178,11 @@ Result<HostFacts> gather_facts(System& system) {
   VNET_ASSIGN(facts.ephemeral, ephemeral_port_range());
   VNET_ASSIGN(facts.ruleset, read_ruleset());
   facts.legacy_tables = legacy_tables();
+  std::vector<std::string> gateways;
+  for (const auto& checked : facts.networks)
+    if (has_gateway(checked.network)) gateways.push_back(checked.network.bridge);
+  facts.firewalld = read_firewalld(gateways);
+  facts.resolved = read_link_names({}).has_value();
   facts.sockets = host_sockets([&](const HostSocket& socket) {
     return socket.port == 53 || socket.port == 67 ||
            std::ranges::any_of(facts.networks, [&](const CheckedNetwork& checked) {

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "loader/base/error.h"
 
 namespace vnet {
 
-class NetworkEvents;
-
-// That something about the host's interfaces, addresses or routes has changed; what it was is looked up.
+// That something about the host has changed: interfaces, addresses, routes, the firewall, firewalld, the
+// resolver; what it was is looked up.
 class HostEvents {
  public:
   static Result<HostEvents> open();
@@ -17,12 +17,15 @@ class HostEvents {
   HostEvents& operator=(HostEvents&&) noexcept;
   ~HostEvents();
 
-  int fd() const;  // readable when there is something
-  bool drain();    // whether there was anything that matters
+  std::vector<int> fds() const;  // one is readable when there is something
+  bool drain();                  // whether there was anything that matters
+  // The message bus may come, and come again, later: whether it has now.
+  bool finds_bus();
 
  private:
-  explicit HostEvents(std::unique_ptr<NetworkEvents> events);
-  std::unique_ptr<NetworkEvents> events_;
+  struct Sources;
+  explicit HostEvents(std::unique_ptr<Sources> sources);
+  std::unique_ptr<Sources> sources_;
 };
 
 }  // namespace vnet

@@ -74,6 +74,9 @@ Result<bool> Walk::dropped_by_rules(const char* hook, int iif, int oif) {
   Doubts doubts;
   auto ruling = rules_.dropped(packet, hook, &doubts);
   tell_doubts(doubts);
+  for (const Ruling& policy : doubts.passed)
+    last().details.push_back("let past the host's policy by a rule of vnet-bpf's, hostFirewall='auto' (" +
+                             place(policy) + ")");
   if (!ruling) return false;
   last().verdict = ruling->tells ? "refused" : "dropped";
   last().details.push_back(

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "loader/firewall/rule_text.h"
+#include "loader/model/pass_rule.h"
 #include "loader/netlink/nftables.h"
 
 namespace vnet {
@@ -210,6 +211,9 @@ std::optional<Ruling> Ruleset::dropped(const ProbePacket& packet, const std::str
     Trace trace{.base = chain, .packet = &packet, .doubts = doubts};
     Verdict verdict = walk(*chain, trace, 0);
     if (verdict == Verdict::Drop) return trace.decided;
+    if (doubts && verdict == Verdict::Accept &&
+        trace.decided.in_chain == pass_chain({chain->family, chain->table, chain->hook}))
+      doubts->passed.push_back({chain->family, chain->table, chain->name, true});
     if (verdict == Verdict::Continue && chain->drops)
       return Ruling{chain->family, chain->table, chain->name, true};
   }

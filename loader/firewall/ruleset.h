@@ -38,10 +38,11 @@ struct Translation {
   bool unknown = false;                    // a map, a range: where to is not to be told
 };
 
-// What came before the deciding rule and could not be judged.
+// What came before the decision, and what could not be judged.
 struct Doubts {
   std::vector<Ruling> unknown;  // rules that may have decided otherwise
   std::vector<Ruling> marks;    // rules that mark it: routing may go by that
+  std::vector<Ruling> passed;   // policies that a rule of ours has let it past (loader/model/pass_rule.h)
 };
 
 class Ruleset {

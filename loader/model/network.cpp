@@ -12,6 +12,11 @@ bool needs_dnsmasq(const Network& network) {
   return !network.ips.empty() && (network.dns.enable || std::ranges::any_of(network.ips, serves));
 }
 
+bool registers_names(const Network& network) {
+  return has_gateway(network) && network.domain && network.domain->register_ &&
+         !network.domain->name.empty() && network.dns.enable && !network.ips.empty();
+}
+
 const PortGroup* portgroup_of(const Network& network, const std::string& name) {
   auto group = std::ranges::find_if(network.portgroups, [&](const PortGroup& one) {
     return name.empty() ? one.is_default : one.name == name;
@@ -47,6 +52,18 @@ Network default_network() {
   network.bridge = "virbr0";
   network.ips.push_back(std::move(ip));
   return network;
+}
+
+const char* host_firewall_name(HostFirewall mode) {
+  switch (mode) {
+    case HostFirewall::Honor:
+      return "honor";
+    case HostFirewall::Bypass:
+      return "bypass";
+    case HostFirewall::Auto:
+      return "auto";
+  }
+  return "";
 }
 
 const char* xdp_mode_name(XdpMode mode) {

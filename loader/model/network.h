@@ -146,7 +146,8 @@ struct PortGroup {
 };
 
 // vnet-bpf's own settings, from <metadata>, namespace urn:vnet-bpf:network:1.
-enum class HostFirewall { Honor, Bypass };
+enum class HostFirewall { Honor, Bypass, Auto };
+const char* host_firewall_name(HostFirewall mode);  // honor bypass auto
 enum class XdpMode { Auto, Off, Filter, Forward };
 const char* xdp_mode_name(XdpMode mode);  // auto off filter forward
 enum class Inbound { Accept, Established, Drop };
@@ -155,7 +156,7 @@ enum class HostAccess { All, Services, None };
 struct Settings {
   // <guard mac>: whether guests may send from any MAC, by portgroup; "": the network's own word.
   std::map<std::string, bool> any_mac;
-  HostFirewall host_firewall = HostFirewall::Honor;
+  HostFirewall host_firewall = HostFirewall::Auto;
   XdpMode xdp = XdpMode::Auto;
   bool xdp_generic = false;     // may be generic where the driver has no XDP
   std::uint32_t new_flows = 0;  // from outside, per second and source; 0: no limit
@@ -233,6 +234,9 @@ inline bool is_direct(const Network& network) {
 
 // Whether there is anything for dnsmasq to do: DHCP, DNS, TFTP.
 bool needs_dnsmasq(const Network& network);
+
+// <domain register='yes'>: whether the host's resolver shall know its guests' names.
+bool registers_names(const Network& network);
 
 // The group of that name; "": the default one. nullptr: there is none.
 const PortGroup* portgroup_of(const Network& network, const std::string& name);

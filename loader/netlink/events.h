@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// That something has changed in the network namespace: a link, an address, a route. What it is is looked up
-// anew, so that a message that was lost does no harm.
+// That something has changed in the network namespace: a link, an address, a route, the firewall's chains and
+// rules. What it is is looked up anew, so that a message that was lost does no harm.
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include "loader/base/error.h"
@@ -15,16 +16,17 @@ class NetworkEvents {
  public:
   // Of the namespace that is current now.
   static Result<NetworkEvents> open();
-  int fd() const;  // readable: drain()
-  // Takes all that is there; whether there was anything, lost messages included.
+  std::array<int, 2> fds() const;  // readable: drain(); -1: a kernel without nftables
+  // Takes all that is there; whether there was anything that matters, lost messages included.
   bool drain();
 
  private:
   struct Close {
     void operator()(nl_sock* socket) const;
   };
-  explicit NetworkEvents(std::unique_ptr<nl_sock, Close> socket) : socket_(std::move(socket)) {}
-  std::unique_ptr<nl_sock, Close> socket_;
+  using Socket = std::unique_ptr<nl_sock, Close>;
+  NetworkEvents(Socket routes, Socket rules) : routes_(std::move(routes)), rules_(std::move(rules)) {}
+  Socket routes_, rules_;
 };
 
 }  // namespace vnet

@@ -50,6 +50,11 @@ void follow_networks(Builder& builder);  // and bridges that went away
 // What all networks share, once it is known which are wanted.
 void want_uplinks(Builder& builder);  // uplinks.cpp
 void want_fence(Builder& builder);
+// The host's firewall and resolver (passes.cpp).
+void want_passes(Builder& builder);
+void want_zones(Builder& builder);
+void want_link_names(Builder& builder);
+Result<void> check_zone(const Snapshot& snapshot, const Network& network);
 
 // Ports (ports.cpp).
 Result<void> want_port(Builder& builder, const PortRequest& request);    // attached

@@ -12,7 +12,9 @@
 #include <variant>
 #include <vector>
 
+#include "loader/model/bus_services.h"
 #include "loader/model/link.h"
+#include "loader/model/pass_rule.h"
 #include "loader/model/records.h"
 #include "maps/abi.h"
 
@@ -93,6 +95,17 @@ struct PutUpSocketRedirect {};
 struct TakeDownSocketRedirect {};
 struct SetHostAddresses {
   std::vector<Address> added, removed;
+};
+struct SetPasses {  // rules of ours in a table of the host's
+  PassTable table;
+  std::vector<PassRule> rules, before;
+};
+struct SetZone {  // firewalld's; "": none
+  std::string bridge, zone, before;
+};
+struct SetLinkNames {  // systemd-resolved's; without servers: it forgets the link
+  std::string bridge;
+  LinkNames names;
 };
 struct StartDnsmasq {
   Network network;
@@ -307,14 +320,14 @@ using Change = std::variant<
     StoreDefinition, RemoveDefinition, SetAutostart, BlockPrefix, UnblockPrefix, ClaimNetwork,
     CompleteNetwork, LeaveNetwork, ForgetNetwork, CreateBridge, DeleteBridge, AttachGateway, ReattachGateway,
     UnloadGateway, GiveAddresses, AddRoute, FollowAddresses, PutUpSocketRedirect, TakeDownSocketRedirect,
-    SetHostAddresses, StartDnsmasq, StopDnsmasq, EnableForwarding, RestoreSysctl, ChangeDefinition,
-    LoadProgramsAnew, WriteNetworkEntry, AddPortForward, RemovePortForward, EnterSubnet, LeaveSubnet,
-    AddGatewayAddress, RemoveGatewayAddress, RemoveRoute, SetSpanningTree, SetGatewayMtu, ReloadDnsmasq,
-    RestartDnsmasq, RefreshPort, EndSessions, LoadBridged, UnloadBridged, AttachMember, DetachMember,
-    SetBridgedFlags, AttachParent, DetachParent, EnterDirect, RemoveDirect, AttachUplink, DetachUplink,
-    NoteUplink, NoteUplinkAddresses, TrustVrf, DistrustVrf, PutUpFence, TakeDownFence, GuardPort, SetPortMtu,
-    PlugPort, ShowPort, GiveMac, PlugDirectPort, ChangePort, TakePortDown, UnplugPort, UnplugDirectPort,
-    UnguardPort, SetXdpTarget>;
+    SetHostAddresses, SetPasses, SetZone, SetLinkNames, StartDnsmasq, StopDnsmasq, EnableForwarding,
+    RestoreSysctl, ChangeDefinition, LoadProgramsAnew, WriteNetworkEntry, AddPortForward, RemovePortForward,
+    EnterSubnet, LeaveSubnet, AddGatewayAddress, RemoveGatewayAddress, RemoveRoute, SetSpanningTree,
+    SetGatewayMtu, ReloadDnsmasq, RestartDnsmasq, RefreshPort, EndSessions, LoadBridged, UnloadBridged,
+    AttachMember, DetachMember, SetBridgedFlags, AttachParent, DetachParent, EnterDirect, RemoveDirect,
+    AttachUplink, DetachUplink, NoteUplink, NoteUplinkAddresses, TrustVrf, DistrustVrf, PutUpFence,
+    TakeDownFence, GuardPort, SetPortMtu, PlugPort, ShowPort, GiveMac, PlugDirectPort, ChangePort,
+    TakePortDown, UnplugPort, UnplugDirectPort, UnguardPort, SetXdpTarget>;
 
 // "create bridge virbr0 (52:54:00:1a:2b:3c)"
 std::string text(const Change& change);

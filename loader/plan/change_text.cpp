@@ -76,6 +76,20 @@ std::string words(const TakeDownSocketRedirect&) {
 std::string words(const SetHostAddresses&) {
   return "note the host's addresses for port forwards";
 }
+std::string words(const SetPasses& c) {
+  return fmt::format("{} the policy of the host's {} rules (table {} {})",
+                     c.rules.empty() ? "leave all guests to" : "let guests past", c.table.hook,
+                     c.table.family, c.table.table);
+}
+std::string words(const SetZone& c) {
+  if (c.zone.empty()) return fmt::format("take {} out of firewalld's zone {}", c.bridge, c.before);
+  return fmt::format("put {} into firewalld's zone {}", c.bridge, c.zone);
+}
+std::string words(const SetLinkNames& c) {
+  if (c.names.servers.empty()) return fmt::format("have systemd-resolved ask nobody at {}", c.bridge);
+  return fmt::format("have systemd-resolved ask {} for names in {}", c.names.servers.front().text(),
+                     c.names.domain);
+}
 std::string words(const StartDnsmasq& c) {
   return fmt::format("start dnsmasq on {}", c.network.bridge);
 }

@@ -16,12 +16,20 @@ std::unexpected<Error> no_network(const std::string& name) {
   return not_found(fmt::format("no network with matching name '{}'", name));
 }
 
-// Every command that touches a network mends what has died or changed since the last one.
-void mend(Builder& builder, const std::set<std::string>& except_ports = {}) {
-  mend_networks(builder);
+// What all networks share with the host.
+void want_of_host(Builder& builder) {
   want_uplinks(builder);
   want_fence(builder);
   want_socket_redirect(builder);
+  want_passes(builder);
+  want_zones(builder);
+  want_link_names(builder);
+}
+
+// Every command that touches a network mends what has died or changed since the last one.
+void mend(Builder& builder, const std::set<std::string>& except_ports = {}) {
+  mend_networks(builder);
+  want_of_host(builder);
   mend_ports(builder, except_ports);
 }
 
@@ -148,9 +156,7 @@ Result<void> want(Builder& builder, const Stop& intent) {
     return failed(fmt::format("network '{}' is not active", intent.name));
   }
   want_no_network(builder, intent.name);
-  want_uplinks(builder);
-  want_fence(builder);
-  want_socket_redirect(builder);
+  want_of_host(builder);
   builder.wanted.done[""] = fmt::format("Network {} destroyed", intent.name);
   return {};
 }
@@ -244,9 +250,7 @@ Result<void> want(Builder& builder, const Follow& intent) {
   }
   follow_networks(builder);
   mend_networks(builder);
-  want_uplinks(builder);
-  want_fence(builder);
-  want_socket_redirect(builder);
+  want_of_host(builder);
   follow_ports(builder);
   return {};
 }

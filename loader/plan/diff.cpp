@@ -30,9 +30,11 @@ class Diff {
     uplinks();
     fence();
     socket_redirect();
+    firewall();
     open_networks();
     for_changed(&DefinitionDiff::open);
     services();
+    link_names();
     add_ports(steps_, snapshot_, now_, all_);
     for_changed(&DefinitionDiff::finish);
     complete_networks();
@@ -244,6 +246,33 @@ class Diff {
     if (now_.socket_redirect && !wanted_.socket_redirect) add(about_uplinks(), TakeDownSocketRedirect{});
     if (!change.added.empty() || !change.removed.empty()) add(about_uplinks(), std::move(change));
     if (!now_.socket_redirect && wanted_.socket_redirect) add(about_uplinks(), PutUpSocketRedirect{});
+  }
+
+  // Before guests can be reached, so that none asks in vain.
+  void firewall() {
+    for (const auto& [table, now] : now_.passes)
+      if (!wanted_.passes.contains(table)) add("firewall", SetPasses{table, {}, now.rules});
+    for (const auto& [table, wanted] : wanted_.passes) {
+      auto now = now_.passes.find(table);
+      bool known = now != now_.passes.end();
+      if (known && now->second == wanted) continue;
+      add("firewall", SetPasses{table, wanted.rules, known ? now->second.rules : std::vector<PassRule>{}});
+    }
+    for (const auto& [bridge, now] : now_.zones)
+      if (!wanted_.zones.contains(bridge)) add("firewall", SetZone{bridge, "", now});
+    for (const auto& [bridge, wanted] : wanted_.zones) {
+      auto now = now_.zones.find(bridge);
+      std::string before = now == now_.zones.end() ? "" : now->second;
+      if (before != wanted) add("firewall", SetZone{bridge, wanted, before});
+    }
+  }
+
+  void link_names() {
+    for (const auto& [bridge, now] : now_.link_names)
+      if (!wanted_.link_names.contains(bridge)) add("names", SetLinkNames{bridge, {}});
+    for (const auto& [bridge, wanted] : wanted_.link_names)
+      if (auto now = now_.link_names.find(bridge); now == now_.link_names.end() || now->second != wanted)
+        add("names", SetLinkNames{bridge, wanted});
   }
 
   void open_networks() {

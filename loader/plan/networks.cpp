@@ -21,8 +21,6 @@ Result<void> check_supported(const Network& network) {
   for (const auto& group : network.portgroups)
     if (group.bandwidth && group.bandwidth->inbound)
       return missing(fmt::format("<bandwidth><inbound> of <portgroup name='{}'>", group.name));
-  if (!network.zone.empty()) return missing("a firewalld zone");
-  if (network.domain && network.domain->register_) return missing("<domain register='yes'>");
   if (network.nat.ports && network.nat.ports->start >= network.nat.ports->end)
     return invalid(fmt::format("network {}: Invalid port range '{}-{}'", network.name,
                                network.nat.ports->start, network.nat.ports->end));

@@ -72,6 +72,10 @@ Resources observe(const Snapshot& snapshot) {
   now.blocked = snapshot.blocked;
   now.socket_redirect = snapshot.socket_redirect;
   now.host_addresses = snapshot.host_addresses;
+  for (const auto& state : snapshot.passes)
+    if (!state.rules.empty() || !state.in_place) now.passes[state.table] = {state.rules, state.in_place};
+  if (snapshot.firewalld) now.zones = snapshot.firewalld->zone_of;
+  if (snapshot.resolver) now.link_names = *snapshot.resolver;
   now.fence = snapshot.fence && std::ranges::any_of(snapshot.active, [](const ActiveNetwork& active) {
                 return has_gateway(active.network);
               });

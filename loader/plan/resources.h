@@ -60,6 +60,13 @@ struct PortResource {
   bool operator==(const PortResource&) const = default;
 };
 
+// hostFirewall='auto': rules of ours in one of the host's tables.
+struct PassResource {
+  std::vector<PassRule> rules;
+  bool in_place = true;
+  bool operator==(const PassResource&) const = default;
+};
+
 struct Resources {
   std::map<std::string, DefinitionResource> definitions;
   std::map<std::string, NetworkResource> networks;
@@ -72,6 +79,9 @@ struct Resources {
   bool fence = false;
   bool socket_redirect = false;      // the host's own to port forwards
   std::set<Address> host_addresses;  // that it is for
+  std::map<PassTable, PassResource> passes;
+  std::map<std::string, std::string> zones;     // firewalld's, by gateway
+  std::map<std::string, LinkNames> link_names;  // systemd-resolved's, by gateway
   bool operator==(const Resources&) const = default;
 };
 

@@ -12,9 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include "loader/model/bus_services.h"
 #include "loader/model/guest_port.h"
 #include "loader/model/host_socket.h"
 #include "loader/model/link.h"
+#include "loader/model/pass_rule.h"
 #include "loader/model/records.h"
 #include "maps/abi.h"
 
@@ -72,6 +74,11 @@ struct Snapshot {
   bool fence_is_table = false;             // which is written anew when uplinks change
   bool socket_redirect = false;            // bpf/host.bpf.c
   std::set<Address> host_addresses;        // as it knows them
+
+  // The host's own services. nullopt: there is none for this network namespace.
+  std::vector<PassState> passes;
+  std::optional<Firewalld> firewalld;
+  std::optional<std::map<std::string, LinkNames>> resolver;  // by gateway
 
   const LinkInfo* link(const std::string& name) const;
   const LinkInfo* link(int ifindex) const;

@@ -232,9 +232,13 @@ TEST_F(DoctorTest, NoPortIsLeft) {
   expect_mendable("port-range");
 }
 
+constexpr const char* honors =
+    "<metadata><v:network xmlns:v='urn:vnet-bpf:network:1'><v:hostFirewall "
+    "mode='honor'/></v:network></metadata>";
+
 // Docker's rules as iptables-nft leaves them.
 TEST_F(DoctorTest, DockersForwardPolicy) {
-  start();
+  start(dual_stack_xml("<nat ipv6='yes'/>", honors));
   plug("g1", 11);
   host().must(
       "nft 'add table ip filter; add chain ip filter DOCKER-USER; add chain ip filter FORWARD { type filter "
@@ -257,14 +261,14 @@ TEST_F(DoctorTest, FirewalldHasNoZoneForTheNetwork) {
       "add rule inet "
       "firewalld filter_FORWARD reject with icmpx admin-prohibited'");
   EXPECT_THAT(find("forward-rules")["fix"],
-              HasSubstr("firewall-cmd --permanent --zone=trusted --change-interface=virbr0"));
+              HasSubstr("firewall-cmd --zone=vnet-bpf --change-interface=virbr0"));
   // What that command makes of it.
   host().must("nft insert rule inet firewalld filter_FORWARD iifname virbr0 accept");
   EXPECT_TRUE(findings_of("forward-rules").empty());
 }
 
 TEST_F(DoctorTest, TheHostRefusesGuestsDhcp) {
-  start();
+  start(dual_stack_xml("<nat ipv6='yes'/>", honors));
   plug("g1", 11);
   host().must("nft 'add table ip t; add chain ip t in { type filter hook input priority 0; policy drop; }'");
   expect_mendable("input-rules");

@@ -44,11 +44,11 @@ class RealPackagesTest : public RealHostTest {
 
   std::string in_folder(const std::string& name) { return (ground().state_dir() / name).string(); }
 
+  std::string bus_address() { return "unix:path=" + in_folder("bus"); }
+
   std::string missing_;
 
  private:
-  std::string bus_address() { return "unix:path=" + in_folder("bus"); }
-
   std::optional<Background> bus_, daemon_;
 };
 

@@ -9,6 +9,10 @@ namespace {
 
 using testing::ElementsAre;
 
+constexpr const char* honors =
+    "<metadata><v:network xmlns:v='urn:vnet-bpf:network:1'><v:hostFirewall "
+    "mode='honor'/></v:network></metadata>";
+
 class RealPackages : public RealPackagesTest {
  protected:
   void SetUp() override {
@@ -82,7 +86,7 @@ TEST_P(RealPackages, Firewalld) {
 
 TEST_P(RealPackages, Ufw) {
   if (!has("ufw")) GTEST_SKIP() << missing_;
-  up(nat);
+  up(nat, honors);  // its policies, too
   Namespace& inner = plug(nat);
   ufw("--force enable");
   std::vector<Question> refused;

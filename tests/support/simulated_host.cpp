@@ -143,6 +143,18 @@ struct Effect {
     for (const auto& address : c.removed) s.host_addresses.erase(address);
     s.host_addresses.insert(c.added.begin(), c.added.end());
   }
+  void operator()(const SetPasses& c) {
+    for (auto& state : s.passes)
+      if (state.table == c.table) state.rules = c.rules, state.in_place = true;
+  }
+  void operator()(const SetZone& c) {
+    s.firewalld->zone_of.erase(c.bridge);
+    if (!c.zone.empty()) s.firewalld->zone_of[c.bridge] = c.zone;
+  }
+  void operator()(const SetLinkNames& c) {
+    s.resolver->erase(c.bridge);
+    if (!c.names.servers.empty() && s.link(c.bridge)) (*s.resolver)[c.bridge] = c.names;
+  }
   void operator()(const StartDnsmasq& c) {
     EXPECT_TRUE(s.services.insert(c.network.name).second);
     serve(c.network);
@@ -379,6 +391,13 @@ SimulatedHost::SimulatedHost() {
   snapshot.autostart_folder = "/definitions/autostart";
 }
 
+void SimulatedHost::add_services() {
+  for (auto [family, hook] : {std::pair{"ip", "forward"}, {"ip6", "forward"}, {"inet", "input"}})
+    snapshot.passes.push_back({.table = {family, "filter", hook}, .policies = {{"policy"}}, .rules = {}});
+  snapshot.firewalld = Firewalld{.zones = {own_zone, "internal"}, .zone_of = {}};
+  snapshot.resolver.emplace();
+}
+
 void SimulatedHost::apply(const Change& change) {
   std::visit(Effect{*this}, change);
 }
@@ -417,6 +436,7 @@ int SimulatedHost::add_link(LinkInfo link) {
 void SimulatedHost::remove_link(const std::string& name) {
   const LinkInfo* known = snapshot.link(name);
   if (!known) return;
+  if (snapshot.resolver) snapshot.resolver->erase(name);
   int ifindex = known->ifindex;
   for (auto& other : snapshot.links)
     if (other.master == ifindex) other.master = 0;

@@ -23,6 +23,9 @@ class SimulatedHost {
   // The first `count` steps; all of them without one.
   void apply(const std::vector<Step>& steps, std::size_t count = SIZE_MAX);
 
+  // Tables with policies that drop, firewalld with its zones, systemd-resolved.
+  void add_services();
+
   // Stores what `define` would.
   void define(const std::string& xml);
   // All of it; what it did. An error is the planner's.

@@ -18,7 +18,8 @@ inline Network with_settings(Network network) {
   const Settings& s = network.settings;
   std::string xml;
   if (s.any_mac.contains("")) xml += "<v:guard mac='any'/>";
-  if (s.host_firewall == HostFirewall::Bypass) xml += "<v:hostFirewall mode='bypass'/>";
+  if (s.host_firewall != HostFirewall::Auto)
+    xml += std::string("<v:hostFirewall mode='") + host_firewall_name(s.host_firewall) + "'/>";
   if (s.xdp == XdpMode::Off) xml += "<v:xdp mode='off'/>";
   if (s.new_flows) xml += "<v:xdp mode='auto' newFlows='" + std::to_string(s.new_flows) + "'/>";
   if (s.max_sessions == 1000) xml += "<v:sessions max='1000'/>";

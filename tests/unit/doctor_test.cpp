@@ -235,6 +235,7 @@ TEST(Doctor, PortRange) {
 
 TEST(Doctor, ForwardRules) {
   auto facts = healthy();
+  facts.networks[0].network.settings.host_firewall = HostFirewall::Honor;
   facts.ruleset = rules(base_chain("mine", "f", "forward", "drop"));
   EXPECT_THAT(expect_one(facts, "forward-rules").fix,
               HasSubstr("insert rule ip mine f iifname \"virbr0\" accept"));
@@ -244,13 +245,15 @@ TEST(Doctor, ForwardRules) {
   EXPECT_THAT(docker.what, HasSubstr("(Docker)"));
   EXPECT_THAT(docker.fix, HasSubstr("ip filter DOCKER-USER iifname"));
   facts.ruleset = rules(base_chain("firewalld", "filter_FORWARD", "forward", "drop"));
-  EXPECT_THAT(expect_one(facts, "forward-rules").fix, HasSubstr("firewall-cmd --permanent --zone=trusted"));
+  EXPECT_THAT(expect_one(facts, "forward-rules").fix,
+              HasSubstr("firewall-cmd --zone=vnet-bpf --change-interface=virbr0"));
   facts.networks[0].network.settings.host_firewall = HostFirewall::Bypass;
   EXPECT_TRUE(examine(facts).empty());
 }
 
 TEST(Doctor, WaysOutThatOneRuleMendsAreOneFinding) {
   auto facts = healthy();
+  facts.networks[0].network.settings.host_firewall = HostFirewall::Honor;
   facts.uplinks = {"docker0", "eth0"};
   facts.sysctls["net.ipv4.conf.docker0.rp_filter"] = "2";
   facts.sysctls["net.ipv4.conf.eth0.rp_filter"] = "2";
@@ -260,8 +263,60 @@ TEST(Doctor, WaysOutThatOneRuleMendsAreOneFinding) {
 
 TEST(Doctor, InputRules) {
   auto facts = healthy();
+  facts.networks[0].network.settings.host_firewall = HostFirewall::Honor;
   facts.ruleset = rules(base_chain("filter", "INPUT", "input", "drop"));
   EXPECT_THAT(expect_one(facts, "input-rules").fix, HasSubstr("udp dport { 53, 67, 547 } accept"));
+}
+
+constexpr const char* our_chain =
+    R"(,{"chain":{"family":"ip","table":"filter","name":"VNET_BPF_FORWARD"}},
+       {"rule":{"family":"ip","table":"filter","chain":"FORWARD","expr":[{"jump":{"target":"VNET_BPF_FORWARD"}}]}},
+       {"rule":{"family":"ip","table":"filter","chain":"VNET_BPF_FORWARD","expr":[{"match":{"op":"==","left":
+       {"meta":{"key":"iifname"}},"right":"virbr0"}},{"accept":null}]}})";
+
+TEST(Doctor, PoliciesThatGuestsAreLetPast) {
+  auto facts = healthy();
+  const std::string policy = base_chain("filter", "FORWARD", "forward", "drop");
+  facts.ruleset = rules(policy + our_chain);
+  auto told = expect_one(facts, "firewall-passes", Severity::Note);
+  EXPECT_THAT(told.what, HasSubstr("network default are let past the host's policies (table ip filter, chain "
+                                   "FORWARD, policy drop)"));
+  EXPECT_THAT(told.fix, HasSubstr("honor"));
+  // The rules have been written anew since.
+  facts.ruleset = rules(policy);
+  EXPECT_THAT(expect_one(facts, "forward-rules").fix, HasSubstr("vnet-bpf apply default"));
+  facts.ruleset = rules(base_chain("filter", "INPUT", "input", "drop"));
+  EXPECT_THAT(expect_one(facts, "input-rules").fix, HasSubstr("vnet-bpf apply default"));
+  // A start will see to it.
+  facts.networks[0].active = false;
+  for (const Finding& finding : examine(facts)) EXPECT_NE("input-rules", finding.check);
+  facts.networks[0].active = true;
+  // What a rule drops is nothing to be passed.
+  facts.ruleset =
+      rules(base_chain("filter", "FORWARD", "forward", "accept") +
+            R"(,{"rule":{"family":"ip","table":"filter","chain":"FORWARD","expr":[{"drop":null}]}})");
+  expect_one(facts, "forward-rules");
+}
+
+TEST(Doctor, FirewalldsZones) {
+  auto facts = healthy();
+  facts.firewalld = Firewalld{.zones = {"public", "vnet-bpf"}, .zone_of = {{"virbr0", "vnet-bpf"}}};
+  EXPECT_THAT(expect_one(facts, "firewall-passes", Severity::Note).what,
+              HasSubstr("firewalld: zone vnet-bpf"));
+  facts.firewalld->zone_of = {{"virbr0", "public"}};
+  EXPECT_TRUE(examine(facts).empty());
+  facts.ruleset = rules(base_chain("firewalld", "filter_FORWARD", "forward", "drop"));
+  EXPECT_EQ("firewall-cmd --zone=vnet-bpf --change-interface=virbr0", expect_one(facts, "forward-rules").fix);
+  facts.firewalld->zones = {"public"};
+  EXPECT_THAT(expect_one(facts, "forward-rules").fix, HasSubstr("/usr/lib/firewalld/zones"));
+}
+
+TEST(Doctor, NamesOfGuests) {
+  auto facts = healthy();
+  facts.networks[0].network.domain = DnsDomain{.name = "lab.test", .local_only = true, .register_ = true};
+  EXPECT_THAT(expect_one(facts, "names").what, HasSubstr("lab.test"));
+  facts.resolved = true;
+  EXPECT_TRUE(examine(facts).empty());
 }
 
 TEST(Doctor, ForeignMasquerade) {
@@ -438,7 +493,7 @@ TEST(Doctor, ProblemsComeFirstAndJsonTellsEveryCheck) {
   }
   EXPECT_EQ(true, cli::doctor_json({})["ok"]);
   EXPECT_THAT(cli::doctor_text(findings), HasSubstr("\n         # apt install dnsmasq-base\n"));
-  EXPECT_THAT(cli::doctor_text(findings), HasSubstr("29 checks, 1 problem, 1 note\n"));
+  EXPECT_THAT(cli::doctor_text(findings), HasSubstr("31 checks, 1 problem, 1 note\n"));
 }
 
 }  // namespace

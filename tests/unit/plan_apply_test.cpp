@@ -62,6 +62,7 @@ const std::vector<ApplyCase>& live_cases() {
        [](Network& n) {
          n.nat.ports = {20000, 30000};
        }},
+      {"zone", "nat", [](Network& n) { n.zone = "internal"; }},
       {"domain", "nat", [](Network& n) { n.domain = DnsDomain{.name = "lab"}; }},
       {"DNS", "nat", [](Network& n) { n.dns.forward_plain_names = false; }},
       {"DNS forwarders", "nat",
@@ -148,8 +149,8 @@ class ApplyTest : public testing::Test {
 };
 
 TEST_F(ApplyTest, EveryRowIsTriedOrRefused) {
-  std::set<std::string> tried{"UUID",    "mode",      "bridge name", "MAC address",  // refused below
-                              "zone",    "bandwidth",                                // refused as by `start`
+  std::set<std::string> tried{"UUID",      "mode", "bridge name", "MAC address",  // refused below
+                              "bandwidth",                                        // refused as by `start`
                               "metadata"};  // what is no setting of ours
   for (const auto& one : live_cases()) tried.insert(one.row);
   std::set<std::string> rows;
@@ -162,6 +163,7 @@ TEST_F(ApplyTest, EachSettingIsChangedAndLeavesWhatAStartLeaves) {
   for (const auto& one : live_cases()) {
     SCOPED_TRACE(one.row);
     host_ = SimulatedHost();
+    host_.add_services();
     start(one.mode);
     attach("g1", one.mode);
     Network after = active(one.mode);
@@ -185,6 +187,9 @@ TEST_F(ApplyTest, EachSettingIsChangedAndLeavesWhatAStartLeaves) {
           << text(step.change);
     ASSERT_TRUE(host_.follow());
     EXPECT_EQ(host_.made, fresh.made);
+    EXPECT_EQ(observe(host_.snapshot).passes, observe(fresh.snapshot).passes);
+    EXPECT_EQ(observe(host_.snapshot).zones, observe(fresh.snapshot).zones);
+    EXPECT_EQ(observe(host_.snapshot).link_names, observe(fresh.snapshot).link_names);
     auto mtu = [&](SimulatedHost& host, const std::string& name) { return host.link(name).mtu; };
     EXPECT_EQ(mtu(host_, "g1"), mtu(fresh, "g1"));
     if (one.mode == std::string("nat")) {

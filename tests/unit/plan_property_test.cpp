@@ -45,7 +45,13 @@ Network another_definition(const SimulatedHost& host, Dice& dice) {
   Network network = *host.snapshot.definition(dice.network());
   for (std::size_t count = dice.below(3); count; --count) {
     bool gateway = has_gateway(network);
-    switch (dice.below(10)) {
+    switch (dice.below(12)) {
+      case 10:
+        if (gateway) network.zone = "internal";
+        break;
+      case 11:
+        network.settings.host_firewall = HostFirewall::Honor;
+        break;
       case 0:
         network.settings.inbound = Inbound::Drop;
         break;
@@ -71,7 +77,8 @@ Network another_definition(const SimulatedHost& host, Dice& dice) {
         if (gateway) network.dns.hosts = {{network.ips[0].gateway.address, {"gateway"}}};
         break;
       case 7:
-        if (gateway) network.domain = DnsDomain{.name = "lab"};
+        if (gateway)
+          network.domain = DnsDomain{.name = "lab", .local_only = true, .register_ = dice.one_in(2)};
         break;
       case 8:
         if (is_direct(network)) network.devices = {"eth1", "eth2"};
@@ -111,7 +118,18 @@ Intent random_intent(const SimulatedHost& host, Dice& dice) {
 void disturb(SimulatedHost& host, Dice& dice) {
   Snapshot& s = host.snapshot;
   std::string guest = dice.guest();
-  switch (dice.below(8)) {
+  switch (dice.below(10)) {
+    case 8:  // rules are written anew, or by others behind ours
+      for (auto& state : s.passes)
+        if (dice.one_in(2))
+          state.rules.clear();
+        else
+          state.in_place = dice.one_in(2);
+      return;
+    case 9:  // firewalld is started anew, or tells the administrator's word
+      s.firewalld->zone_of.clear();
+      if (dice.one_in(3)) s.firewalld->zone_of["virbr0"] = "internal";
+      return;
     case 0:
       s.guarded_ports.erase(guest);
       return;
@@ -148,6 +166,7 @@ void disturb(SimulatedHost& host, Dice& dice) {
 }
 
 void define_all(SimulatedHost& host) {
+  host.add_services();
   for (const auto& [name, xml] : test::network_samples()) host.define(xml);
 }
 

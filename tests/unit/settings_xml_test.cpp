@@ -20,7 +20,7 @@ std::string message(const std::string& inner) {
 TEST(SettingsXml, Defaults) {
   const auto network = parse_network(with_settings(""), "f");
   ASSERT_TRUE(network);
-  EXPECT_EQ(network->settings.host_firewall, HostFirewall::Honor);
+  EXPECT_EQ(network->settings.host_firewall, HostFirewall::Auto);
   EXPECT_EQ(network->settings.max_sessions, 262144U);
   EXPECT_EQ(network->settings.host_access, HostAccess::All);
 }
@@ -128,7 +128,7 @@ TEST(SettingsXml, Rejections) {
   for (const auto& c : {
            Case{"<v:hostFirewal mode='honor'/>", "<hostFirewal>: unknown setting"},
            Case{"<hostFirewall mode='honor'/>", "not in the namespace"},
-           Case{"<v:hostFirewall mode='no'/>", "allowed: honor, bypass"},
+           Case{"<v:hostFirewall mode='no'/>", "allowed: honor, bypass, auto"},
            Case{"<v:hostFirewall/>", "attribute mode is missing"},
            Case{"<v:hostFirewall mode='honor' Mode='x'/>", "unknown attribute Mode; allowed: mode"},
            Case{"<v:xdp mode='on'/>", "allowed: auto, off, filter, forward"},

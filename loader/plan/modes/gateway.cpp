@@ -38,6 +38,7 @@ Result<void> check(const Snapshot& snapshot, const Network& network, bool ours) 
       return not_found(fmt::format("network {}: there is no interface {}", network.name, device));
   VNET_TRY(check_subnets_free(snapshot, network));
   VNET_TRY(check_router_advertisements(snapshot, network));
+  VNET_TRY(check_zone(snapshot, network));
   return check_forwards(snapshot, network);
 }
 
