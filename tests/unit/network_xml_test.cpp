@@ -178,19 +178,19 @@ TEST(NetworkXml, Dns) {
       <host ip='192.168.5.9'><hostname>a</hostname><hostname> b </hostname></host>
       <txt name='t' value='some &amp; "text", more'/>
       <srv service='ldap' protocol='tcp' target='.' port='1'/>
-    </dns>)" + ip);
+    </dns>)" + subnet);
   EXPECT_FALSE(network.dns.forward_plain_names);
   EXPECT_EQ(network.dns.forwarders.at(0).port, 5353U);
   EXPECT_EQ(network.dns.forwarders.at(1).domain, "example.com");
   EXPECT_EQ(network.dns.hosts.at(0).names, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(network.dns.txts.at(0).value, "some & \"text\", more");
   EXPECT_EQ(network.dns.srvs.at(0).port, 1U);
-  EXPECT_FALSE(body("<dns enable='no'/>" + ip).dns.enable);
+  EXPECT_FALSE(body("<dns enable='no'/>" + subnet).dns.enable);
 }
 
 TEST(NetworkXml, Routes) {
   const auto network =
-      body(ip +
+      body(subnet +
            "<route address='10.0.0.0' netmask='255.0.0.0' gateway='192.168.5.2' metric='3'/>"
            "<route address='0.0.0.0' prefix='0' gateway='192.168.5.2'/>"
            "<ip family='ipv6' address='2001:db8::1'/>"
@@ -220,7 +220,7 @@ TEST(NetworkXml, PortsOfABridge) {
 
 TEST(NetworkXml, DnsmasqOptions) {
   const auto network =
-      read("<network xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'><name>n</name>" + ip +
+      read("<network xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'><name>n</name>" + subnet +
            "<d:options><d:option value='log-queries'/><d:option value='a=\"b\"'/></d:options></network>");
   EXPECT_EQ(network.dnsmasq_options, (std::vector<std::string>{"log-queries", "a=\"b\""}));
 }
@@ -231,7 +231,7 @@ TEST(NetworkXml, DefaultNetworkSurvives) {
 }
 
 TEST(Complete, FillsInWhatIsMissing) {
-  const auto network = complete(body(ip), {"virbr0", "virbr2"});
+  const auto network = complete(body(subnet), {"virbr0", "virbr2"});
   EXPECT_EQ(network.bridge, "virbr1");
   EXPECT_EQ(network.uuid.size(), 36U);
   EXPECT_EQ(network.uuid[14], '4');
@@ -243,7 +243,7 @@ TEST(Complete, FillsInWhatIsMissing) {
 }
 
 TEST(Complete, Templates) {
-  EXPECT_EQ(complete(body("<bridge name='lab%dx'/>" + ip), {"lab0x"}).bridge, "lab1x");
+  EXPECT_EQ(complete(body("<bridge name='lab%dx'/>" + subnet), {"lab0x"}).bridge, "lab1x");
   const auto direct = complete(body("<forward mode='vepa' dev='eth0'/>"), {});
   EXPECT_EQ(direct.bridge, "");
   EXPECT_FALSE(direct.mac);
