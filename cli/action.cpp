@@ -6,11 +6,14 @@
 namespace vnet::cli {
 
 Result<Host> open_host(const Common& common) {
-  return Host::open(common.state_dir, common.verbose);
+  VNET_ASSIGN(auto host, Host::open(common.state_dir, common.verbose));
+  VNET_TRY(host.check_readable());
+  return host;
 }
 
 Result<void> change(const Common& common, const Intent& intent) {
-  VNET_ASSIGN(auto host, open_host(common));
+  // A plan says itself what can be done with maps that cannot be read.
+  VNET_ASSIGN(auto host, Host::open(common.state_dir, common.verbose));
   if (common.dry_run) {
     VNET_ASSIGN(auto plan, host.plan(intent));
     for (const auto& step : plan.steps) print(printable(text(step.change)) + "\n");

@@ -31,12 +31,13 @@ struct Call {
   std::function<Result<void>(const Common&)> check;
   std::function<bool()> changes;  // true: takes --dry-run; false: prints facts, takes --json
   std::function<Result<void>(const Common&)> run;
-  std::any values;  // a std::shared_ptr to the struct of options
+  std::any values;       // a std::shared_ptr to the struct of options
+  bool reports = false;  // takes --json though it changes something: what it has done
 };
 
 using Action = std::function<Call()>;
 
-Result<Host> open_host(const Common& common);
+Result<Host> open_host(const Common& common);  // to be read
 // Carries the intent out; with --dry-run prints what that would be.
 Result<void> change(const Common& common, const Intent& intent);
 

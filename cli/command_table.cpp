@@ -17,6 +17,7 @@
 #include "cli/verbs/stats.h"
 #include "cli/verbs/synopsis.h"
 #include "cli/verbs/update.h"
+#include "cli/verbs/upgrade.h"
 
 namespace vnet::cli {
 
@@ -39,6 +40,10 @@ const std::vector<Command>& commands() {
       {"update", User::Root, changes(update), "Add, change or delete one element of a network's definition",
        "vnet-bpf update default add ip-dhcp-host \\\n"
        "    \"<host mac='52:54:00:12:34:56' ip='192.168.122.10'/>\" --live --config"},
+      {"upgrade", User::Root, upgrade_action(),
+       "Replace the programs and maps of everything that runs by this version's; no connection is "
+       "interrupted",
+       "vnet-bpf upgrade --dry-run\n  vnet-bpf upgrade"},
       {"list", User::Any, looks(list), "List the active networks", "vnet-bpf list --all"},
       {"show", User::Any, looks(show), "Show a network's details",
        "vnet-bpf show default\n  vnet-bpf show default --xml > default.xml"},

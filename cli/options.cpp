@@ -125,7 +125,8 @@ class Parser {
     VNET_TRY(take_all(common_.verb, common_fields_));
     VNET_TRY(take_all(common_.verb, verb.fields));
     bool changes = verb.call.changes();
-    if (common_.json && changes) return invalid("--json: " + common_.verb + " prints no facts");
+    if (common_.json && changes && !verb.call.reports)
+      return invalid("--json: " + common_.verb + " prints no facts");
     if (common_.dry_run && !changes) return invalid("--dry-run: " + common_.verb + " changes nothing");
     VNET_TRY(verb.call.check(common_));
     return Invocation{verb.command, std::move(common_), std::move(verb.call)};

@@ -15,7 +15,7 @@
 #define VNET_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #endif
 
-#define VNET_ABI_VERSION 9
+#define VNET_ABI_VERSION 10
 
 /*
  * A slot is a small number that the loader assigns to everything that has counters: port, network,

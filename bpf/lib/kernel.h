@@ -29,6 +29,12 @@ typedef __u64 u64;
 #define unlikely(what) __builtin_expect(!!(what), 0)
 #define likely(what)   __builtin_expect(!!(what), 1)
 
+/*
+ * Which build the program is of (loader/bpf/build.h): in a map of its own, which is found by its name
+ * whatever else the constants are.
+ */
+const volatile __u64 program_build SEC(".rodata.build") = 0;
+
 #define FIB_LOOKUP_OUTPUT     (1U << 1)
 #define FIB_LOOKUP_SKIP_NEIGH (1U << 2) /* 6.3 */
 #define FIB_LOOKUP_SRC	      (1U << 4) /* 6.7 */

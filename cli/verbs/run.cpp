@@ -17,6 +17,7 @@
 #include "cli/text.h"
 #include "loader/base/fd.h"
 #include "loader/engine/events.h"
+#include "maps/abi.h"
 
 namespace vnet::cli::verbs {
 namespace {
@@ -206,11 +207,26 @@ Result<void> dry_run(Host& host) {
   return {};
 }
 
+// What an older build, or the package's last version, has left running.
+Result<void> upgrade(Host& host) {
+  VNET_ASSIGN(auto transaction, host.begin("run"));
+  VNET_ASSIGN(auto plan, transaction.run(Upgrade{}));
+  for (const auto& step : plan.steps)
+    if (step.about == "upgrade") print(printable(text(step.change)) + "\n");
+  std::fflush(stdout);
+  return {};
+}
+
 }  // namespace
 
 Result<void> run(Host& host, const Common& common, const NoOptions&) {
   if (common.dry_run) return dry_run(host);
   VNET_ASSIGN(auto alone, host.run_lock());
+  // With the maps of this version it can go on all the same: as it is, everything is guarded.
+  if (auto upgraded = upgrade(host); !upgraded) {
+    if (host.layout() && host.layout() != VNET_ABI_VERSION) return upgraded;
+    std::fprintf(stderr, "%s\n", error_line(std::move(upgraded).error().within("upgrade")).c_str());
+  }
   VNET_ASSIGN(auto runner, Runner::make(host));
   return runner.run();
 }

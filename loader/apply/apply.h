@@ -81,6 +81,16 @@ Result<void> apply(System& system, const DistrustVrf& change);
 // fence.cpp
 Result<void> apply(System& system, const PutUpFence& change);
 Result<void> apply(System& system, const TakeDownFence& change);
+// upgrade.cpp
+Result<void> apply(System& system, const MoveMaps& change);
+Result<void> apply(System& system, const CopyRest& change);
+Result<void> apply(System& system, const UpgradeNetwork& change);
+Result<void> apply(System& system, const UpgradeParent& change);
+Result<void> apply(System& system, const UpgradeUplink& change);
+Result<void> apply(System& system, const UpgradeLimit& change);
+Result<void> apply(System& system, const UpgradeFence& change);
+Result<void> apply(System& system, const UpgradeSocketRedirect& change);
+Result<void> apply(System& system, const FinishUpgrade& change);
 // ports.cpp
 Result<void> apply(System& system, const GuardPort& change);
 Result<void> apply(System& system, const SetPortMtu& change);
@@ -137,6 +147,13 @@ Result<void> undo(System& system, const PutUpFence& change);
 Result<void> undo(System& system, const PutUpSocketRedirect& change);
 Result<void> undo(System& system, const SetPasses& change);
 Result<void> undo(System& system, const SetZone& change);
+Result<void> undo(System& system, const MoveMaps& change);
+Result<void> undo(System& system, const UpgradeNetwork& change);
+Result<void> undo(System& system, const UpgradeParent& change);
+Result<void> undo(System& system, const UpgradeUplink& change);
+Result<void> undo(System& system, const UpgradeLimit& change);
+Result<void> undo(System& system, const UpgradeFence& change);
+Result<void> undo(System& system, const UpgradeSocketRedirect& change);
 Result<void> undo(System& system, const GuardPort& change);
 Result<void> undo(System& system, const SetPortMtu& change);
 Result<void> undo(System& system, const PlugPort& change);

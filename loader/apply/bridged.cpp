@@ -25,6 +25,16 @@ Result<void> unload(System& system, const Network& network, std::uint16_t slot) 
 
 }  // namespace
 
+Result<void> load_bridged_programs(System& system, const Network& network, std::uint16_t slot) {
+  VNET_ASSIGN(Datapath * datapath, system.need_datapath());
+  VNET_ASSIGN(auto link, system.netlink.link(network.bridge));
+  return datapath->load_network(network.name, {.slot = slot,
+                                               .gateway_ifindex = link.ifindex,
+                                               .gateway_mac = link.mac,
+                                               .flags = VNET_NETWORK_F_BRIDGED,
+                                               .needs_bridge = true});
+}
+
 Result<void> apply(System& system, const LoadBridged& change) {
   const Network& network = change.network;
   VNET_ASSIGN(Datapath * datapath, system.need_datapath());
@@ -34,11 +44,7 @@ Result<void> apply(System& system, const LoadBridged& change) {
   entry.flags = change.flags;
   VNET_TRY(fill_entry(system, network, entry));
   VNET_TRY(datapath->maps().networks.set(change.slot, entry));
-  return datapath->load_network(network.name, {.slot = change.slot,
-                                               .gateway_ifindex = link.ifindex,
-                                               .gateway_mac = link.mac,
-                                               .flags = VNET_NETWORK_F_BRIDGED,
-                                               .needs_bridge = true});
+  return load_bridged_programs(system, network, change.slot);
 }
 Result<void> undo(System& system, const LoadBridged& change) {
   return unload(system, change.network, change.slot);

@@ -53,6 +53,8 @@ Result<void> take_down_programs(System& system, const Network& network, std::uin
     VNET_TRY(erase_device(maps, gateway));
     VNET_TRY(remove_members(maps, gateway));
     VNET_TRY(system.datapath->detach(network.bridge, gateway));
+  } else if (!system.datapath->has_maps()) {
+    VNET_TRY(system.datapath->detach(network.bridge, 0));  // by its pins
   }
   VNET_TRY(erase_subnets(maps, slot));
   VNET_TRY(erase_port_forwards(maps, slot));

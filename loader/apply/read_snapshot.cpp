@@ -7,6 +7,7 @@
 
 #include "loader/apply/fence.h"
 #include "loader/apply/guards.h"
+#include "loader/apply/read_outdated.h"
 #include "loader/apply/subnets.h"
 #include "loader/base/files.h"
 #include "loader/bpf/block_list.h"
@@ -174,6 +175,7 @@ Result<void> read_datapath(System& system, Snapshot& snapshot) {
     if (auto record = salvage(interface, system.datapath->maps(), snapshot))
       snapshot.ports.push_back(std::move(*record));
   snapshot.socket_redirect = SocketRedirect::stands(*system.datapath);
+  VNET_ASSIGN(snapshot.outdated, read_outdated(system));
   for (const auto& active : snapshot.active)
     if (const LinkInfo* bridge = snapshot.link(active.network.bridge);
         bridge && has_gateway(active.network) && is_gateway_guarded(system, active, bridge->ifindex))

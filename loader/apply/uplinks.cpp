@@ -1,27 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Uplinks, and the VRFs that they are in.
+#include "loader/apply/uplinks.h"
+
 #include "loader/apply/apply.h"
 #include "loader/apply/entries.h"
 #include "loader/bpf/map_address.h"
 
 namespace vnet {
 namespace {
-
-// XDP costs no traffic: where it cannot be, the tc program does the same.
-Result<void> bring_up_xdp(Datapath& datapath, UplinkRecord& record) {
-  record.xdp_why.clear();
-  if (record.xdp.mode == XdpMode::Off) return datapath.detach_uplink_xdp(record.interface, record.ifindex);
-  VNET_ASSIGN(auto state, datapath.attach_uplink_xdp(record.interface,
-                                                     {.slot = record.slot,
-                                                      .ifindex = record.ifindex,
-                                                      .limits_new_flows = record.xdp.limits_new_flows,
-                                                      .generic = record.xdp.generic,
-                                                      .forward = record.xdp.mode == XdpMode::Forward,
-                                                      .distrusts_checksums = record.xdp.distrusts_checksums,
-                                                      .mac = record.xdp.mac.value_or(Mac{})}));
-  record.xdp_why = state.why;
-  return {};
-}
 
 void note_addresses(vnet_device& device, const std::vector<Address>& addresses) {
   for (const auto& address : addresses)
@@ -41,6 +27,34 @@ Result<void> detach(System& system, const UplinkRecord& record) {
 
 }  // namespace
 
+// XDP costs no traffic: where it cannot be, the tc program does the same.
+Result<void> bring_up_xdp(Datapath& datapath, UplinkRecord& record) {
+  record.xdp_why.clear();
+  if (record.xdp.mode == XdpMode::Off) return datapath.detach_uplink_xdp(record.interface, record.ifindex);
+  VNET_ASSIGN(auto state, datapath.attach_uplink_xdp(record.interface,
+                                                     {.slot = record.slot,
+                                                      .ifindex = record.ifindex,
+                                                      .limits_new_flows = record.xdp.limits_new_flows,
+                                                      .generic = record.xdp.generic,
+                                                      .forward = record.xdp.mode == XdpMode::Forward,
+                                                      .distrusts_checksums = record.xdp.distrusts_checksums,
+                                                      .mac = record.xdp.mac.value_or(Mac{})}));
+  record.xdp_why = state.why;
+  return {};
+}
+
+Result<void> bring_up_uplink(Datapath& datapath, const UplinkRecord& record, const LinkInfo& link,
+                             bool ingress_first) {
+  bool counted = record.xdp.mode != XdpMode::Off && record.xdp_why.empty();
+  VNET_TRY(
+      datapath.load_uplink(record.interface, {.slot = record.slot,
+                                              .ifindex = record.ifindex,
+                                              .ethernet = link.ethernet,
+                                              .bridge = link.kind == "bridge",
+                                              .limits_new_flows = record.xdp.limits_new_flows && !counted}));
+  return datapath.attach({Role::Uplink, record.interface, record.interface, record.ifindex}, ingress_first);
+}
+
 Result<void> apply(System& system, const AttachUplink& change) {
   VNET_ASSIGN(Datapath * datapath, system.need_datapath());
   UplinkRecord record = change.record;
@@ -48,14 +62,7 @@ Result<void> apply(System& system, const AttachUplink& change) {
   VNET_TRY(system.records.save(record));
   VNET_TRY(bring_up_xdp(*datapath, record));
   VNET_TRY(system.records.save(record));
-  bool counted = record.xdp.mode != XdpMode::Off && record.xdp_why.empty();
-  VNET_TRY(
-      datapath->load_uplink(record.interface, {.slot = record.slot,
-                                               .ifindex = record.ifindex,
-                                               .ethernet = change.link.ethernet,
-                                               .bridge = change.link.kind == "bridge",
-                                               .limits_new_flows = record.xdp.limits_new_flows && !counted}));
-  VNET_TRY(datapath->attach({Role::Uplink, record.interface, record.interface, record.ifindex}));
+  VNET_TRY(bring_up_uplink(*datapath, record, change.link));
   vnet_device device{.role = VNET_DEVICE_UPLINK, .slot = record.slot};
   note_addresses(device, change.addresses);
   return write_device(datapath->maps(), record.ifindex, device);

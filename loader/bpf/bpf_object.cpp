@@ -8,11 +8,8 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <functional>
-#include <string_view>
 
 #include "loader/bpf/datapath.h"
-#include "network.skel.h"
 
 namespace vnet {
 namespace {
@@ -96,12 +93,6 @@ bpf_object_open_opts open_options() {
   options.sz = sizeof(options);
   options.kernel_log_level = verifier_log_level;
   return options;
-}
-
-__u32 build_number() {
-  std::size_t size = 0;
-  const auto* bytes = static_cast<const char*>(network_bpf__elf_bytes(&size));
-  return static_cast<__u32>(std::hash<std::string_view>{}({bytes, size})) | 1;
 }
 
 }  // namespace vnet

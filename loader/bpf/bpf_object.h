@@ -11,6 +11,7 @@
 #include <string>
 
 #include "loader/base/error.h"
+#include "loader/bpf/build.h"
 #include "loader/bpf/shared_maps.h"
 
 namespace vnet {
@@ -36,9 +37,8 @@ Result<void> use_shared_maps(bpf_object* object, const std::filesystem::path& pi
 // Replaces older pins only once everything is loaded.
 Result<void> pin_programs(bpf_object* object, const std::filesystem::path& folder);
 
-// Options of every object; clock_version: tells builds of the programs apart, never 0.
+// Options of every object.
 bpf_object_open_opts open_options();
-__u32 build_number();
 
 // An object as it is before its own constants are set: only what all have in common is.
 template <typename Bpf>
@@ -49,8 +49,10 @@ Result<Skeleton<Bpf>> open_object(const SharedMaps& maps) {
   auto settings = maps.settings.get(0);
   if (!settings) return failed("the settings map is empty");
   if constexpr (requires { skeleton->rodata->secret; }) skeleton->rodata->secret = settings->secret;
+  skeleton->rodata_build->program_build = this_build<Bpf>();
+  // Tells builds of the programs apart; never 0.
   if constexpr (requires { skeleton->rodata->clock_version; })
-    skeleton->rodata->clock_version = build_number();
+    skeleton->rodata->clock_version = static_cast<__u32>(this_build<Bpf>()) | 1;
   return skeleton;
 }
 

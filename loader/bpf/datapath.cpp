@@ -21,6 +21,7 @@
 #include "loader/bpf/block_list.h"
 #include "loader/bpf/bpf_object.h"
 #include "loader/bpf/fence.h"
+#include "loader/bpf/migrate.h"
 #include "loader/bpf/shared_maps.h"
 #include "lost.skel.h"
 #include "network.skel.h"
@@ -107,6 +108,13 @@ Result<void> create_maps(const fs::path& pins) {
 }  // namespace
 
 Result<std::optional<Datapath>> Datapath::open(const fs::path& pins) {
+  if (unsigned layout = pinned_layout(pins / "maps"); layout && layout != VNET_ABI_VERSION) {
+    SharedMaps view;
+    if (layout < VNET_ABI_VERSION && can_move(layout, VNET_ABI_VERSION)) {
+      VNET_ASSIGN(view, view_maps(pins));
+    }
+    return Datapath(pins, std::move(view), layout);
+  }
   VNET_ASSIGN(auto maps, SharedMaps::open(pins / "maps"));
   if (!maps) return std::nullopt;
   return Datapath(pins, std::move(*maps));

@@ -10,6 +10,7 @@
 //   behind
 //                                it while it takes the place of an older one
 //   PINS/fenced                  what it has dropped last (bpf/lib/fenced.h)
+//   PINS/before                  what an upgrade has replaced so far (loader/bpf/before.h)
 #pragma once
 
 #include <array>
@@ -90,7 +91,11 @@ class Datapath {
  public:
   // Opens the pinned maps, or makes and pins them.
   static Result<Datapath> open_or_create(const std::filesystem::path& pins);
+  // Those of an older layout are copied into this one's, to be read. Of a layout that is not known there is
+  // nothing to be read (has_maps()), but what is pinned can be detached.
   static Result<std::optional<Datapath>> open(const std::filesystem::path& pins);
+  unsigned layout() const { return layout_; }  // of the pinned maps
+  bool has_maps() const { return maps_.settings.fd() >= 0; }
 
   SharedMaps& maps() { return maps_; }
   const std::filesystem::path& pins() const { return pins_; }
@@ -103,8 +108,10 @@ class Datapath {
   Result<void> load_parent(const std::string& interface, const ParentPrograms& config);
   void unload_parent(const std::string& interface);
 
-  // Idempotent; success means that the kernel has been asked, and both are there.
-  Result<void> attach(const Attachment& attachment);
+  // Idempotent; success means that the kernel has been asked, and both are there. Egress comes first: what
+  // may leave is guarded before anything can come in. Where others are replaced the other way round: what the
+  // new one sends out is answered to the new one.
+  Result<void> attach(const Attachment& attachment, bool ingress_first = false);
   // Those of its hooks (enum vnet_hook) where the owner's program is not, or not any more.
   std::vector<unsigned> missing(const Attachment& attachment) const;
   // The same for what limit_port() has put there.
@@ -124,6 +131,22 @@ class Datapath {
   // Ours at that hook of any interface; without a value: none.
   Result<Fd> attached(const std::string& interface, int ifindex, unsigned hook) const;  // enum vnet_hook
   Result<void> detach_parent(const std::string& interface, int ifindex);
+  // Whether what stands there is of this build; true where nothing does (loader/bpf/upgrade.cpp).
+  bool is_current(const Attachment& attachment) const;  // the owner's programs
+  bool is_limit_current(const std::string& interface, int ifindex) const;
+  bool is_xdp_current(const std::string& interface, int ifindex) const;
+  // Upgrades: an owner's programs as they are now are kept, and put back; those of a hook, too.
+  Result<void> keep_programs(const Attachment& attachment) const;
+  Result<void> put_back_programs(const Attachment& attachment) const;  // to be attached then
+  Result<void> keep_limit(const std::string& interface, int ifindex) const;
+  Result<void> put_back_limit(const std::string& interface, int ifindex) const;
+  Result<void> keep_xdp(const std::string& interface, int ifindex) const;
+  Result<void> put_back_xdp(const std::string& interface, int ifindex) const;
+  // While sessions are in two maps: what the uplink's new program does not know its old one is shown, behind
+  // it.
+  Result<void> show_to_old(const std::string& interface, int ifindex) const;
+  Result<void> show_to_new_only(const std::string& interface, int ifindex) const;
+  bool holds(const Attachment& attachment) const;  // a program of this build is at one of its hooks
   // The program of loader/bpf/fence.h, neither pinned nor attached.
   Result<Fd> load_fence();
   // With all that is counted of them.
@@ -131,16 +154,21 @@ class Datapath {
   Result<LoadedLosses> load_losses(const LossProgram& config);  // for loader/observe/losses.h
 
  private:
-  Datapath(std::filesystem::path pins, SharedMaps maps) : pins_(std::move(pins)), maps_(std::move(maps)) {}
+  Datapath(std::filesystem::path pins, SharedMaps maps, unsigned layout = VNET_ABI_VERSION)
+      : pins_(std::move(pins)), maps_(std::move(maps)), layout_(layout) {}
+  static bool is_ours(Role role, int program);  // of this build
   AttachPoint point_of(const Attachment& attachment, unsigned hook) const;
+  std::filesystem::path program_folder(const Attachment& attachment) const;  // below PINS
   std::filesystem::path program_pin(const Attachment& attachment, unsigned hook) const;
   AttachPoint point(Hook hook, const std::string& interface, int ifindex) const;
   XdpPoint xdp_point(const std::string& interface, int ifindex) const;
   AttachPoint police_point(const std::string& interface, int ifindex) const;
+  AttachPoint old_point(const std::string& interface, int ifindex) const;
   AttachPoint parent_point(Hook hook, const std::string& interface, int ifindex) const;
 
   std::filesystem::path pins_;
   SharedMaps maps_;
+  unsigned layout_;
 };
 
 // libbpf and the verifier speak only when asked to (--verbose).

@@ -9,8 +9,10 @@
 #include <memory>
 #include <string_view>
 
+#include "loader/bpf/before.h"
 #include "loader/bpf/bpf_object.h"
 #include "loader/bpf/datapath.h"
+#include "loader/bpf/migrate.h"
 #include "loader/model/drop_reason.h"
 #include "police.skel.h"
 #include "xdp.skel.h"
@@ -20,11 +22,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Egress first: what may leave is guarded before anything can come in.
 struct RoleHooks {
   Role role;
-  const char* folder;  // of the owner's pinned programs, which are called as their hooks
-  std::array<unsigned, 2> hooks;
+  const char* folder;             // of the owner's pinned programs, which are called as their hooks
+  std::array<unsigned, 2> hooks;  // egress, ingress
 };
 constexpr std::array role_hooks{
     RoleHooks{Role::Port, "networks", {VNET_HOOK_PORT_EGRESS, VNET_HOOK_PORT_INGRESS}},
@@ -71,19 +72,28 @@ AttachPoint Datapath::point_of(const Attachment& attachment, unsigned hook) cons
   return (this->*make)(direction_of(hook), attachment.interface, attachment.ifindex);
 }
 
+fs::path Datapath::program_folder(const Attachment& attachment) const {
+  return fs::path(hooks_of(attachment.role).folder) / pin_name(attachment.owner);
+}
+
 fs::path Datapath::program_pin(const Attachment& attachment, unsigned hook) const {
   std::string name = hook_word(hook);
   std::ranges::replace(name, '-', '_');
-  return pins_ / hooks_of(attachment.role).folder / pin_name(attachment.owner) / name;
+  return pins_ / program_folder(attachment) / name;
 }
 
-Result<void> Datapath::attach(const Attachment& attachment) {
+Result<void> Datapath::attach(const Attachment& attachment, bool ingress_first) {
   VNET_TRY(make_folders(pins_ / "links"));
-  for (unsigned hook : hooks_of(attachment.role).hooks) {
+  auto hooks = hooks_of(attachment.role).hooks;
+  if (ingress_first) std::ranges::reverse(hooks);
+  for (unsigned hook : hooks) {
     auto pin = program_pin(attachment, hook);
     Fd program(bpf_obj_get(pin.c_str()));
     if (!program) return system_error(fmt::format("opening the pinned program {}", pin.string()));
     VNET_TRY(attach_program(point_of(attachment, hook), program.get()));
+    // Not before: a hook takes a program once.
+    if (ingress_first && hook == VNET_HOOK_UPLINK_INGRESS)
+      VNET_TRY(show_to_old(attachment.interface, attachment.ifindex));
   }
   auto left = missing(attachment);
   if (left.empty()) return {};
@@ -97,6 +107,35 @@ std::vector<unsigned> Datapath::missing(const Attachment& attachment) const {
     if (!is_attached(point_of(attachment, hook), Fd(bpf_obj_get(program_pin(attachment, hook).c_str()))))
       left.push_back(hook);
   return left;
+}
+
+bool Datapath::holds(const Attachment& attachment) const {
+  return std::ranges::any_of(hooks_of(attachment.role).hooks, [&](unsigned hook) {
+    auto program = attached_program(point_of(attachment, hook));
+    return program && *program && is_ours(attachment.role, program->get());
+  });
+}
+
+AttachPoint Datapath::old_point(const std::string& interface, int ifindex) const {
+  return {.ifindex = ifindex,
+          .interface = interface,
+          .hook = Hook::Ingress,
+          .link_pin = Before(pins_).folder() / "links" / pin_name(interface),
+          .clsact_order = 1};
+}
+
+Result<void> Datapath::show_to_old(const std::string& interface, int ifindex) const {
+  if (!pinned_layout(Before(pins_).folder() / "maps")) return {};  // it knows no more than the new one
+  auto pin =
+      Before(pins_).folder() / program_folder({.role = Role::Uplink, .owner = interface}) / "uplink_ingress";
+  Fd program(bpf_obj_get(pin.c_str()));
+  if (!program) return {};
+  VNET_TRY(make_folders(Before(pins_).folder() / "links"));
+  return attach_program(old_point(interface, ifindex), program.get());
+}
+
+Result<void> Datapath::show_to_new_only(const std::string& interface, int ifindex) const {
+  return detach_program(old_point(interface, ifindex));
 }
 
 AttachPoint Datapath::police_point(const std::string& interface, int ifindex) const {

@@ -16,8 +16,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "fence.skel.h"
 #include "loader/base/fd.h"
+#include "loader/bpf/before.h"
+#include "loader/bpf/build.h"
 #include "loader/bpf/datapath.h"
 #include "loader/bpf/shared_maps.h"
 #include "loader/netlink/nftables.h"
@@ -106,9 +110,19 @@ bool is_attached(const Linked& linked, const Place& place) {
 
 struct ProgramFacts {
   std::string tag;  // of its instructions
-  std::vector<__u32> maps;
+  std::uint64_t build = 0;
+  std::vector<__u32> maps;  // but its constants'
+
   bool operator==(const ProgramFacts&) const = default;
 };
+
+bool holds_constants(__u32 map) {
+  Fd fd(bpf_map_get_fd_by_id(map));
+  bpf_map_info info{};
+  __u32 size = sizeof(info);
+  return fd && !bpf_obj_get_info_by_fd(fd.get(), &info, &size) &&
+         std::string_view(info.name).find(".rodata") != std::string_view::npos;
+}
 
 std::optional<ProgramFacts> facts_of(int program) {
   ProgramFacts facts{.tag = {}, .maps = std::vector<__u32>(64)};
@@ -119,6 +133,8 @@ std::optional<ProgramFacts> facts_of(int program) {
   if (bpf_obj_get_info_by_fd(program, &info, &size)) return std::nullopt;
   facts.tag.assign(reinterpret_cast<const char*>(info.tag), sizeof(info.tag));
   facts.maps.resize(std::min<std::size_t>(info.nr_map_ids, facts.maps.size()));
+  std::erase_if(facts.maps, holds_constants);
+  facts.build = build_of(program);
   std::ranges::sort(facts.maps);
   return facts;
 }
@@ -229,6 +245,25 @@ Result<bool> Fence::stands(Datapath& datapath, const std::vector<FenceRule>& rul
     auto linked = linked_at(datapath.pins(), place);
     return linked && asks_these_maps(linked->program.get(), datapath.maps()) && is_attached(*linked, place);
   });
+}
+
+bool Fence::is_current(const fs::path& pins) {
+  return std::ranges::all_of(places, [&](const Place& place) {
+    auto linked = linked_at(pins, place);
+    return !linked || build_of(linked->program.get()) == this_build<fence_bpf>();
+  });
+}
+
+Result<void> Fence::keep(const fs::path& pins) {
+  for (const Place& place : places)
+    if (auto linked = linked_at(pins, place)) VNET_TRY(Before(pins).keep(place.pin, linked->program));
+  return {};
+}
+
+Result<void> Fence::put_back(const fs::path& pins) {
+  for (const Place& place : places)
+    if (Fd program = Before(pins).kept(place.pin)) VNET_TRY(attach(pins, place, program.get()));
+  return {};
 }
 
 Result<void> Fence::take_down(const fs::path& pins) {

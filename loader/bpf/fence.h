@@ -32,6 +32,10 @@ class Fence {
   static Result<void> put_up(Datapath& datapath, const std::vector<FenceRule>& rules);
   // Asks the kernel, in words of its own: a link whose program was detached looks as it did before.
   static Result<bool> stands(Datapath& datapath, const std::vector<FenceRule>& rules);
+  // Of this build; true where the table stands, or nothing.
+  static bool is_current(const std::filesystem::path& pins);
+  static Result<void> keep(const std::filesystem::path& pins);  // loader/bpf/before.h
+  static Result<void> put_back(const std::filesystem::path& pins);
   static Result<void> take_down(const std::filesystem::path& pins);  // idempotent
 };
 

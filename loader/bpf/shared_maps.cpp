@@ -37,10 +37,8 @@ Result<std::optional<SharedMaps>> SharedMaps::open(const std::filesystem::path& 
   if (!open_pin(names().front()) && errno == ENOENT) return std::nullopt;
   auto settings = Map<__u32, vnet_settings>(open_pin("settings")).get(0);
   if (!settings || settings->abi_version != VNET_ABI_VERSION)
-    return failed(fmt::format(
-        "the running datapath has map layout {}, this program has {}: stop every network with the version "
-        "that started it, then start them again",
-        settings ? settings->abi_version : 0, VNET_ABI_VERSION));
+    return failed(fmt::format("the pinned maps are of layout {}, not {}",
+                              settings ? settings->abi_version : 0, VNET_ABI_VERSION));
   std::vector<Fd> fds;
   for (const char* name : names()) {
     Fd fd = open_pin(name);

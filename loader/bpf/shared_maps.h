@@ -21,6 +21,8 @@
 
 namespace vnet {
 
+// A handle without a map is of a layout that this version does not know: it holds nothing, and what is
+// written is forgotten.
 template <typename Key, typename Value>
 class Map {
  public:
@@ -34,12 +36,14 @@ class Map {
     return value;
   }
   Result<void> set(const Key& key, const Value& value) const {
-    if (bpf_map_update_elem(fd_.get(), &key, &value, BPF_ANY)) return system_error("writing a map entry");
+    if (fd_ && bpf_map_update_elem(fd_.get(), &key, &value, BPF_ANY))
+      return system_error("writing a map entry");
     return {};
   }
   // Idempotent: a missing entry is a success.
   Result<void> erase(const Key& key) const {
-    if (bpf_map_delete_elem(fd_.get(), &key) && errno != ENOENT) return system_error("deleting a map entry");
+    if (fd_ && bpf_map_delete_elem(fd_.get(), &key) && errno != ENOENT)
+      return system_error("deleting a map entry");
     return {};
   }
   std::vector<Key> keys() const {
@@ -102,16 +106,19 @@ class PerCpuMap {
     return values;
   }
   Result<void> set(const Key& key, const std::vector<Value>& values) const {
-    if (bpf_map_update_elem(fd_.get(), &key, values.data(), BPF_ANY)) return system_error("writing counters");
+    if (fd_ && bpf_map_update_elem(fd_.get(), &key, values.data(), BPF_ANY))
+      return system_error("writing counters");
     return {};
   }
   Result<void> clear(const Key& key) const {
     std::vector<Value> zeros(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-    if (bpf_map_update_elem(fd_.get(), &key, zeros.data(), BPF_ANY)) return system_error("clearing counters");
+    if (fd_ && bpf_map_update_elem(fd_.get(), &key, zeros.data(), BPF_ANY))
+      return system_error("clearing counters");
     return {};
   }
   Result<void> erase(const Key& key) const {
-    if (bpf_map_delete_elem(fd_.get(), &key) && errno != ENOENT) return system_error("deleting counters");
+    if (fd_ && bpf_map_delete_elem(fd_.get(), &key) && errno != ENOENT)
+      return system_error("deleting counters");
     return {};
   }
   std::vector<Key> keys() const {

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "host.skel.h"
+#include "loader/bpf/before.h"
 #include "loader/bpf/bpf_object.h"
+#include "loader/bpf/build.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
@@ -53,6 +55,22 @@ Result<Fd> root_cgroup() {
   return root;
 }
 
+// The pinned link, while it holds its program to the cgroups. One that was detached by force has none any
+// more.
+struct CgroupLink {
+  Fd fd;
+  __u32 program = 0;
+};
+CgroupLink linked(const fs::path& pins, const SocketHook& place) {
+  Fd link(bpf_obj_get(socket_pin(pins, place).c_str()));
+  bpf_link_info info{};
+  __u32 size = sizeof(info);
+  if (!link || bpf_obj_get_info_by_fd(link.get(), &info, &size) || info.type != BPF_LINK_TYPE_CGROUP ||
+      !info.cgroup.cgroup_id)
+    return {};
+  return {.fd = std::move(link), .program = info.prog_id};
+}
+
 bool asks_these_maps(__u32 program, SharedMaps& maps) {
   Fd fd(bpf_prog_get_fd_by_id(program));
   std::vector<__u32> ids(64);
@@ -89,6 +107,9 @@ Result<void> SocketRedirect::put_up(Datapath& datapath) {
   for (const SocketHook& place : socket_hooks) {
     const auto pin = socket_pin(datapath.pins(), place);
     const int program = bpf_program__fd(bpf_object__find_program_by_name(skeleton->obj, place.program));
+    if (auto before = linked(datapath.pins(), place);
+        before.fd && !bpf_link_update(before.fd.get(), program, nullptr))
+      continue;
     Fd link(bpf_link_create(program, root.get(), place.type, nullptr));
     if (!link) return system_error(fmt::format("attaching {} to the root of the cgroups", place.program));
     if (::unlink(pin.c_str()) && errno != ENOENT) return system_error("unpinning " + pin.string());
@@ -99,13 +120,39 @@ Result<void> SocketRedirect::put_up(Datapath& datapath) {
 
 bool SocketRedirect::stands(Datapath& datapath) {
   return std::ranges::all_of(socket_hooks, [&](const SocketHook& place) {
-    Fd link(bpf_obj_get(socket_pin(datapath.pins(), place).c_str()));
-    bpf_link_info info{};
-    __u32 size = sizeof(info);
-    // One that was detached by force has no cgroup any more.
-    return link && !bpf_obj_get_info_by_fd(link.get(), &info, &size) && info.type == BPF_LINK_TYPE_CGROUP &&
-           info.cgroup.cgroup_id && asks_these_maps(info.prog_id, datapath.maps());
+    auto link = linked(datapath.pins(), place);
+    return link.fd && asks_these_maps(link.program, datapath.maps());
   });
+}
+
+bool SocketRedirect::is_there(const fs::path& pins) {
+  return std::ranges::any_of(socket_hooks,
+                             [&](const SocketHook& place) { return bool(linked(pins, place).fd); });
+}
+
+bool SocketRedirect::is_current(const fs::path& pins) {
+  return std::ranges::all_of(socket_hooks, [&](const SocketHook& place) {
+    auto link = linked(pins, place);
+    Fd program(link.fd ? bpf_prog_get_fd_by_id(link.program) : -1);
+    return !program || build_of(program.get()) == this_build<host_bpf>();
+  });
+}
+
+Result<void> SocketRedirect::keep(const fs::path& pins) {
+  for (const SocketHook& place : socket_hooks)
+    if (auto link = linked(pins, place); link.fd)
+      VNET_TRY(Before(pins).keep(place.program, Fd(bpf_prog_get_fd_by_id(link.program))));
+  return {};
+}
+
+Result<void> SocketRedirect::put_back(const fs::path& pins) {
+  for (const SocketHook& place : socket_hooks) {
+    Fd program = Before(pins).kept(place.program);
+    auto link = linked(pins, place);
+    if (program && link.fd && bpf_link_update(link.fd.get(), program.get(), nullptr))
+      return system_error(fmt::format("putting back {}", place.program));
+  }
+  return {};
 }
 
 Result<void> SocketRedirect::take_down(const fs::path& pins) {

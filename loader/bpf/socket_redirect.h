@@ -16,6 +16,10 @@ class SocketRedirect {
   static Result<void> put_up(Datapath& datapath);
   // All of its programs are attached, and use these maps.
   static bool stands(Datapath& datapath);
+  static bool is_there(const std::filesystem::path& pins);      // some of it
+  static bool is_current(const std::filesystem::path& pins);    // of this build; true where nothing stands
+  static Result<void> keep(const std::filesystem::path& pins);  // loader/bpf/before.h
+  static Result<void> put_back(const std::filesystem::path& pins);
   static Result<void> take_down(const std::filesystem::path& pins);
 };
 

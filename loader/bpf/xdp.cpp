@@ -192,6 +192,11 @@ Result<XdpState> attach_xdp(const XdpPoint& point, const OpenXdp& open) {
   return XdpState{.why = why_not(error)};
 }
 
+Result<void> replace_xdp(const XdpPoint& point, int program) {
+  if (auto link = own_link(point); link && !bpf_link_update(link->fd.get(), program, nullptr)) return {};
+  return detach_xdp(point);
+}
+
 Result<void> detach_xdp(const XdpPoint& point) {
   use_bpffs(point);
   if (::unlink(point.link_pin.c_str()) && errno != ENOENT)

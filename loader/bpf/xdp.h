@@ -39,6 +39,9 @@ using OpenXdp = std::function<Result<XdpObject>()>;
 // Idempotent; ours that is there already is replaced without a gap. That the interface or others leave no
 // room is no error: it is in the state.
 Result<XdpState> attach_xdp(const XdpPoint& point, const OpenXdp& open);
+// Back to a program that was there before. In a dispatcher that is not possible: without one tc does the
+// same.
+Result<void> replace_xdp(const XdpPoint& point, int program);
 // Idempotent.
 Result<void> detach_xdp(const XdpPoint& point);
 // As it is now, without a reason.

@@ -26,6 +26,7 @@ void check_forwards(const HostFacts& facts, Findings& findings);
 void check_legacy_rules(const HostFacts& facts, Findings& findings);
 void check_uplinks(const HostFacts& facts, Findings& findings);  // checks_link.cpp
 void check_guards(const HostFacts& facts, Findings& findings);
+void check_versions(const HostFacts& facts, Findings& findings);
 void check_unattached(const HostFacts& facts, Findings& findings);
 void check_mtu(const HostFacts& facts, Findings& findings);
 void check_bonding(const HostFacts& facts, Findings& findings);

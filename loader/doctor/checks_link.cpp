@@ -6,6 +6,7 @@
 #include "loader/doctor/checks.h"
 #include "loader/netlink/xdp_features.h"
 #include "loader/plan/uplink_xdp.h"
+#include "maps/abi.h"
 
 namespace vnet {
 namespace {
@@ -65,6 +66,22 @@ void check_guards(const HostFacts& facts, Findings& findings) {
       {.what = fmt::format("programs of ours are missing: {}", fmt::join(facts.unguarded, ", ")),
        .why = "Somebody has detached them, or a command was killed. What they keep apart may meet.",
        .fix = "vnet-bpf up  # as every command that changes something, it puts them back"});
+}
+
+void check_versions(const HostFacts& facts, Findings& findings) {
+  const bool other_layout = facts.layout && facts.layout != VNET_ABI_VERSION;
+  if (facts.outdated.empty() && !other_layout && !facts.upgrade_interrupted) return;
+  std::string what = fmt::format("programs of another version run: {}", fmt::join(facts.outdated, ", "));
+  if (other_layout)
+    what = fmt::format("the maps are of another version, with layout {}, not {}", facts.layout,
+                       VNET_ABI_VERSION);
+  else if (facts.upgrade_interrupted)
+    what = "an upgrade was interrupted";
+  findings.push_back(
+      {.what = std::move(what),
+       .why = "What this version has mended is not in force there; with other maps, or half an "
+              "upgrade, nothing can be changed.",
+       .fix = "vnet-bpf upgrade  # interrupts no connection; `vnet-bpf run` does it when it starts"});
 }
 
 void check_unattached(const HostFacts& facts, Findings& findings) {

@@ -25,6 +25,7 @@ const std::vector<Check>& doctor_checks() {
       {"legacy-rules", "Are there rules that doctor cannot read?", check_legacy_rules},
       {"uplink", "Is there a way out?", check_uplinks},
       {"guards", "Is every program of ours still where it was attached?", check_guards},
+      {"versions", "Is everything that runs of this version?", check_versions},
       {"unattached", "Is every interface in a gateway's bridge attached?", check_unattached},
       {"ip-only", "Can guests use the IPv6 addresses that they make up?", check_ip_only},
       {"mtu", "Do the MTUs along the way agree?", check_mtu},

@@ -84,6 +84,9 @@ struct HostFacts {
   unsigned inotify_limit = 0, inotify_used = 0;  // instances; limit 0: not to be seen
   std::vector<CheckedNetwork> networks;
   std::vector<std::string> unguarded;  // "vnet0 port-ingress": programs of ours that somebody took away
+  std::vector<std::string> outdated;   // "network lab": whose programs another build has loaded
+  unsigned layout = 0;                 // of the maps that run; 0: none do
+  bool upgrade_interrupted = false;
   std::map<std::string, std::string> ip_only;  // ports with --ip-only: what it costs their guests
   std::vector<std::string> unattached;         // in the bridge of a gateway of ours, and no port
 

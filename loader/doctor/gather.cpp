@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "loader/apply/guards.h"
+#include "loader/apply/read_outdated.h"
 #include "loader/apply/system.h"
 #include "loader/apply/xdp_target.h"
 #include "loader/base/files.h"
@@ -169,6 +170,10 @@ Result<HostFacts> gather_facts(System& system) {
   VNET_TRY(gather_xdp(system, facts));
   VNET_ASSIGN(auto missing, missing_guards(system));
   for (const auto& guard : missing) facts.unguarded.push_back(guard.interface + " " + guard.what);
+  VNET_ASSIGN(auto outdated, read_outdated(system));
+  if (system.datapath) facts.layout = outdated.layout;
+  facts.upgrade_interrupted = outdated.begun;
+  facts.outdated = what_is_outdated(outdated);
   VNET_ASSIGN(auto strangers, unattached_members(system));
   for (const auto& stranger : strangers) facts.unattached.push_back(stranger.link.name);
   for (const auto& parts : sysctls_of_interest(facts)) {

@@ -11,6 +11,7 @@
 #include "loader/config/network_xml.h"
 #include "loader/config/update.h"
 #include "loader/engine/host_state.h"
+#include "loader/plan/resources.h"
 
 namespace vnet {
 
@@ -25,6 +26,15 @@ Result<Host> Host::open(std::optional<std::filesystem::path> state_dir, bool ver
   auto state = std::make_unique<State>(StateDir(std::move(state_dir)), std::move(netlink));
   VNET_ASSIGN(state->system.datapath, Datapath::open(state->system.dirs.pins()));
   return Host(std::move(state));
+}
+
+unsigned Host::layout() const {
+  return state_->system.datapath ? state_->system.datapath->layout() : 0;
+}
+
+Result<void> Host::check_readable() const {
+  if (!layout() || state_->system.datapath->has_maps()) return {};
+  return unknown_layout(layout());
 }
 
 Result<std::optional<Network>> Host::State::definition(const std::string& name) {

@@ -42,6 +42,11 @@ class Host {
   Host& operator=(Host&&) noexcept;
   ~Host();
 
+  // The layout of the running datapath's maps (maps/abi.h); 0: nothing runs.
+  unsigned layout() const;
+  // Failed, with what to do: nothing can be read of a layout that this version does not know.
+  Result<void> check_readable() const;
+
   // Waits for the lock. verb: what others are told that wait for it.
   Result<Transaction> begin(const std::string& verb);
   // What a transaction would do now (--dry-run): without the lock, which would make folders.

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "loader/apply/executor.h"
+#include "loader/apply/hand_over.h"
 #include "loader/apply/read_snapshot.h"
 #include "loader/config/network_xml.h"
 #include "loader/engine/host_state.h"
@@ -123,6 +124,20 @@ Result<Plan> Transaction::run(const Intent& intent) {
   for (const auto& refusal : plan.refusals)
     plan.notes.push_back(fmt::format("{}: {}", refusal.about, refusal.error.message));
   return plan;
+}
+
+Result<void> Transaction::hand_over(unsigned layout) {
+  return vnet::hand_over(host_->state_->system, layout);
+}
+Result<bool> Transaction::finish_hand_over() {
+  System& system = host_->state_->system;
+  VNET_TRY(follow_hand_over(system));
+  VNET_ASSIGN(bool taken, is_taken_over(system));
+  if (taken) VNET_TRY(vnet::finish_hand_over(system));
+  return taken;
+}
+Result<void> Transaction::take_back() {
+  return vnet::take_back(host_->state_->system);
 }
 
 Result<std::vector<Followed>> Transaction::follow(std::set<std::string>& start) {

@@ -33,6 +33,10 @@ class Transaction {
   // A guest's port, written down before its hypervisor makes the interface, and forgotten.
   Result<void> announce(const GuestPort& port);
   Result<void> withdraw(const std::string& uuid);
+  // To an older version (loader/apply/hand_over.h). Between the two the lock is not held.
+  Result<void> hand_over(unsigned layout);
+  Result<bool> finish_hand_over();  // false: the other version has not taken all of it yet
+  Result<void> take_back();
 
   // Once around for `run`: what has changed without a command. Of the networks that shall be started those
   // that run are taken off. Empty: nothing was left to do.

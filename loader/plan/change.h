@@ -316,6 +316,35 @@ struct SetXdpTarget {
   bool deliver = true;
 };
 
+// Upgrades (loader/bpf/before.h): what another build has put there is replaced in place, and kept until all
+// is.
+struct MoveMaps {  // to this build's layout
+  unsigned from = 0;
+};
+struct CopyRest {  // what packets have written into the old maps since
+  unsigned from = 0;
+};
+struct UpgradeNetwork {  // its gateway's programs, its members' and its ports'
+  Network network;
+  std::uint16_t slot = 0;
+};
+struct UpgradeParent {  // and its ports'
+  ParentRecord record;
+};
+struct UpgradeUplink {
+  UplinkRecord record;
+  LinkInfo link;
+};
+struct UpgradeLimit {
+  PortRecord record;
+  Network network;
+};
+struct UpgradeFence {
+  std::vector<Network> networks;
+};
+struct UpgradeSocketRedirect {};
+struct FinishUpgrade {};
+
 using Change = std::variant<
     StoreDefinition, RemoveDefinition, SetAutostart, BlockPrefix, UnblockPrefix, ClaimNetwork,
     CompleteNetwork, LeaveNetwork, ForgetNetwork, CreateBridge, DeleteBridge, AttachGateway, ReattachGateway,
@@ -327,7 +356,8 @@ using Change = std::variant<
     AttachMember, DetachMember, SetBridgedFlags, AttachParent, DetachParent, EnterDirect, RemoveDirect,
     AttachUplink, DetachUplink, NoteUplink, NoteUplinkAddresses, TrustVrf, DistrustVrf, PutUpFence,
     TakeDownFence, GuardPort, SetPortMtu, PlugPort, ShowPort, GiveMac, PlugDirectPort, ChangePort,
-    TakePortDown, UnplugPort, UnplugDirectPort, UnguardPort, SetXdpTarget>;
+    TakePortDown, UnplugPort, UnplugDirectPort, UnguardPort, SetXdpTarget, MoveMaps, CopyRest, UpgradeNetwork,
+    UpgradeParent, UpgradeUplink, UpgradeLimit, UpgradeFence, UpgradeSocketRedirect, FinishUpgrade>;
 
 // "create bridge virbr0 (52:54:00:1a:2b:3c)"
 std::string text(const Change& change);

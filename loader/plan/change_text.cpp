@@ -250,6 +250,35 @@ std::string words(const SetXdpTarget& c) {
   return fmt::format("{} XDP deliver to {}", c.deliver ? "let" : "no longer let", c.record.interface);
 }
 
+std::string words(const MoveMaps& c) {
+  if (c.from == VNET_ABI_VERSION) return "keep what is replaced until all of it is";
+  return fmt::format("move the maps from layout {} to layout {}", c.from, VNET_ABI_VERSION);
+}
+std::string words(const CopyRest&) {
+  return "move what has been written meanwhile";
+}
+std::string words(const UpgradeNetwork& c) {
+  return fmt::format("replace the programs of network {}", c.network.name);
+}
+std::string words(const UpgradeParent& c) {
+  return fmt::format("replace the programs at {} and its ports", c.record.interface);
+}
+std::string words(const UpgradeUplink& c) {
+  return fmt::format("replace the programs of uplink {}", c.record.interface);
+}
+std::string words(const UpgradeLimit& c) {
+  return fmt::format("replace the policer of {}", c.record.interface);
+}
+std::string words(const UpgradeFence&) {
+  return "replace the fence at FORWARD";
+}
+std::string words(const UpgradeSocketRedirect&) {
+  return "replace the programs that lead the host itself to port forwards";
+}
+std::string words(const FinishUpgrade&) {
+  return "let go of what has been replaced";
+}
+
 }  // namespace
 
 std::string text(const Change& change) {

@@ -8,12 +8,19 @@
 #include "loader/plan/block_rules.h"
 #include "loader/plan/builder.h"
 #include "loader/plan/forwards.h"
+#include "loader/plan/upgrade.h"
 
 namespace vnet {
 namespace {
 
 std::unexpected<Error> no_network(const std::string& name) {
   return not_found(fmt::format("no network with matching name '{}'", name));
+}
+
+// One that was interrupted is finished by whoever comes next: some programs are on the old maps, some on the
+// new ones.
+void finish_upgrade(Builder& builder) {
+  if (builder.snapshot.outdated.begun) builder.wanted.resources.outdated = {};
 }
 
 // What all networks share with the host.
@@ -31,6 +38,7 @@ void mend(Builder& builder, const std::set<std::string>& except_ports = {}) {
   mend_networks(builder);
   want_of_host(builder);
   mend_ports(builder, except_ports);
+  finish_upgrade(builder);
 }
 
 Result<void> want(Builder& builder, const Define& intent) {
@@ -157,6 +165,7 @@ Result<void> want(Builder& builder, const Stop& intent) {
   }
   want_no_network(builder, intent.name);
   want_of_host(builder);
+  finish_upgrade(builder);
   builder.wanted.done[""] = fmt::format("Network {} destroyed", intent.name);
   return {};
 }
@@ -252,12 +261,52 @@ Result<void> want(Builder& builder, const Follow& intent) {
   mend_networks(builder);
   want_of_host(builder);
   follow_ports(builder);
+  finish_upgrade(builder);
   return {};
+}
+
+Result<void> want(Builder& builder, const Upgrade&) {
+  mend(builder);
+  bool is_needed = builder.snapshot.outdated != Outdated{};
+  builder.wanted.resources.outdated = {};
+  builder.wanted.done[""] =
+      is_needed ? "The datapath is this version's now" : "The datapath is this version's already";
+  return {};
+}
+
+bool is_about_definitions(const Intent& intent) {
+  return std::holds_alternative<Define>(intent) || std::holds_alternative<Undefine>(intent) ||
+         std::holds_alternative<Autostart>(intent);
+}
+
+// Maps of an older layout are only read, until they have been moved; `stop` goes by the pins.
+Result<void> check_layout(unsigned layout, const Intent& intent) {
+  if (layout == VNET_ABI_VERSION || is_about_definitions(intent) || std::holds_alternative<Stop>(intent))
+    return {};
+  if (layout > VNET_ABI_VERSION) return unknown_layout(layout);
+  if (std::holds_alternative<Upgrade>(intent)) return {};
+  return older_layout(layout);
 }
 
 }  // namespace
 
+std::unexpected<Error> unknown_layout(unsigned layout) {
+  return failed(
+      fmt::format("what runs is of another version of vnet-bpf, with map layout {}, and this one has {}: use "
+                  "that one, or run "
+                  "its `vnet-bpf upgrade --to-abi {}` first",
+                  layout, VNET_ABI_VERSION, VNET_ABI_VERSION));
+}
+
+std::unexpected<Error> older_layout(unsigned layout) {
+  return failed(fmt::format(
+      "what runs is of an older version of vnet-bpf, with map layout {}, and this one has {}: run `vnet-bpf "
+      "upgrade` first, which interrupts no connection",
+      layout, VNET_ABI_VERSION));
+}
+
 Result<Wanted> desired(const Snapshot& snapshot, const Intent& intent) {
+  VNET_TRY(check_layout(snapshot.outdated.layout, intent));
   Builder builder(snapshot);
   VNET_TRY(std::visit([&](const auto& one) { return want(builder, one); }, intent));
   return std::move(builder.wanted);
@@ -265,7 +314,11 @@ Result<Wanted> desired(const Snapshot& snapshot, const Intent& intent) {
 
 Result<Plan> make_plan(const Snapshot& snapshot, const Intent& intent) {
   VNET_ASSIGN(auto wanted, desired(snapshot, intent));
-  return Plan{.steps = diff(snapshot, observe(snapshot), wanted),
+  auto steps = diff(snapshot, observe(snapshot), wanted);
+  // `stop`: nothing is put up or written down there.
+  if (snapshot.outdated.layout != VNET_ABI_VERSION && std::holds_alternative<Stop>(intent))
+    std::erase_if(steps, [](const Step& step) { return !only_takes_away(step.change); });
+  return Plan{.steps = std::move(steps),
               .refusals = std::move(wanted.refusals),
               .done = std::move(wanted.done),
               .notes = std::move(wanted.notes)};

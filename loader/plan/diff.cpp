@@ -8,6 +8,7 @@
 #include "loader/plan/diff_definition.h"
 #include "loader/plan/diff_ports.h"
 #include "loader/plan/modes/modes.h"
+#include "loader/plan/upgrade.h"
 
 namespace vnet {
 namespace {
@@ -19,6 +20,7 @@ class Diff {
 
   std::vector<Step> run() {
     definitions();
+    begin_upgrade(steps_, snapshot_, now_, all_);
     blocked();
     leave_networks();
     for_changed(&DefinitionDiff::close);
@@ -39,6 +41,7 @@ class Diff {
     for_changed(&DefinitionDiff::finish);
     complete_networks();
     forget_networks();
+    finish_upgrade(steps_, now_, all_);
     return std::move(steps_);
   }
 

@@ -80,12 +80,15 @@ struct PlugIn {
 struct ForgetGone {
   std::optional<std::string> interface;  // nullopt: all
 };
+// Programs and maps of all that runs become this build's.
+struct Upgrade {};
 // Follow what has changed without a command: interfaces that come and go, bridges that went away.
 struct Follow {
   std::set<std::string> start;  // networks to be started as well
 };
 
-using Intent = std::variant<Define, Create, Undefine, Start, Up, Apply, Update, Stop, Autostart, Attach,
-                            AttachMembers, SetPort, Detach, Block, Unblock, PlugIn, ForgetGone, Follow>;
+using Intent =
+    std::variant<Define, Create, Undefine, Start, Up, Apply, Update, Stop, Autostart, Attach, AttachMembers,
+                 SetPort, Detach, Block, Unblock, PlugIn, ForgetGone, Upgrade, Follow>;
 
 }  // namespace vnet

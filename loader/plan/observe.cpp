@@ -76,6 +76,7 @@ Resources observe(const Snapshot& snapshot) {
     if (!state.rules.empty() || !state.in_place) now.passes[state.table] = {state.rules, state.in_place};
   if (snapshot.firewalld) now.zones = snapshot.firewalld->zone_of;
   if (snapshot.resolver) now.link_names = *snapshot.resolver;
+  now.outdated = snapshot.outdated;
   now.fence = snapshot.fence && std::ranges::any_of(snapshot.active, [](const ActiveNetwork& active) {
                 return has_gateway(active.network);
               });

@@ -82,6 +82,7 @@ struct Resources {
   std::map<PassTable, PassResource> passes;
   std::map<std::string, std::string> zones;     // firewalld's, by gateway
   std::map<std::string, LinkNames> link_names;  // systemd-resolved's, by gateway
+  Outdated outdated;
   bool operator==(const Resources&) const = default;
 };
 
@@ -102,6 +103,10 @@ Result<Wanted> desired(const Snapshot& snapshot, const Intent& intent);
 
 // From what stands to what is wanted. Guards come before what they guard can be reached, and go behind it.
 std::vector<Step> diff(const Snapshot& snapshot, const Resources& now, const Wanted& wanted);
+
+// What is said of a datapath whose maps this version cannot read, and of one that it can only read.
+std::unexpected<Error> unknown_layout(unsigned layout);
+std::unexpected<Error> older_layout(unsigned layout);
 
 // The three together.
 Result<Plan> make_plan(const Snapshot& snapshot, const Intent& intent);

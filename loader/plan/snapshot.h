@@ -29,6 +29,16 @@ struct NetworkEntry {
   bool entered = false;     // else the slot is empty
 };
 
+// What another build than this one has loaded, or made.
+struct Outdated {
+  std::set<std::string> networks, uplinks, parents;  // whose programs
+  std::set<std::string> limits;                      // of ports
+  bool fence = false, socket_redirect = false;
+  unsigned layout = VNET_ABI_VERSION;  // of the maps
+  bool begun = false;                  // an upgrade was interrupted
+  bool operator==(const Outdated&) const = default;
+};
+
 struct Snapshot {
   std::filesystem::path definitions_folder, autostart_folder;
   std::vector<Network> definitions;  // by name
@@ -74,6 +84,7 @@ struct Snapshot {
   bool fence_is_table = false;             // which is written anew when uplinks change
   bool socket_redirect = false;            // bpf/host.bpf.c
   std::set<Address> host_addresses;        // as it knows them
+  Outdated outdated;
 
   // The host's own services. nullopt: there is none for this network namespace.
   std::vector<PassState> passes;

@@ -355,6 +355,29 @@ struct Effect {
     s.xdp_targets.erase(c.record.ifindex);
     host.made.erase("rules of " + c.record.interface);
   }
+  // What is replaced is kept until all of it is.
+  Outdated& upgrading() {
+    s.outdated.begun = true;
+    return s.outdated;
+  }
+  void operator()(const MoveMaps& c) {
+    EXPECT_EQ(c.from, s.outdated.layout);
+    upgrading().layout = VNET_ABI_VERSION;
+  }
+  void operator()(const CopyRest&) { EXPECT_EQ(unsigned{VNET_ABI_VERSION}, s.outdated.layout); }
+  void operator()(const UpgradeNetwork& c) {
+    EXPECT_TRUE(bridge(c.network));
+    EXPECT_EQ(1U, upgrading().networks.erase(c.network.name));
+  }
+  void operator()(const UpgradeParent& c) { EXPECT_EQ(1U, upgrading().parents.erase(c.record.interface)); }
+  void operator()(const UpgradeUplink& c) { EXPECT_EQ(1U, upgrading().uplinks.erase(c.record.interface)); }
+  void operator()(const UpgradeLimit& c) { EXPECT_EQ(1U, upgrading().limits.erase(c.record.interface)); }
+  void operator()(const UpgradeFence&) { upgrading().fence = false; }
+  void operator()(const UpgradeSocketRedirect&) { upgrading().socket_redirect = false; }
+  void operator()(const FinishUpgrade&) {
+    s.outdated.begun = false;
+    EXPECT_EQ(Outdated{}, s.outdated);
+  }
   void operator()(const SetXdpTarget& c) {
     if (c.deliver)
       s.xdp_targets.insert(c.record.ifindex);

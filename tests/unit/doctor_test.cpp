@@ -118,6 +118,21 @@ TEST(Doctor, IpOnlyWhereGuestsMakeUpAddresses) {
   EXPECT_EQ("vnet-bpf set vnet0 --no-ip-only", note.fix);
 }
 
+TEST(Doctor, AnotherVersionsProgramsAndMaps) {
+  auto facts = healthy();
+  facts.layout = VNET_ABI_VERSION;
+  EXPECT_TRUE(examine(facts).empty());
+  facts.outdated = {"network default", "uplink eth0"};
+  auto found = expect_one(facts, "versions");
+  EXPECT_THAT(found.what, HasSubstr("network default, uplink eth0"));
+  EXPECT_THAT(found.fix, HasSubstr("vnet-bpf upgrade"));
+  facts.layout = VNET_ABI_VERSION - 1;
+  EXPECT_THAT(expect_one(facts, "versions").what, HasSubstr("layout"));
+  facts = healthy();
+  facts.upgrade_interrupted = true;
+  EXPECT_THAT(expect_one(facts, "versions").what, HasSubstr("interrupted"));
+}
+
 TEST(Doctor, EveryCheckHasItsOwnName) {
   std::set<std::string> names;
   for (const auto& check : doctor_checks()) EXPECT_TRUE(names.insert(check.name).second) << check.name;
@@ -493,7 +508,7 @@ TEST(Doctor, ProblemsComeFirstAndJsonTellsEveryCheck) {
   }
   EXPECT_EQ(true, cli::doctor_json({})["ok"]);
   EXPECT_THAT(cli::doctor_text(findings), HasSubstr("\n         # apt install dnsmasq-base\n"));
-  EXPECT_THAT(cli::doctor_text(findings), HasSubstr("31 checks, 1 problem, 1 note\n"));
+  EXPECT_THAT(cli::doctor_text(findings), HasSubstr("32 checks, 1 problem, 1 note\n"));
 }
 
 }  // namespace
