@@ -11,6 +11,8 @@
 //
 // VNET_KILL_ALL=1: every step. VNET_KILL_PART=K/N: steps K, K+N, K+2N... of each verb. Neither: one of each
 // verb, another each day. VNET_KILL_VERB='detach g1': that verb alone. VNET_BPF_PROGRAM: another build.
+// VNET_KILL_OLDER: the build that `upgrade` begins from; else the last release's (tests/upgrade), if it was
+// built.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
@@ -115,6 +117,7 @@ struct Verb {
   Argv command;
   std::vector<Argv> after;    // the command once more, and what makes everything up and attached again
   bool plug_by_hand = false;  // as libvirt does as soon as there is a bridge
+  bool from_older = false;    // another version has started everything
 };
 
 Argv attach(const Station& who) {
@@ -122,6 +125,11 @@ Argv attach(const Station& who) {
   if (who.name == "g2")
     words.insert(words.end(), {"--inbound", "drop", "--allow", fmt::format("udp/{}", open_port)});
   return words;
+}
+
+std::string older_program() {
+  const char* named = std::getenv("VNET_KILL_OLDER");
+  return named && *named ? named : VNET_OTHER_BUILDS "/older/vnet-bpf";
 }
 
 std::vector<Verb> verbs() {
@@ -154,6 +162,11 @@ std::vector<Verb> verbs() {
                  {{"stop", "cage"}},
                  {"stop", "lab"},
                  {{"stop", "lab"}, up_lab, up_cage, attach(g1), attach(g2), attach(i1)}});
+  all.push_back({.name = "upgrade",
+                 .before = {},
+                 .command = {"upgrade"},
+                 .after = {{"upgrade"}, up_lab},
+                 .from_older = true});
   return all;
 }
 
@@ -313,6 +326,15 @@ class KillSweep : public NetworkTest, public testing::WithParamInterface<const c
     everything_up();
   }
 
+  void older_up() {
+    const char* named = std::getenv("VNET_BPF_PROGRAM");
+    const std::string ours = named ? named : "";
+    setenv("VNET_BPF_PROGRAM", older_program().c_str(), 1);
+    from_scratch();
+    ours.empty() ? unsetenv("VNET_BPF_PROGRAM") : setenv("VNET_BPF_PROGRAM", ours.c_str(), 1);
+    traffic_->take();
+  }
+
   std::string heard_faults() {
     std::this_thread::sleep_for(window);
     bool two_strangers =
@@ -348,6 +370,7 @@ class KillSweep : public NetworkTest, public testing::WithParamInterface<const c
     auto say = [&](const std::string& when, const std::string& what) {
       if (!what.empty()) faults += "\n    " + when + ": " + what;
     };
+    if (verb.from_older) older_up();
     for (const Argv& one : verb.before) say("beforehand", run(one));
     say("beforehand", heard_faults());
     Output ran = killed(number, verb.command);
@@ -378,7 +401,7 @@ class KillSweep : public NetworkTest, public testing::WithParamInterface<const c
     say("then", heard_faults());
     for (const Argv& one : verb.after) {
       say("again", run(one));
-      say("after `" + one[0] + " " + one[1] + "`", heard_faults());
+      say(fmt::format("after `{}`", fmt::join(one, " ")), heard_faults());
     }
     plugged_by_hand_ = false;
     auto before = faults.size();
@@ -421,8 +444,13 @@ class KillSweep : public NetworkTest, public testing::WithParamInterface<const c
 
 TEST_P(KillSweep, EveryVerbAtEveryCall) {
   const char* only = std::getenv("VNET_KILL_VERB");
-  for (const Verb& verb : verbs())
+  for (const Verb& verb : verbs()) {
+    if (verb.from_older && !fs::exists(older_program())) {
+      std::cout << verb.name << ": not tried, for there is no " << older_program() << "\n";
+      continue;
+    }
     if (!only || !*only || std::string(verb.name).find(only) != std::string::npos) sweep(verb);
+  }
   EXPECT_GT(traffic_->sent(), 1000U);
 }
 
