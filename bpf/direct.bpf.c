@@ -36,49 +36,66 @@ static __always_inline u32 mode_at(u32 ifindex)
 	return port ? mode_of(port) : 0;
 }
 
-static __always_inline int to_wire(struct __sk_buff *skb)
+/* vlan: on the wire a frame of a VLAN is always tagged. */
+static __always_inline int to_wire(struct __sk_buff *skb, u32 vlan)
 {
 	u32 mtu = 0;
 	int fits = bpf_check_mtu(skb, gateway_ifindex, &mtu, 0, BPF_MTU_CHK_SEGS);
+	int err = vlan ? put_tag_on(skb, vlan) : 0;
 
 	if (fits > 0)
 		return DROP(TOO_BIG);
 	if (fits == -ENODEV)
 		return DROP(NO_PARENT);
+	if (err)
+		return err;
 	mark(skb, MARK_WIRE);
 	skb->tc_index = 0;
 	return redirect_out(gateway_ifindex);
 }
 
-static __always_inline int group_from_guest(struct __sk_buff *skb, u32 mode)
+/* The host's VLAN interfaces go by the tag. */
+static __always_inline int group_from_guest(struct __sk_buff *skb, u32 mode, u32 vlan)
 {
 	if (mode == MODE_BRIDGE)
-		flood(skb, skb->ifindex, MODE_BRIDGE | VNET_TO_HOST);
-	return to_wire(skb);
+		flood(skb, skb->ifindex, vlan ? MODE_BRIDGE : MODE_BRIDGE | VNET_TO_HOST, vlan);
+	if (!vlan)
+		return to_wire(skb, 0);
+	if (put_tag_on(skb, vlan))
+		return DROP(WRITE_FAILED);
+	if (mode == MODE_BRIDGE) {
+		mark_done(skb);
+		send_clone(skb, gateway_ifindex, BPF_F_INGRESS);
+	}
+	return to_wire(skb, 0);
 }
 
-static __always_inline int unicast_from_guest(struct __sk_buff *skb, const u8 *to, u32 mode)
+static __always_inline int unicast_from_guest(struct __sk_buff *skb, const u8 *to, u32 mode, u32 vlan)
 {
 	struct vnet_fdb_entry *target;
 	u32 other;
+	int err;
 
 	if (is_gateway_mac(to)) {
 		if (mode == MODE_PRIVATE)
 			return DROP(PRIVATE);
+		err = vlan ? put_tag_on(skb, vlan) : 0;
+		if (err)
+			return err;
 		mark_done(skb);
 		return redirect_in(gateway_ifindex);
 	}
 	target = guest_of(to);
 	if (!target)
-		return to_wire(skb);
+		return to_wire(skb, vlan);
 	if (target->ifindex == skb->ifindex)
 		return DROP(REFLECTED);
 	other = mode_at(target->ifindex);
 	if ((mode | other) & MODE_PRIVATE)
 		return DROP(PRIVATE);
 	if (other == MODE_VEPA)
-		return to_wire(skb);
-	return deliver(skb, target->ifindex, target->slot, target->flags, 1);
+		return to_wire(skb, vlan);
+	return deliver(skb, target->ifindex, target->slot, target->flags, vlan, 1);
 }
 
 static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *port)
@@ -86,8 +103,15 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	struct packet *p = packet_room();
 	u32 mode = mode_of(port);
 	u8 macs[12] __attribute__((aligned(4)));
-	int err;
+	int err, vlan = 0;
 
+	if (port->flags & VNET_PORT_F_LIMIT_OUT && is_over_limit(port->slot, VNET_OUT, wire_bytes(skb)))
+		return DROP(BANDWIDTH);
+	if (port->flags & VNET_PORT_F_VLAN) {
+		vlan = enter_vlan(skb, skb->ifindex);
+		if (vlan < 0)
+			return vlan;
+	}
 	if (!p || read_bytes(skb, 0, macs, sizeof(macs)))
 		return DROP(MALFORMED);
 	err = guard(port, macs + 6, skb->ifindex);
@@ -102,8 +126,8 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	if (is_link_protocol(macs))
 		return DROP(BPDU);
 	if (passthrough || mode == MODE_VEPA)
-		return to_wire(skb);
-	return macs[0] & 1 ? group_from_guest(skb, mode) : unicast_from_guest(skb, macs, mode);
+		return to_wire(skb, vlan);
+	return macs[0] & 1 ? group_from_guest(skb, mode, vlan) : unicast_from_guest(skb, macs, mode, vlan);
 }
 
 SEC("tc")
@@ -116,6 +140,18 @@ int port_ingress(struct __sk_buff *skb)
 	return leave(skb, port ? from_guest(skb, port) : DROP(UNATTACHED), a);
 }
 
+static __always_inline int to_port(struct __sk_buff *skb, struct vnet_port *port)
+{
+	u32 vlan = skb->cb[CB_VLAN];
+	int err = may_receive(skb, port);
+
+	if (!err && crosses_vlan(port, vlan))
+		err = leave_vlan(skb, skb->ifindex, vlan);
+	if (!err && port->flags & VNET_PORT_F_LIMIT_IN && is_over_limit_in(skb, port->slot))
+		err = DROP(BANDWIDTH);
+	return err;
+}
+
 SEC("tc")
 int port_egress(struct __sk_buff *skb)
 {
@@ -125,7 +161,7 @@ int port_egress(struct __sk_buff *skb)
 	if (is_done(skb) && skb->cb[CB_NEXT] != MARK_JUDGE)
 		return PASS;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
-	return leave(skb, port && is_done(skb) ? may_receive(skb, port) : DROP(UNATTACHED),
+	return leave(skb, port && is_done(skb) ? to_port(skb, port) : DROP(UNATTACHED),
 		     at_port(VNET_HOOK_PORT_EGRESS, port, COUNT_RX, skb->len));
 }
 
@@ -146,11 +182,12 @@ static __always_inline int group_from_wire(struct __sk_buff *skb, struct vnet_fd
 {
 	if (!mode) {
 		snoop_wire(skb);
-		flood(skb, 0, MODE_BRIDGE | MODE_VEPA | MODE_PRIVATE);
+		flood(skb, 0, MODE_BRIDGE | MODE_VEPA | MODE_PRIVATE, VLAN_BY_TAG);
 		return TC_ACT_OK;
 	}
 	/* From a sender in bridge mode, the ports in bridge mode already have it. */
-	flood(skb, source ? source->ifindex : 0, mode == MODE_BRIDGE ? MODE_VEPA : MODE_VEPA | MODE_BRIDGE);
+	flood(skb, source ? source->ifindex : 0, mode == MODE_BRIDGE ? MODE_VEPA : MODE_VEPA | MODE_BRIDGE,
+	      VLAN_BY_TAG);
 	return source && mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
 }
 
@@ -176,7 +213,7 @@ static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to
 	} else if (port->flags & VNET_PORT_F_FILTERS) {
 		snoop_wire(skb);
 	}
-	return deliver(skb, ifindex, target->slot, target->flags, 1);
+	return deliver(skb, ifindex, target->slot, target->flags, VLAN_BY_TAG, 1);
 }
 
 /* With passthrough the parent has one guest. */
@@ -195,7 +232,8 @@ static __always_inline int to_only_guest(struct __sk_buff *skb)
 		return TC_ACT_OK;
 	if (port->flags & VNET_PORT_F_FILTERS)
 		snoop_wire(skb);
-	return deliver(skb, ifindex, port->slot, port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0, 1);
+	return deliver(skb, ifindex, port->slot, port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0,
+		       VLAN_BY_TAG, 1);
 }
 
 static __always_inline int from_wire(struct __sk_buff *skb)
@@ -292,7 +330,7 @@ static __always_inline int from_host(struct __sk_buff *skb)
 		return TC_ACT_OK;
 	if (to[0] & 1) {
 		repair_dhcp(skb);
-		flood(skb, 0, MODE_BRIDGE);
+		flood(skb, 0, MODE_BRIDGE, VLAN_BY_TAG);
 		return TC_ACT_OK;
 	}
 	target = guest_of(to);
@@ -302,7 +340,7 @@ static __always_inline int from_host(struct __sk_buff *skb)
 	slot = target->slot;
 	flags = target->flags;
 	repair_dhcp(skb);
-	return deliver(skb, ifindex, slot, flags, 0);
+	return deliver(skb, ifindex, slot, flags, VLAN_BY_TAG, 0);
 }
 
 SEC("tc")

@@ -8,7 +8,6 @@
 #include "bpf/lib/gateway.h"
 #include "bpf/lib/guard.h"
 #include "bpf/lib/plugged.h"
-#include "bpf/lib/vlan.h"
 
 /* Out of the uplink, as the session says. TC_ACT_OK: by the stack, which is always right. */
 static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, struct vnet_session *s)
@@ -163,29 +162,34 @@ static __always_inline int to_gateway(struct __sk_buff *skb)
  * members that are not attached.
  */
 static __always_inline int switch_frame(struct __sk_buff *skb, struct vnet_port *port, struct packet *p,
-					u8 *macs)
+					u8 *macs, u32 vlan)
 {
 	struct vnet_fdb_key to = {.network = network_slot};
 	struct vnet_fdb_entry *target;
 	int verdict;
 
 	if (is_gateway_mac(macs)) {
+		if (unlikely(vlan) && vlan != gateway_vlan(network_slot))
+			return DROP(OTHER_VLAN);
 		if (unlikely(is_tagged(skb)))
 			return DROP(VLAN_TAGGED);
+		if (unlikely(port->flags & VNET_PORT_F_LIMIT_OUT) &&
+		    is_over_share(port->slot, VNET_OUT, wire_bytes(skb), 0))
+			return DROP(BANDWIDTH);
 		verdict = route_from_guest(skb, p, port->flags & VNET_PORT_F_VET);
 		return verdict == TC_ACT_OK ? to_gateway(skb) : verdict;
 	}
 	if (macs[0] & 1) {
-		flood(skb, skb->ifindex, MODE_BRIDGE);
-		return to_gateway(skb);
+		flood(skb, skb->ifindex, MODE_BRIDGE, vlan);
+		return unlikely(vlan) && vlan != gateway_vlan(network_slot) ? TC_ACT_SHOT : to_gateway(skb);
 	}
 	__builtin_memcpy(to.mac, macs, 6);
 	target = bpf_map_lookup_elem(&fdb, &to);
 	if (likely(target))
 		return target->ifindex == skb->ifindex
 			       ? DROP(REFLECTED)
-			       : deliver(skb, target->ifindex, target->slot, target->flags, 1);
-	flood(skb, skb->ifindex, MODE_BRIDGE);
+			       : deliver(skb, target->ifindex, target->slot, target->flags, vlan, 1);
+	flood(skb, skb->ifindex, MODE_BRIDGE, vlan);
 	return TC_ACT_SHOT; /* every port has a clone */
 }
 
@@ -202,12 +206,20 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 {
 	struct packet *p = packet_room();
 	u8 macs[12] __attribute__((aligned(4)));
-	int err;
+	int err, vlan = 0;
 
 	if (unlikely(!is_plugged(skb)))
 		return DROP(NO_BRIDGE);
+	if (unlikely(port->flags & VNET_PORT_F_LIMIT_OUT) &&
+	    is_over_limit(port->slot, VNET_OUT, wire_bytes(skb)))
+		return DROP(BANDWIDTH);
 	if (unlikely(is_tagged(skb)) && !(network_flags & VNET_NETWORK_F_BRIDGED))
 		pop_priority_tags(skb);
+	if (unlikely(port->flags & VNET_PORT_F_VLAN)) {
+		vlan = enter_vlan(skb, skb->ifindex);
+		if (vlan < 0)
+			return vlan;
+	}
 	if (unlikely(!p || read_bytes(skb, 0, macs, sizeof(macs))))
 		return DROP(MALFORMED);
 	err = guard(port, macs + 6, skb->ifindex);
@@ -222,7 +234,7 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	if (unlikely(is_link_protocol(macs)) && !is_passed_on(macs))
 		return DROP(BPDU);
 	return network_flags & VNET_NETWORK_F_BRIDGED ? take_shortcut(skb, macs, port->slot)
-						      : switch_frame(skb, port, p, macs);
+						      : switch_frame(skb, port, p, macs, vlan);
 }
 
 SEC("tc")
@@ -250,8 +262,13 @@ static __always_inline int may_come_unmarked(struct __sk_buff *skb)
 
 static __always_inline int to_port(struct __sk_buff *skb, struct vnet_port *port)
 {
+	u32 vlan = is_done(skb) ? skb->cb[CB_VLAN] : 0;
 	int err = may_receive(skb, port);
 
+	if (!err && unlikely(crosses_vlan(port, vlan)))
+		err = leave_vlan(skb, skb->ifindex, vlan);
+	if (!err && unlikely(port->flags & VNET_PORT_F_LIMIT_IN) && is_over_limit_in(skb, port->slot))
+		err = DROP(BANDWIDTH);
 	if (!err && network_flags & VNET_NETWORK_F_BRIDGED)
 		note_shortcut(skb, port->slot, port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0);
 	return err;
@@ -346,9 +363,17 @@ SEC("tc")
 int member_egress(struct __sk_buff *skb)
 {
 	struct vnet_device *member = member_of(skb->ifindex);
+	u32 from = port_before(skb);
 
 	if (!(network_flags & VNET_NETWORK_F_BRIDGED) || !member)
 		return PASS;
+	if (from && is_over_share(from, VNET_OUT, wire_bytes(skb), 0))
+		return leave(skb, DROP(BANDWIDTH),
+			     (struct account){.hook = VNET_HOOK_MEMBER_EGRESS,
+					      .slot = from,
+					      .bytes = skb->len,
+					      .network = network_slot,
+					      .port = from});
 	if (!is_done(skb))
 		note_shortcut(skb, 0, 0);
 	return leave(skb, TC_ACT_OK,

@@ -240,6 +240,7 @@ struct vnet_frag_queue {
 };
 VNET_SIZE(struct vnet_frag_queue, 8 + VNET_HELD_BYTES);
 
+#include "maps/limit_abi.h"
 #include "maps/port_abi.h"
 
 /* Learned MACs per port; frames to further ones are flooded, or left to the host's bridge. */
@@ -314,7 +315,7 @@ struct vnet_network {
   __u32 new_flows;      /* <xdp newFlows>: from outside, per second and source; 0: no limit */
   __u32 gateway_vrf;    /* ifindex of the gateway's VRF, which is the stack's input device; 0: none */
   __u16 link_protocols; /* bit n: frames to 01:80:c2:00:00:0n pass between guests (group_fwd_mask) */
-  __u16 pad;
+  __u16 vlan;           /* the gateway's VLAN; 0: none */
 };
 VNET_SIZE(struct vnet_network, 56);
 

@@ -60,7 +60,9 @@
   MAP(SHARED, mappings, LRU_HASH, VNET_MAPPINGS_MAX, struct vnet_mapping_key, struct vnet_mapping, 0, WHOLE) \
   MAP(PER_CPU, to_stack, PERCPU_ARRAY, 1, __u32, struct vnet_flow, 0, WHOLE) \
   MAP(SHARED, frag_queue, LRU_HASH, VNET_HELD_MAX, struct vnet_frag_queue_key, struct vnet_frag_queue, 0, WHOLE) \
-  MAP(SHARED, dhcp_clients, HASH, VNET_ADDRESSES_MAX, struct vnet_claim_key, struct vnet_dhcp_client, BPF_F_NO_PREALLOC, WHOLE)
+  MAP(SHARED, dhcp_clients, HASH, VNET_ADDRESSES_MAX, struct vnet_claim_key, struct vnet_dhcp_client, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, limits, HASH, VNET_LIMITS_MAX, struct vnet_limit_key, VNET_LIMIT, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, port_vlans, HASH, VNET_PORT_VLANS_MAX, struct vnet_port_vlan, __u32, BPF_F_NO_PREALLOC, WHOLE)
 /* clang-format on */
 
 #endif

@@ -28,6 +28,13 @@
 /* Direct attachment (bpf/direct.bpf.c); neither: bridge mode. */
 #define VNET_PORT_F_VEPA 0x10000
 #define VNET_PORT_F_PRIVATE 0x20000
+/* <bandwidth>, the port's own or its network's: an entry in the map `limits`. */
+#define VNET_PORT_F_LIMIT_IN 0x40000
+#define VNET_PORT_F_LIMIT_OUT 0x80000
+/* <vlan> (bpf/lib/port_vlan.h); TRUNK: also the tagged VLANs in the map `port_vlans`. */
+#define VNET_PORT_F_VLAN 0x100000
+#define VNET_PORT_F_TRUNK 0x200000
+#define VNET_PORT_F_NATIVE_TAGGED 0x400000
 
 #define VNET_PORT_F_FILTERS                                                                  \
   (VNET_PORT_F_NO_IP_SPOOFING | VNET_PORT_F_NO_ARP_SPOOFING | VNET_PORT_F_NO_IPV6_SPOOFING | \
@@ -40,9 +47,16 @@ struct vnet_port {
   __u16 network; /* slot */
   __u32 flags;
   __u8 mac[6];
-  __u16 pad;
+  __u16 vlan; /* VLAN of untagged frames; 0: none */
 };
 VNET_SIZE(struct vnet_port, 16);
+
+struct vnet_port_vlan {
+  __u16 slot;
+  __u16 vlan;
+};
+VNET_SIZE(struct vnet_port_vlan, 4);
+#define VNET_PORT_VLANS_MAX (1 << 16)
 
 /*
  * The addresses that ports may use: one entry keyed by the port's slot, and one by the network's, which names

@@ -43,7 +43,7 @@
   X(NO_PARENT, "no-parent", "direct attachment: the physical interface is gone")                            \
   X(BLOCKED, "blocked", "the source is on the block list (vnet-bpf block)")                                 \
   X(NEW_FLOWS, "new-flows", "the source begins more flows a second than the network's newFlows")            \
-  X(BANDWIDTH, "bandwidth", "above the <bandwidth><outbound> of the guest's card")                          \
+  X(BANDWIDTH, "bandwidth", "above the <bandwidth> of the port, its port group or its network")             \
   X(NO_WAY_OUT, "no-way-out", "routed to where the network's packets may not leave, whatever the rules")    \
   X(NO_BRIDGE, "no-bridge", "the port is in no bridge: shut until it is plugged in again")                  \
   X(HOST_FIREWALL, "host-firewall", "dropped by the host's firewall (while monitor or stats watched)")      \
@@ -51,7 +51,8 @@
   X(DHCP_CLIENT, "dhcp-client", "a DHCP request in another guest's name, or of too many clients of a port") \
   X(MAC_LIMIT, "mac-limit", "a port without a fixed MAC sends from more MACs than its bridge shall learn")  \
   X(FORWARD_FROM, "forward-from", "the port forward is not for this sender (portForward from=)")            \
-  X(NO_GUEST, "no-guest", "the port forward leads to a network without a guest")
+  X(NO_GUEST, "no-guest", "the port forward leads to a network without a guest")                            \
+  X(OTHER_VLAN, "other-vlan", "of a VLAN that the sender's or the receiver's port is not in")
 
 #define VNET_REASON_ENUM(name, word, meaning) VNET_DROP_##name,
 enum vnet_reason { VNET_DROP_NONE = 0, VNET_REASONS(VNET_REASON_ENUM) VNET_DROP_MAX };

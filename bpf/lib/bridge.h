@@ -52,7 +52,7 @@ static __always_inline int take_shortcut(struct __sk_buff *skb, const u8 *to, u3
 		    (skb->gso_size || skb->len <= (u32)way->mtu + ETH_HLEN)) {
 			skb->tc_index = slot; /* for the policy of the destination port */
 			if (way->slot)
-				return deliver(skb, way->ifindex, way->slot, way->flags, 1);
+				return deliver(skb, way->ifindex, way->slot, way->flags, 0, 1);
 			mark_done(skb);
 			return redirect_out(way->ifindex);
 		}

@@ -6,8 +6,10 @@
 #ifndef VNET_BPF_DELIVER_H
 #define VNET_BPF_DELIVER_H
 
+#include "bpf/lib/bandwidth.h"
 #include "bpf/lib/inbound.h"
 #include "bpf/lib/mark.h"
+#include "bpf/lib/port_vlan.h"
 #include "bpf/lib/redirect.h"
 
 /*
@@ -45,14 +47,20 @@ static __always_inline int deliver_by_gateway(struct __sk_buff *skb, u32 gateway
 	return resolved ? redirect_out(gateway) : redirect_to_neighbour(skb, gateway);
 }
 
-/* may_peer: at tc ingress, where bpf_redirect_peer() works. */
-static __always_inline int deliver(struct __sk_buff *skb, u32 ifindex, u32 slot, u32 flags, int may_peer)
+/* vlan: see port_vlan.h. may_peer: at tc ingress, where bpf_redirect_peer() works. */
+static __always_inline int deliver(struct __sk_buff *skb, u32 ifindex, u32 slot, u32 flags, u32 vlan,
+				   int may_peer)
 {
 	/* Its egress program is skipped or sees the mark: the port's inbound policy is checked here. */
-	int err = port_refuses(skb, ifindex);
+	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
+	int err = port ? may_receive(skb, port) : DROP(UNATTACHED);
 
+	if (!err && unlikely(crosses_vlan(port, vlan)))
+		err = leave_vlan(skb, ifindex, vlan);
 	if (err)
 		return err;
+	if (unlikely(port->flags & VNET_PORT_F_LIMIT_IN) && drop_over_limit(skb, ifindex))
+		return TC_ACT_SHOT;
 	mark_done(skb);
 	return delivered(may_peer && flags & VNET_HOP_F_PEER ? redirect_peer(ifindex) : redirect_out(ifindex),
 			 slot);

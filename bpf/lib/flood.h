@@ -11,6 +11,7 @@
 #include "bpf/lib/maps.h"
 #include "bpf/lib/mark.h"
 #include "bpf/lib/network.h"
+#include "bpf/lib/port_vlan.h"
 #include "bpf/lib/redirect.h"
 
 /* The mode of a port; as a mask, the ports to flood to. */
@@ -29,7 +30,19 @@ struct flood {
 	struct __sk_buff *skb;
 	u32 except; /* the sender's ifindex */
 	u32 modes;
+	u32 vlan; /* a number; by_tag: ports without a VLAN get the frame unchanged */
+	u32 by_tag;
+	u32 last; /* the latest match, without its clone yet */
 };
+
+static __always_inline int is_for_port(const struct vnet_port *port, const struct flood *f)
+{
+	if (!(mode_of(port) & f->modes))
+		return 0;
+	if (port->flags & VNET_PORT_F_VLAN)
+		return f->vlan && is_in_vlan(port, f->vlan);
+	return !f->vlan || f->by_tag;
+}
 
 static long flood_one(u32 index, struct flood *f)
 {
@@ -42,14 +55,33 @@ static long flood_one(u32 index, struct flood *f)
 		return 1; /* no more ports */
 	ifindex = *member;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
-	if (port && ifindex != f->except && mode_of(port) & f->modes)
-		send_clone(f->skb, ifindex, 0);
+	if (!port || ifindex == f->except || !is_for_port(port, f))
+		return 0;
+	if (f->last)
+		send_clone(f->skb, f->last, 0);
+	f->last = ifindex;
 	return 0;
 }
 
-static __always_inline void flood(struct __sk_buff *skb, u32 except, u32 to)
+/* A clone for each port but the last, which is returned; 0: no port. vlan: see port_vlan.h. */
+static __always_inline u32 flood_but_last(struct __sk_buff *skb, u32 except, u32 to, u32 vlan)
 {
-	struct flood f = {.skb = skb, .except = except, .modes = to};
+	struct flood f = {.skb = skb, .except = except, .modes = to, .vlan = vlan};
+
+	if (vlan == VLAN_GATEWAYS)
+		f.vlan = gateway_vlan(network_slot);
+	if (vlan == VLAN_BY_TAG) {
+		f.vlan = tag_of(skb);
+		f.by_tag = 1;
+	}
+	mark_clone(skb, vlan);
+	bpf_loop(VNET_PORTS_MAX, flood_one, &f, 0);
+	return f.last;
+}
+
+static __always_inline void flood(struct __sk_buff *skb, u32 except, u32 to, u32 vlan)
+{
+	u32 last;
 
 	/* Only note in skb->cb which ports would get a clone. */
 	if (unlikely(rehearsal)) {
@@ -57,8 +89,9 @@ static __always_inline void flood(struct __sk_buff *skb, u32 except, u32 to)
 		skb->cb[VNET_CB_TO] = to;
 		return;
 	}
-	mark(skb, MARK_JUDGE);
-	bpf_loop(VNET_PORTS_MAX, flood_one, &f, 0);
+	last = flood_but_last(skb, except, to, vlan);
+	if (last)
+		send_clone(skb, last, 0);
 	if (to & VNET_TO_HOST) {
 		mark_done(skb);
 		send_clone(skb, gateway_ifindex, BPF_F_INGRESS);

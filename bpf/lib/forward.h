@@ -158,7 +158,7 @@ static __always_inline int accepts(struct xdp_md *ctx, u32 ifindex, struct packe
 {
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
 
-	return port && !(port->flags & VNET_PORT_F_DOWN) &&
+	return port && !(port->flags & (VNET_PORT_F_DOWN | VNET_PORT_F_VLAN | VNET_PORT_F_LIMIT_IN)) &&
 	       !(port->flags & VNET_PORT_F_INBOUND && let_in(ctx, port, p));
 }
 

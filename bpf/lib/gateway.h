@@ -328,16 +328,9 @@ static __always_inline int may_enter(struct __sk_buff *skb, struct packet *p, st
  */
 static __always_inline int flood_from_host(struct __sk_buff *skb)
 {
-	struct vnet_flood_key first = {.parent = gateway_ifindex};
-	u32 *member = bpf_map_lookup_elem(&flood_ports, &first);
-	u32 ifindex;
+	u32 last = flood_but_last(skb, 0, MODE_BRIDGE, VLAN_GATEWAYS);
 
-	if (!member)
-		return TC_ACT_SHOT;
-	ifindex = *member;
-	flood(skb, ifindex, MODE_BRIDGE);
-	mark(skb, MARK_JUDGE);
-	return redirect_out(ifindex);
+	return last ? redirect_out(last) : TC_ACT_SHOT;
 }
 
 static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
@@ -373,7 +366,7 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 	}
 	if (!target)
 		return flood_from_host(skb);
-	return deliver(skb, target->ifindex, target->slot, target->flags, 0);
+	return deliver(skb, target->ifindex, target->slot, target->flags, VLAN_GATEWAYS, 0);
 }
 
 #endif

@@ -29,7 +29,7 @@ static __always_inline int hand_in(struct __sk_buff *skb, const struct vnet_sess
 	const struct vnet_hop *hop = &s->leg[VNET_IN].hop;
 
 	if (likely(hop->slot))
-		return deliver(skb, hop->ifindex, hop->slot, s->hop_flags, 1);
+		return deliver(skb, hop->ifindex, hop->slot, s->hop_flags, VLAN_GATEWAYS, 1);
 	return deliver_by_gateway(skb, hop->ifindex, !way);
 }
 

@@ -21,6 +21,22 @@ VNET_SIZE(struct clock, sizeof(struct vnet_clock));
 _Static_assert(__builtin_offsetof(struct clock, hand) == __builtin_offsetof(struct vnet_clock, hand),
 	       "clock");
 
+/* The same with the lock. */
+struct limit {
+	struct bpf_spin_lock lock;
+	u16 network;
+	u16 pad;
+	struct vnet_bucket average;
+	struct vnet_bucket peak;
+	u64 share_full_at;
+	u32 tick;
+	u16 active;
+	u16 was_active;
+};
+VNET_SIZE(struct limit, sizeof(struct vnet_limit));
+_Static_assert(__builtin_offsetof(struct limit, average) == __builtin_offsetof(struct vnet_limit, average),
+	       "limit");
+
 #define VNET_MAP(name, kind, entries, key_type, value_type, map_flag)                                        \
 	struct {                                                                                             \
 		__uint(type, kind);                                                                          \
@@ -34,6 +50,7 @@ _Static_assert(__builtin_offsetof(struct clock, hand) == __builtin_offsetof(stru
 	VNET_MAP(name, BPF_MAP_TYPE_##kind, entries, key, value, flags);
 #define VNET_BY_HAND(name, value, copied)
 #define VNET_WHEEL_CLOCK struct clock
+#define VNET_LIMIT	 struct limit
 VNET_MAPS(VNET_SHARED_MAP, VNET_BY_HAND)
 
 /* The ring buffers of the readers of drops, which create them. */

@@ -13,6 +13,7 @@ const volatile __u64 secret;
 
 /* What the next program that sees a marked packet has to do. */
 #define CB_NEXT	      2
+#define CB_VLAN	      3 /* with MARK_JUDGE: the VLAN that the frame is in (port_vlan.h) */
 #define MARK_DONE     0
 #define MARK_WIRE     1 /* direct attachment: from a guest to the wire, not from the host */
 #define MARK_RESOLVED 3 /* done; the kernel wrote the link header, which skb->csum does not cover yet */
@@ -28,6 +29,12 @@ static __always_inline void mark(struct __sk_buff *skb, u32 next)
 static __always_inline void mark_done(struct __sk_buff *skb)
 {
 	mark(skb, MARK_DONE);
+}
+
+static __always_inline void mark_clone(struct __sk_buff *skb, u32 vlan)
+{
+	mark(skb, MARK_JUDGE);
+	skb->cb[CB_VLAN] = vlan;
 }
 
 /* Before the packet is passed on as any other. */

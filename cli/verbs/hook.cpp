@@ -41,8 +41,8 @@ void warn_of_what_is_not_held(Host& host, const std::vector<Card>& cards) {
     bool concerned = std::ranges::any_of(
         cards, [&](const Card& one) { return one.card.vlan && one.card.target == port.interface; });
     if (concerned && port.vlan && !port.vlan_held)
-      note(LOG_WARNING, port.interface + ": <vlan> is not applied: " + port.source +
-                            " is no VLAN-aware bridge of the host's own");
+      note(LOG_WARNING,
+           port.interface + ": <vlan> is not applied: " + port.source + " is no VLAN-aware bridge");
   }
 }
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/verbs/port_options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "loader/model/link.h"
 #include "loader/model/port_rules.h"
@@ -44,6 +48,82 @@ Result<std::string> parse_allow(const std::string& word) {
   return word;
 }
 
+Words split_at_commas(const std::string& text) {
+  Words words(1);
+  for (char c : text) {
+    if (c == ',')
+      words.emplace_back();
+    else
+      words.back() += c;
+  }
+  return words;
+}
+
+Result<std::uint64_t> parse_number(const char* option, const std::string& word, std::uint64_t max) {
+  std::uint64_t number = 0;
+  auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+  if (error != std::errc{} || end != word.data() + word.size() || number > max)
+    return invalid(fmt::format("{}: '{}' is not a number from 0 to {}", option, word, max));
+  return number;
+}
+
+// AVG[,PEAK[,BURST]]
+Target rate_into(const char* option, std::optional<BandwidthRequest>& to,
+                 std::optional<std::optional<Bandwidth>> BandwidthRequest::*direction) {
+  return {[option, &to, direction](const Words& words) -> Result<void> {
+    if (!to) to.emplace();
+    auto& rate = (*to).*direction;
+    rate.emplace();
+    if (words.back() == "none") return {};
+    constexpr std::uint64_t max = 100'000'000;
+    std::array<std::uint64_t, 3> numbers{};
+    auto parts = split_at_commas(words.back());
+    if (parts.size() > numbers.size())
+      return invalid(fmt::format("{}: '{}' is not AVG[,PEAK[,BURST]]", option, words.back()));
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      VNET_ASSIGN(numbers[i], parse_number(option, parts[i], max));
+    }
+    auto [average, peak, burst] = numbers;
+    if (!average) return invalid(fmt::format("{}: the average is at least 1 kB/s; none: no limit", option));
+    if (peak && peak < average)
+      return invalid(fmt::format("{}: the peak is below the average; 0: no peak", option));
+    *rate = Bandwidth{average, peak, burst};
+    return {};
+  }};
+}
+
+Result<unsigned> parse_tag(const char* option, const std::string& word) {
+  VNET_ASSIGN(auto tag, parse_number(option, word, 4094));
+  if (!tag) return invalid(std::string(option) + ": VLANs are numbered from 1 to 4094");
+  return static_cast<unsigned>(tag);
+}
+
+Target vlan_into(std::optional<std::optional<Vlan>>& to) {
+  return {[&to](const Words& words) -> Result<void> {
+    to.emplace();
+    if (words.back() == "none") return {};
+    VNET_ASSIGN(auto id, parse_tag("--vlan", words.back()));
+    *to = Vlan{.trunk = false, .tags = {{.id = id}}};
+    return {};
+  }};
+}
+
+// Both options make one <vlan trunk='yes'>, in whichever order they come.
+Target trunk_into(const char* option, std::optional<std::optional<Vlan>>& to, bool native) {
+  return {[option, native, &to](const Words& words) -> Result<void> {
+    if (!to || !*to) to = Vlan{.trunk = true, .tags = {}};
+    auto& tags = (*to)->tags;
+    for (const auto& word : split_at_commas(words.back())) {
+      VNET_ASSIGN(auto id, parse_tag(option, word));
+      auto known = std::ranges::find(tags, id, &VlanTag::id);
+      if (known == tags.end()) known = tags.insert(known, {.id = id});
+      known->native |= native;
+    }
+    if (std::ranges::count(tags, true, &VlanTag::native) > 1) return invalid("--vlan-native: one VLAN only");
+    return {};
+  }};
+}
+
 Target name_into(const char* option, std::optional<std::string>& to) {
   return {[option, &to](const Words& words) -> Result<void> {
     bool good = std::ranges::all_of(words.back(), [](unsigned char c) { return c > ' ' && c != 0x7f; });
@@ -81,6 +161,19 @@ std::vector<Option> port_options(PortRequest& to) {
       {"--model NAME", "The guest's network card, for display", name_into("--model", to.model)},
       {"--guest NAME", "The guest's name, for display", name_into("--guest", to.guest)},
       {"--portgroup NAME", "Port group of the network", name_into("--portgroup", to.portgroup)},
+      {"--bandwidth-in AVG[,PEAK[,BURST]]",
+       "What the guest may receive: kB/s, kB/s, KiB at once; none: no limit of its own",
+       rate_into("--bandwidth-in", to.bandwidth, &BandwidthRequest::inbound)},
+      {"--bandwidth-out AVG[,PEAK[,BURST]]", "What the guest may send; none: no limit of its own",
+       rate_into("--bandwidth-out", to.bandwidth, &BandwidthRequest::outbound)},
+      {"--vlan TAG", "The guest's VLAN, whose tag it does not see; none: no VLAN of its own",
+       vlan_into(to.vlan)},
+      Option("--vlan-trunk TAG,TAG,...", "VLANs that the guest uses by their tags",
+             trunk_into("--vlan-trunk", to.vlan, false))
+          .instead_of({"--vlan"}),
+      Option("--vlan-native TAG", "The VLAN of what a trunk's guest sends without a tag",
+             trunk_into("--vlan-native", to.vlan, true))
+          .instead_of({"--vlan"}),
   };
 }
 

@@ -5,10 +5,10 @@
 
 #include "loader/apply/entries.h"
 #include "loader/apply/fence.h"
+#include "loader/apply/port_limits.h"
 #include "loader/bpf/socket_redirect.h"
 #include "loader/model/drop_reason.h"
 #include "loader/plan/forwards.h"
-#include "loader/plan/port_rules.h"
 
 namespace vnet {
 namespace {
@@ -35,10 +35,7 @@ bool has_entry(Datapath& datapath, const UplinkRecord& record) {
 // The port's own, behind its programs.
 std::string missing_at_port(Datapath& datapath, const PortRecord& record, const Network& network) {
   if (!datapath.maps().ports.get(static_cast<__u32>(record.ifindex))) return "in-the-map";
-  auto bandwidth = bandwidth_of(record, network);
-  bool limited = bandwidth && bandwidth->outbound && bandwidth->outbound->average;
-  if (limited && !datapath.limits_port(record.interface, record.ifindex)) return "bandwidth";
-  return "";
+  return has_limits(datapath.maps(), record, network) ? "" : "bandwidth";
 }
 
 class Search {
@@ -61,8 +58,12 @@ class Search {
 }  // namespace
 
 Attachment attachment_of(const PortRecord& record) {
-  if (record.parent.empty()) return {Role::Port, record.network, record.interface, record.ifindex};
-  return {Role::DirectPort, record.parent, record.interface, record.ifindex};
+  bool direct = !record.parent.empty();
+  return {.role = direct ? Role::DirectPort : Role::Port,
+          .owner = direct ? record.parent : record.network,
+          .interface = record.interface,
+          .ifindex = record.ifindex,
+          .replaces_ingress = record.bandwidth && record.bandwidth->outbound};
 }
 
 bool is_guarded(System& system, const PortRecord& record, const Network& network) {

@@ -8,6 +8,7 @@
 
 #include "loader/os/sysctl.h"
 #include "loader/plan/network_rules.h"
+#include "loader/plan/port_rules.h"
 
 namespace vnet {
 namespace {
@@ -46,6 +47,7 @@ Result<void> fill_port_spans(const Network& network, vnet_network& entry) {
 Result<void> fill_gateway(System& system, const Network& network, vnet_network& entry) {
   entry.flags = program_flags(network);
   entry.new_flows = network.settings.new_flows;
+  entry.vlan = untagged_vlan(network.vlan);
   VNET_TRY(fill_port_spans(network, entry));
   entry.uplink_ifindex = 0;
   if (!network.devices.empty()) {

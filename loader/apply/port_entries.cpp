@@ -9,6 +9,7 @@
 #include "loader/apply/direct.h"
 #include "loader/apply/entries.h"
 #include "loader/apply/port_guard.h"
+#include "loader/apply/port_limits.h"
 #include "loader/apply/xdp_target.h"
 #include "loader/bpf/shared_maps.h"
 #include "loader/plan/port_rules.h"
@@ -56,6 +57,20 @@ std::vector<PortVlan> vlans_of(const Vlan& vlan) {
   return vlans;
 }
 
+// A trunk's tagged ones.
+Result<void> write_port_vlans(SharedMaps& maps, const PortRecord& record, const Network& network) {
+  auto vlan = switched_vlan_of(record, network);
+  auto has = [&](__u16 id) {
+    return vlan && vlan->trunk && std::ranges::count(vlan->tags, unsigned{id}, &VlanTag::id) > 0;
+  };
+  for (const auto& key : maps.port_vlans.keys())
+    if (key.slot == record.slot && !has(key.vlan)) VNET_TRY(maps.port_vlans.erase(key));
+  if (!vlan || !vlan->trunk) return {};
+  for (const auto& tag : vlan->tags)
+    VNET_TRY(maps.port_vlans.set({.slot = record.slot, .vlan = static_cast<__u16>(tag.id)}, 1));
+  return {};
+}
+
 Result<void> set_vlans(Netlink& netlink, const PortRecord& record, const Network& network,
                        const std::vector<PortVlan>& vlans) {
   if (!is_bridged(network)) return {};
@@ -84,15 +99,17 @@ Result<void> write_rules(System& system, const PortRecord& record, const LinkInf
   vnet_port port{.slot = record.slot, .network = active.record.slot};
   VNET_ASSIGN(port.flags, port_flags(record, active.network));
   if (reaches_other_namespace(link)) port.flags |= VNET_PORT_F_PEER;
+  port.vlan = untagged_vlan(switched_vlan_of(record, active.network));
   if (auto mac = fixed_mac(record, active.network)) {
     port.flags |= VNET_PORT_F_MAC;
     std::memcpy(port.mac, mac->bytes.data(), sizeof(port.mac));
   }
   VNET_TRY(add_guard(system, record, active));
+  VNET_TRY(add_limits(maps, record, active));
+  // A VLAN that the port leaves goes first: it is in fewer meanwhile, not in more.
+  VNET_TRY(write_port_vlans(maps, record, active.network));
   VNET_TRY(maps.ports.set(static_cast<__u32>(link.ifindex), port));
-  auto bandwidth = bandwidth_of(record, active.network);
-  VNET_TRY(datapath->limit_port(record.interface, link.ifindex, record.slot,
-                                bandwidth ? bandwidth->outbound : std::nullopt));
+  VNET_TRY(trim_limits(maps, record, active.network));
   return trim_guard(system, record, active);
 }
 

@@ -51,6 +51,8 @@ Result<void> change_port(System& system, const PortSettings& old, const PortSett
   if (vlan_of(before, old.network) && !vlan_of(after, active.network))
     VNET_TRY(clear_vlans(system.netlink, after, active.network));
   VNET_TRY(write_bridge_entries(system.netlink, after, active.network));
+  if (vlan_of(before, old.network) != vlan_of(after, active.network))
+    VNET_TRY(void_shortcuts(system, after.network));
   if (after.mac) VNET_TRY(lend_mac(system, after.parent, after.mac));
   // As a cable: the other end of a veth loses its carrier.
   if (before.plugged != after.plugged)

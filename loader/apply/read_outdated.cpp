@@ -34,9 +34,7 @@ Result<Outdated> read_outdated(System& system) {
       outdated.uplinks.insert(uplink.interface);
   VNET_ASSIGN(auto ports, system.records.ports());
   for (const auto& port : ports)
-    if (datapath.limits_port(port.interface, port.ifindex) &&
-        (all || !datapath.is_limit_current(port.interface, port.ifindex)))
-      outdated.limits.insert(port.interface);
+    if (datapath.has_old_limit(port.interface, port.ifindex)) outdated.limits.insert(port.interface);
   bool any_gateway =
       std::ranges::any_of(active, [](const ActiveNetwork& one) { return has_gateway(one.network); });
   outdated.fence = any_gateway && (all || !Fence::is_current(datapath.pins()));

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "loader/apply/port_guard.h"
+#include "loader/apply/port_limits.h"
 #include "loader/apply/sessions.h"
 #include "loader/config/guest_port_xml.h"
 #include "loader/config/network_xml.h"
@@ -63,6 +64,9 @@ Result<bool> is_running(System& system, const ActiveNetwork& active) {
 
 Result<void> clear_slot(SharedMaps& maps, std::uint16_t slot) {
   VNET_TRY(maps.traffic.clear(slot));
+  VNET_TRY(forget_limits(maps, slot));
+  for (const auto& key : maps.port_vlans.keys())
+    if (key.slot == slot) VNET_TRY(maps.port_vlans.erase(key));
   VNET_TRY(maps.quota_usage.set(slot, vnet_quota_usage{}));
   for (const auto& key : maps.drops.keys())
     if (key.slot == slot) VNET_TRY(maps.drops.erase(key));

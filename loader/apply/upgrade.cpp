@@ -9,12 +9,12 @@
 #include "loader/apply/gateway.h"
 #include "loader/apply/guards.h"
 #include "loader/apply/hand_over.h"
+#include "loader/apply/port_entries.h"
 #include "loader/apply/uplinks.h"
 #include "loader/bpf/before.h"
 #include "loader/bpf/fence.h"
 #include "loader/bpf/migrate.h"
 #include "loader/bpf/socket_redirect.h"
-#include "loader/plan/port_rules.h"
 
 namespace vnet {
 namespace {
@@ -135,13 +135,11 @@ Result<void> undo(System& system, const UpgradeUplink& change) {
 Result<void> apply(System& system, const UpgradeLimit& change) {
   VNET_ASSIGN(Datapath * datapath, system.need_datapath());
   const PortRecord& record = change.record;
-  auto bandwidth = bandwidth_of(record, change.network);
-  VNET_TRY(datapath->keep_limit(record.interface, record.ifindex));
-  return datapath->limit_port(record.interface, record.ifindex, record.slot,
-                              bandwidth ? bandwidth->outbound : std::nullopt);
+  VNET_TRY(write_rules(system, record, change.link, change.active));
+  return datapath->take_old_limit(record.interface, record.ifindex);
 }
 Result<void> undo(System& system, const UpgradeLimit& change) {
-  return system.datapath->put_back_limit(change.record.interface, change.record.ifindex);
+  return system.datapath->put_back_old_limit(change.record.interface, change.record.ifindex);
 }
 
 Result<void> apply(System& system, const UpgradeFence& change) {

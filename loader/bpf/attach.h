@@ -17,7 +17,7 @@ enum class Hook { Ingress, Egress };
 // The priority of our clsact filters, by which they are told from others'.
 constexpr unsigned our_filter_priority = 0x766e;
 constexpr bool is_our_priority(unsigned priority) {  // see AttachPoint::clsact_order
-  return priority + 2 >= our_filter_priority && priority <= our_filter_priority + 1;
+  return priority + 1 >= our_filter_priority && priority <= our_filter_priority + 1;
 }
 
 struct AttachPoint {

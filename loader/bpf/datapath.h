@@ -85,6 +85,7 @@ struct Attachment {
   std::string owner;  // whose programs: the network's, the uplink's, the parent's
   std::string interface;
   int ifindex = 0;
+  bool replaces_ingress = false;  // see AttachPoint
 };
 
 class Datapath {
@@ -114,11 +115,6 @@ class Datapath {
   Result<void> attach(const Attachment& attachment, bool ingress_first = false);
   // Those of its hooks (enum vnet_hook) where the owner's program is not, or not any more.
   std::vector<unsigned> missing(const Attachment& attachment) const;
-  // The same for what limit_port() has put there.
-  bool limits_port(const std::string& interface, int ifindex) const;
-  // In front of a port's program: what its guest sends above the rate is dropped. nullopt: no limit.
-  Result<void> limit_port(const std::string& interface, int ifindex, std::uint16_t slot,
-                          const std::optional<Bandwidth>& outbound);
   // The uplink's XDP program. Never at a guest's interface: what a guest sends has its offloads in the socket
   // buffer only, which XDP does not see.
   Result<XdpObject> open_uplink_xdp(const XdpPrograms& config);  // not loaded yet
@@ -133,13 +129,15 @@ class Datapath {
   Result<void> detach_parent(const std::string& interface, int ifindex);
   // Whether what stands there is of this build; true where nothing does (loader/bpf/upgrade.cpp).
   bool is_current(const Attachment& attachment) const;  // the owner's programs
-  bool is_limit_current(const std::string& interface, int ifindex) const;
   bool is_xdp_current(const std::string& interface, int ifindex) const;
   // Upgrades: an owner's programs as they are now are kept, and put back; those of a hook, too.
   Result<void> keep_programs(const Attachment& attachment) const;
   Result<void> put_back_programs(const Attachment& attachment) const;  // to be attached then
-  Result<void> keep_limit(const std::string& interface, int ifindex) const;
-  Result<void> put_back_limit(const std::string& interface, int ifindex) const;
+  // Up to layout 9 a program in front of the port's held its bandwidth: is one there? Taken away and put
+  // back.
+  bool has_old_limit(const std::string& interface, int ifindex) const;
+  Result<void> take_old_limit(const std::string& interface, int ifindex) const;
+  Result<void> put_back_old_limit(const std::string& interface, int ifindex) const;
   Result<void> keep_xdp(const std::string& interface, int ifindex) const;
   Result<void> put_back_xdp(const std::string& interface, int ifindex) const;
   // While sessions are in two maps: what the uplink's new program does not know its old one is shown, behind
@@ -162,7 +160,7 @@ class Datapath {
   std::filesystem::path program_pin(const Attachment& attachment, unsigned hook) const;
   AttachPoint point(Hook hook, const std::string& interface, int ifindex) const;
   XdpPoint xdp_point(const std::string& interface, int ifindex) const;
-  AttachPoint police_point(const std::string& interface, int ifindex) const;
+  AttachPoint old_police_point(const std::string& interface, int ifindex) const;
   AttachPoint old_point(const std::string& interface, int ifindex) const;
   AttachPoint parent_point(Hook hook, const std::string& interface, int ifindex) const;
 

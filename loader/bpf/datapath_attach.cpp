@@ -14,7 +14,6 @@
 #include "loader/bpf/datapath.h"
 #include "loader/bpf/migrate.h"
 #include "loader/model/drop_reason.h"
-#include "police.skel.h"
 #include "xdp.skel.h"
 
 namespace vnet {
@@ -69,7 +68,9 @@ AttachPoint Datapath::parent_point(Hook hook, const std::string& interface, int 
 
 AttachPoint Datapath::point_of(const Attachment& attachment, unsigned hook) const {
   auto make = attachment.role == Role::Parent ? &Datapath::parent_point : &Datapath::point;
-  return (this->*make)(direction_of(hook), attachment.interface, attachment.ifindex);
+  AttachPoint point = (this->*make)(direction_of(hook), attachment.interface, attachment.ifindex);
+  point.replaces_ingress = attachment.replaces_ingress;
+  return point;
 }
 
 fs::path Datapath::program_folder(const Attachment& attachment) const {
@@ -138,7 +139,7 @@ Result<void> Datapath::show_to_new_only(const std::string& interface, int ifinde
   return detach_program(old_point(interface, ifindex));
 }
 
-AttachPoint Datapath::police_point(const std::string& interface, int ifindex) const {
+AttachPoint Datapath::old_police_point(const std::string& interface, int ifindex) const {
   return {.ifindex = ifindex,
           .interface = interface,
           .hook = Hook::Ingress,
@@ -148,32 +149,8 @@ AttachPoint Datapath::police_point(const std::string& interface, int ifindex) co
           .replaces_ingress = true};
 }
 
-// Each limited port has a program of its own, which carries the rate; once attached, the link keeps it.
-Result<void> Datapath::limit_port(const std::string& interface, int ifindex, std::uint16_t slot,
-                                  const std::optional<Bandwidth>& outbound) {
-  if (!outbound || !outbound->average) return detach_program(police_point(interface, ifindex));
-  VNET_ASSIGN(auto skeleton, open_object<police_bpf>(maps_));
-  // As libvirt's policer: without burst= what comes in a second, and never less than a whole segment.
-  constexpr std::uint64_t whole_segment = 64;
-  constexpr std::uint64_t ns_per_second = 1'000'000'000;
-  std::uint64_t rate = outbound->average * 1000;
-  std::uint64_t burst = std::max(outbound->burst ? outbound->burst : outbound->average, whole_segment);
-  skeleton->rodata->port_slot = slot;
-  skeleton->rodata->ns_per_kib = 1024 * ns_per_second / rate;
-  skeleton->rodata->burst_ns = burst * (1024 * ns_per_second / rate);
-  VNET_TRY(use_shared_maps(skeleton->obj, pins_));
-  if (int error = police_bpf::load(skeleton.get())) return load_failed("the policer", error);
-  VNET_TRY(make_folders(pins_ / "links"));
-  return attach_program(police_point(interface, ifindex), bpf_program__fd(skeleton->progs.port_police));
-}
-
-bool Datapath::limits_port(const std::string& interface, int ifindex) const {
-  auto there = attached_program(police_point(interface, ifindex));
-  return there && *there;
-}
-
 Result<void> Datapath::detach(const std::string& interface, int ifindex) {
-  VNET_TRY(detach_program(police_point(interface, ifindex)));
+  VNET_TRY(detach_program(old_police_point(interface, ifindex)));
   for (Hook hook : {Hook::Ingress, Hook::Egress}) VNET_TRY(detach_program(point(hook, interface, ifindex)));
   return {};
 }

@@ -138,6 +138,7 @@ class PerCpuMap {
 #define VNET_HANDLE_SHARED Map
 #define VNET_HANDLE_PER_CPU PerCpuMap
 #define VNET_WHEEL_CLOCK vnet_clock
+#define VNET_LIMIT vnet_limit
 #define VNET_HANDLE(handle, name, type, entries, key, value, flags, copied) \
   VNET_HANDLE_##handle<key, value> name;
 #define VNET_OUTER_HANDLE(name, value, copied) Map<__u32, value> name;

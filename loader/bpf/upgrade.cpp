@@ -7,7 +7,6 @@
 #include "loader/bpf/build.h"
 #include "loader/bpf/datapath.h"
 #include "network.skel.h"
-#include "police.skel.h"
 #include "uplink.skel.h"
 #include "xdp.skel.h"
 
@@ -51,8 +50,9 @@ bool Datapath::is_current(const Attachment& attachment) const {
   return true;
 }
 
-bool Datapath::is_limit_current(const std::string& interface, int ifindex) const {
-  return is_of(attached_program(police_point(interface, ifindex)), this_build<police_bpf>());
+bool Datapath::has_old_limit(const std::string& interface, int ifindex) const {
+  auto there = attached_program(old_police_point(interface, ifindex));
+  return there && *there;
 }
 
 bool Datapath::is_xdp_current(const std::string& interface, int ifindex) const {
@@ -67,14 +67,15 @@ Result<void> Datapath::put_back_programs(const Attachment& attachment) const {
   return Before(pins_).put_back_folder(program_folder(attachment));
 }
 
-Result<void> Datapath::keep_limit(const std::string& interface, int ifindex) const {
-  VNET_ASSIGN(auto program, attached_program(police_point(interface, ifindex)));
-  return Before(pins_).keep(limit_name(interface), program);
+Result<void> Datapath::take_old_limit(const std::string& interface, int ifindex) const {
+  VNET_ASSIGN(auto program, attached_program(old_police_point(interface, ifindex)));
+  VNET_TRY(Before(pins_).keep(limit_name(interface), program));
+  return detach_program(old_police_point(interface, ifindex));
 }
 
-Result<void> Datapath::put_back_limit(const std::string& interface, int ifindex) const {
+Result<void> Datapath::put_back_old_limit(const std::string& interface, int ifindex) const {
   Fd program = Before(pins_).kept(limit_name(interface));
-  return program ? attach_program(police_point(interface, ifindex), program.get()) : Result<void>{};
+  return program ? attach_program(old_police_point(interface, ifindex), program.get()) : Result<void>{};
 }
 
 Result<void> Datapath::keep_xdp(const std::string& interface, int ifindex) const {

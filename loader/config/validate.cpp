@@ -63,8 +63,6 @@ constexpr ElementRule element_rules[] = {
     {"dns", "host", nullptr, &ModeSpec::has_gateway},
     {"dns", "srv", nullptr, &ModeSpec::has_gateway},
     {"bandwidth", nullptr, nullptr, &ModeSpec::has_bandwidth},
-    {"vlan", nullptr, nullptr, &ModeSpec::has_vlan},
-    {"portgroup", "vlan", nullptr, &ModeSpec::has_vlan},
 };
 
 Result<void> validate_elements(const Network& network, const XmlNode& root) {
@@ -108,17 +106,6 @@ Result<void> validate_forward(const Network& network, const XmlNode& root) {
     return forward->error(fmt::format("only one interface is allowed with {}", forward_text(network)));
   if (spec.needs_ip && network.ips.empty())
     return forward->error(fmt::format("{} needs an <ip>", forward_text(network)));
-  return {};
-}
-
-// A macvtap in these modes sees tagged frames of its own alone.
-Result<void> validate_direct_vlan(const Network& network, const XmlNode& root) {
-  if (network.direct_mode != DirectMode::Private && network.direct_mode != DirectMode::Vepa) return {};
-  auto places = root.children("portgroup");
-  places.push_back(root);
-  for (const auto& place : places)
-    if (const auto vlan = place.child("vlan"))
-      return vlan->error("not allowed with " + forward_text(network));
   return {};
 }
 
@@ -197,7 +184,6 @@ Result<void> validate(const Network& network, const XmlNode& root) {
   VNET_TRY(validate_elements(network, root));
   VNET_TRY(validate_bridge(network, root));
   VNET_TRY(validate_forward(network, root));
-  if (mode_spec(network.mode).on_parents) VNET_TRY(validate_direct_vlan(network, root));
   VNET_TRY(validate_portgroups(network, root));
   VNET_TRY(validate_ips(network, root));
   VNET_TRY(validate_routes(network, root));

@@ -119,8 +119,8 @@ Result<PortRequest> request_of(const GuestInterface& card, const std::string& ne
   if (!card.portgroup.empty()) request.portgroup = card.portgroup;
   if (!card.guest.empty()) request.guest = card.guest;
   if (!card.guest_uuid.empty()) request.guest_uuid = card.guest_uuid;
-  request.bandwidth = card.bandwidth;
-  request.vlan = card.vlan;
+  if (card.bandwidth) request.bandwidth = BandwidthRequest{card.bandwidth->inbound, card.bandwidth->outbound};
+  if (card.vlan) request.vlan = card.vlan;
   if (card.filter.empty()) return request;
   request.filters = filters_like(card.filter);
   if (!request.filters)

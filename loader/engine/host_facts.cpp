@@ -189,6 +189,7 @@ Result<std::vector<PortInfo>> Host::ports(const std::optional<std::string>& netw
     PortInfo info = describe(record, active->network);
     learn_mac(info, datapath, record.ifindex);
     VNET_ASSIGN(auto link, state_->system.netlink.find_link(record.interface));
+    info.vlan_held = info.vlan && !is_bridged(active->network);
     if (info.vlan && is_bridged(active->network)) {
       VNET_ASSIGN(auto bridge, state_->system.netlink.find_link(active->network.bridge));
       info.vlan_held = bridge && bridge->bridge && bridge->bridge->vlan_filtering;

@@ -54,7 +54,7 @@ struct ForwardInfo {
 struct PortInfo : PortConfig {
   std::string interface, network, type, source;  // type: network, bridge, direct
   bool up = true;                                // plugged in, and the interface is there and up
-  bool vlan_held = false;                        // by the bridge, which must be VLAN-aware
+  bool vlan_held = false;                        // by the programs, or by a bridge that keeps VLANs apart
   bool attached = true;                          // false: it is in the network's bridge, and gets no traffic
   std::vector<std::string> unguarded;            // hooks without our program
 };

@@ -53,6 +53,8 @@ constexpr Quote quotes[] = {
     {VNET_DROP_FORWARD_FROM, "", "its <vnet:portForward> names others", "from= says who may use it"},
     {VNET_DROP_NO_GUEST, "", "its <vnet:portForward> leads to a guest that is not there",
      "start the guest, or attach its interface"},
+    {VNET_DROP_OTHER_VLAN, "vlan", "its ports and port groups alone have VLANs, its gateway has none",
+     "guests reach those of their VLAN, and the gateway that of the network's own <vlan>"},
     {VNET_DROP_HOST_CLOSED, "vnet:host", "the default <vnet:host access> holds",
      "access='all' opens the host"},
 };
@@ -62,6 +64,15 @@ const char* inbound_word(Inbound inbound) {
 }
 
 // The options of attach or set that are behind it.
+std::string vlan_options(const Vlan& vlan) {
+  std::string tags, native;
+  for (const auto& tag : vlan.tags)
+    (tag.native ? native : tags) +=
+        fmt::format("{}{}", (tag.native ? native : tags).empty() ? "" : ",", tag.id);
+  if (!vlan.trunk) return " --vlan " + tags;
+  return (tags.empty() ? "" : " --vlan-trunk " + tags) + (native.empty() ? "" : " --vlan-native " + native);
+}
+
 std::string port_options(unsigned reason, const PortRecord& port) {
   std::string options;
   switch (reason) {
@@ -75,6 +86,8 @@ std::string port_options(unsigned reason, const PortRecord& port) {
       return options;
     case VNET_DROP_ISOLATED_PORT:
       return port.isolated ? " --isolated" : "";
+    case VNET_DROP_OTHER_VLAN:
+      return port.vlan ? vlan_options(*port.vlan) : "";
     case VNET_DROP_SPOOFED_SOURCE:
     case VNET_DROP_SPOOFED_ARP:
     case VNET_DROP_SPOOFED_ND:
@@ -132,6 +145,7 @@ constexpr bool has_setting(vnet_reason reason) {
     case VNET_DROP_NO_WAY_OUT:
     case VNET_DROP_FORWARD_FROM:
     case VNET_DROP_NO_GUEST:
+    case VNET_DROP_OTHER_VLAN:
       return true;
     case VNET_DROP_NONE:
     case VNET_DROP_UNATTACHED:
@@ -143,7 +157,7 @@ constexpr bool has_setting(vnet_reason reason) {
     case VNET_DROP_REFLECTED:
     case VNET_DROP_TOO_BIG:
     case VNET_DROP_NO_PARENT:
-    case VNET_DROP_BANDWIDTH:  // of the policer, which explain does not run
+    case VNET_DROP_BANDWIDTH:  // explain passes the buckets by
     case VNET_DROP_NO_BRIDGE:
     case VNET_DROP_HOST_FIREWALL:
     case VNET_DROP_HOST_STACK:

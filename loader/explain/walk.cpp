@@ -13,6 +13,7 @@
 #include "loader/bpf/map_address.h"
 #include "loader/explain/cause.h"
 #include "loader/model/drop_reason.h"
+#include "loader/plan/bandwidth.h"
 
 namespace vnet {
 namespace {
@@ -74,6 +75,26 @@ void Walk::end(Fate fate, const std::string& interface) {
   told_.fate = fate;
   told_.interface = interface;
   told_.arrives = view();
+  auto port = std::ranges::find(ports_, interface, &PortRecord::interface);
+  if (fate == Fate::Guest && port != ports_.end()) note_limits(*port, VNET_IN);
+}
+
+// How full a bucket is says nothing of the next packet: the copies of the programs pass it by.
+void Walk::note_limits(const PortRecord& port, vnet_direction direction) {
+  auto network = std::ranges::find_if(
+      networks_, [&](const ActiveNetwork& one) { return one.network.name == port.network; });
+  if (network == networks_.end()) return;
+  auto note = [&](const std::string& whose, const std::optional<Bandwidth>& rate) {
+    if (rate)
+      told_.notes.push_back(
+          fmt::format("what {} above {} kB/s is dropped ({}): this packet is taken to be below", whose,
+                      rate->average, reason_word(VNET_DROP_BANDWIDTH)));
+  };
+  bool sends = direction == VNET_OUT;
+  note(port.interface + (sends ? " sends" : " receives"), rate_of(port, network->network, direction));
+  note(fmt::format("the guests of network {} {} together", port.network,
+                   sends ? "send out" : "receive from outside"),
+       shared_rate(network->network, direction));
 }
 
 std::optional<Walk::Session> Walk::session_of(const PacketView& packet) const {

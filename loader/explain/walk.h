@@ -107,6 +107,7 @@ class Walk {
   Result<Passed> pass(unsigned hook, const std::string& interface, RunInput input);
   void dropped(const DropSeen& drop, bool answered);
   void end(Fate fate, const std::string& interface = "");
+  void note_limits(const PortRecord& port, vnet_direction direction);
   ExplainStep& step(const std::string& where, const std::string& interface, const std::string& verdict = "");
   ExplainStep& last() { return told_.steps.back(); }
   std::optional<Session> session_of(const PacketView& packet) const;

@@ -161,11 +161,7 @@ Result<void> Walk::from_guest(const Question& question, const PortRecord& port) 
     end(Fate::Nowhere, port.interface);
     return {};
   }
-  // Its bucket is not copied: how full it is says nothing of the next packet.
-  if (auto limit = bandwidth_of(port, network->network); limit && limit->outbound && limit->outbound->average)
-    told_.notes.push_back(
-        fmt::format("what {} sends above {} kB/s is dropped ({}): this packet is taken to be below",
-                    port.interface, limit->outbound->average, reason_word(VNET_DROP_BANDWIDTH)));
+  note_limits(port, VNET_OUT);
   return at_port_ingress(*network, port);
 }
 

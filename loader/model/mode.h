@@ -18,7 +18,6 @@ struct ModeSpec {
   bool on_bridge;    // on a bridge that the host has already
   bool on_parents;   // on physical interfaces, without a bridge
   // What its XML may and must have, as libvirt has it (loader/config/validate.cpp).
-  bool has_vlan;
   bool has_bandwidth;
   bool needs_ip;
   unsigned max_uplinks;  // in <forward>

@@ -29,6 +29,11 @@ struct PortConfig {
   bool operator==(const PortConfig&) const = default;
 };
 
+// Of <bandwidth>, what is asked for; a direction that is not named stays.
+struct BandwidthRequest {
+  std::optional<std::optional<Bandwidth>> inbound, outbound;  // nullopt inside: no word of the port's own
+};
+
 // What `attach` and `set` were asked for; nullopt: leave as it is (attach: the default).
 struct PortRequest {
   std::string interface, network;  // network: only for attach
@@ -41,9 +46,9 @@ struct PortRequest {
   std::optional<std::vector<std::string>> allow;
   std::optional<bool> isolated;
   std::optional<std::string> model, portgroup, guest;
-  std::optional<std::string> guest_uuid;  // from here on only by a hypervisor's hook
-  std::optional<BandwidthPair> bandwidth;
-  std::optional<Vlan> vlan;
+  std::optional<std::string> guest_uuid;  // only by a hypervisor's hook
+  std::optional<BandwidthRequest> bandwidth;
+  std::optional<std::optional<Vlan>> vlan;
   std::optional<bool> link_up;
 };
 
@@ -77,6 +82,17 @@ void for_each_port_field(Visit visit) {
   std::apply([&](const auto&... field) { (visit(field), ...); }, port_fields);
 }
 
+inline void take_wish(auto& setting, const auto& wish) {
+  setting = wish;
+}
+inline void take_wish(std::optional<BandwidthPair>& pair, const BandwidthRequest& wish) {
+  BandwidthPair now = pair.value_or(BandwidthPair{});
+  if (wish.inbound) now.inbound = *wish.inbound;
+  if (wish.outbound) now.outbound = *wish.outbound;
+  bool empty = !now.inbound && !now.outbound;
+  pair = empty ? std::nullopt : std::optional(now);
+}
+
 // What the request does not name stays.
 inline void apply_request(PortConfig& config, const PortRequest& request) {
   for_each_port_field([&](const auto& field) {
@@ -86,7 +102,7 @@ inline void apply_request(PortConfig& config, const PortRequest& request) {
     if constexpr (std::is_same_v<decltype(setting), std::remove_cvref_t<decltype(wish)>&>)
       setting = wish;
     else
-      setting = *wish;
+      take_wish(setting, *wish);
   });
 }
 

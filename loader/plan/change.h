@@ -335,9 +335,10 @@ struct UpgradeUplink {
   UplinkRecord record;
   LinkInfo link;
 };
-struct UpgradeLimit {
+struct UpgradeLimit {  // from a program of its own into the port's
   PortRecord record;
-  Network network;
+  LinkInfo link;
+  ActiveNetwork active;
 };
 struct UpgradeFence {
   std::vector<Network> networks;

@@ -267,7 +267,7 @@ std::string words(const UpgradeUplink& c) {
   return fmt::format("replace the programs of uplink {}", c.record.interface);
 }
 std::string words(const UpgradeLimit& c) {
-  return fmt::format("replace the policer of {}", c.record.interface);
+  return fmt::format("move the bandwidth of {} into its programs", c.record.interface);
 }
 std::string words(const UpgradeFence&) {
   return "replace the fence at FORWARD";

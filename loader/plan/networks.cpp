@@ -8,19 +8,38 @@
 #include "loader/plan/forwards.h"
 #include "loader/plan/live.h"
 #include "loader/plan/modes/modes.h"
+#include "loader/plan/port_rules.h"
 
 namespace vnet {
 namespace {
+
+// On a bridge of the host's own, what a tag may be is the bridge's affair.
+Result<void> check_vlans(const Network& network) {
+  auto check = [&](const std::optional<Vlan>& vlan) -> Result<void> {
+    if (!vlan) return {};
+    for (const auto& tag : vlan->tags)
+      if (tag.id < 1 || tag.id > 4094)
+        return invalid(fmt::format("network {}: <tag id='{}'>: VLANs are numbered from 1 to 4094",
+                                   network.name, tag.id));
+    return {};
+  };
+  if (is_bridged(network)) return {};
+  VNET_TRY(check(network.vlan));
+  for (const auto& group : network.portgroups) VNET_TRY(check(group.vlan));
+  if (has_gateway(network) && network.vlan && !untagged_vlan(network.vlan))
+    return invalid(
+        fmt::format("network {}: the gateway is in the network's own VLAN: <vlan> needs one <tag>, or one "
+                    "with nativeMode",
+                    network.name));
+  return {};
+}
 
 // What the XML may say but this version does not do yet is refused, never ignored.
 Result<void> check_supported(const Network& network) {
   auto missing = [&](const std::string& what) {
     return invalid(fmt::format("network {}: {} is not in this build yet", network.name, what));
   };
-  if (network.bandwidth) return missing("<bandwidth>");
-  for (const auto& group : network.portgroups)
-    if (group.bandwidth && group.bandwidth->inbound)
-      return missing(fmt::format("<bandwidth><inbound> of <portgroup name='{}'>", group.name));
+  VNET_TRY(check_vlans(network));
   if (network.nat.ports && network.nat.ports->start >= network.nat.ports->end)
     return invalid(fmt::format("network {}: Invalid port range '{}-{}'", network.name,
                                network.nat.ports->start, network.nat.ports->end));

@@ -6,10 +6,19 @@
 #include <algorithm>
 
 #include "loader/model/port_rules.h"
-#include "maps/abi.h"
+#include "loader/plan/bandwidth.h"
 
 namespace vnet {
 namespace {
+
+// Where the programs are the switch; on a bridge of the host's own it is the bridge.
+std::uint32_t vlan_flags(const PortRecord& record, const Network& network) {
+  auto vlan = switched_vlan_of(record, network);
+  if (!vlan) return 0;
+  bool native_tagged = std::ranges::any_of(vlan->tags, &VlanTag::native_tagged);
+  return VNET_PORT_F_VLAN | (vlan->trunk ? VNET_PORT_F_TRUNK : 0) |
+         (native_tagged ? VNET_PORT_F_NATIVE_TAGGED : 0);
+}
 
 std::uint32_t direct_flags(const Network& network) {
   if (!is_direct(network)) return 0;
@@ -28,6 +37,16 @@ std::optional<Vlan> vlan_of(const PortRecord& record, const Network& network) {
   if (record.vlan) return record.vlan;
   const PortGroup* group = portgroup_of(network, record.portgroup);
   return group && group->vlan ? group->vlan : network.vlan;
+}
+
+std::optional<Vlan> switched_vlan_of(const PortRecord& record, const Network& network) {
+  return is_bridged(network) ? std::nullopt : vlan_of(record, network);
+}
+
+std::uint16_t untagged_vlan(const std::optional<Vlan>& vlan) {
+  if (!vlan) return 0;
+  auto tag = std::ranges::find_if(vlan->tags, [&](const VlanTag& one) { return one.native || !vlan->trunk; });
+  return tag == vlan->tags.end() ? std::uint16_t{0} : static_cast<std::uint16_t>(tag->id);
 }
 
 Inbound inbound_of(const PortRecord& record, const Network& network) {
@@ -75,7 +94,7 @@ std::string ip_only_note(const PortRecord& record, const Network& network) {
 
 Result<std::uint32_t> port_flags(const PortRecord& record, const Network& network) {
   VNET_ASSIGN(auto filters, parse_filters(record.filters));
-  std::uint32_t flags = direct_flags(network);
+  std::uint32_t flags = direct_flags(network) | vlan_flags(record, network);
   auto set = [&](bool condition, std::uint32_t flag) { flags |= condition ? flag : 0; };
   set(filters.mac_spoofing && !takes_any_mac(record, network), VNET_PORT_F_NO_MAC_SPOOFING);
   set(filters.ip_spoofing, VNET_PORT_F_NO_IP_SPOOFING);
@@ -91,6 +110,8 @@ Result<std::uint32_t> port_flags(const PortRecord& record, const Network& networ
   set(inbound_of(record, network) == Inbound::Drop, VNET_PORT_F_SHUT);
   set(is_isolated(record, network), VNET_PORT_F_ISOLATED);
   set(!record.plugged, VNET_PORT_F_DOWN);
+  set(is_limited(record, network, VNET_IN), VNET_PORT_F_LIMIT_IN);
+  set(is_limited(record, network, VNET_OUT), VNET_PORT_F_LIMIT_OUT);
   return flags;
 }
 
@@ -107,7 +128,7 @@ bool same_rules(const PortRecord& record, const Network& before, const Network& 
   return port_flags(record, before).value_or(0) == port_flags(record, after).value_or(0) &&
          fixed_mac(record, before) == fixed_mac(record, after) &&
          fixed_addresses(record, before) == fixed_addresses(record, after) &&
-         bandwidth_of(record, before) == bandwidth_of(record, after) &&
+         bandwidth_of(record, before) == bandwidth_of(record, after) && before.bandwidth == after.bandwidth &&
          vlan_of(record, before) == vlan_of(record, after);
 }
 

@@ -16,6 +16,11 @@ namespace vnet {
 std::optional<BandwidthPair> bandwidth_of(const PortRecord& record, const Network& network);
 std::optional<Vlan> vlan_of(const PortRecord& record, const Network& network);
 
+// The VLANs that the programs keep apart; nullopt on a bridge of the host's own, which does that itself.
+std::optional<Vlan> switched_vlan_of(const PortRecord& record, const Network& network);
+// That of what carries no tag; 0: of none.
+std::uint16_t untagged_vlan(const std::optional<Vlan>& vlan);
+
 Inbound inbound_of(const PortRecord& record, const Network& network);
 bool is_isolated(const PortRecord& record, const Network& network);
 bool takes_any_mac(const PortRecord& record, const Network& network);

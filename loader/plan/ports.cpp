@@ -66,6 +66,16 @@ void note_ip_only(Builder& builder, const PortRecord& record, const Network& net
   if (!note.empty()) builder.wanted.notes.push_back(std::move(note));
 }
 
+// A bridge that keeps no VLANs apart, whatever is asked for.
+void note_vlan(Builder& builder, const PortRecord& record, const Network& network) {
+  const LinkInfo* bridge = is_bridged(network) ? builder.snapshot.link(network.bridge) : nullptr;
+  if (!bridge || !vlan_of(record, network) || (bridge->bridge && bridge->bridge->vlan_filtering)) return;
+  builder.wanted.notes.push_back(
+      fmt::format("{}: its VLAN is not applied: bridge {} keeps none apart (ip link set {} type bridge "
+                  "vlan_filtering 1)",
+                  record.interface, network.bridge, network.bridge));
+}
+
 Result<void> change(Builder& builder, PortResource& port, const PortRequest& request) {
   VNET_TRY(check_request(request));
   PortRecord after = port.record;
@@ -74,6 +84,7 @@ Result<void> change(Builder& builder, PortResource& port, const PortRequest& req
     VNET_TRY(check_mac_free(builder, after, active->network));
     if (!after.parent.empty()) VNET_TRY(check_direct_port(builder.snapshot, active->network, after));
     note_ip_only(builder, after, active->network);
+    note_vlan(builder, after, active->network);
   }
   port.record = std::move(after);
   return {};
@@ -147,6 +158,7 @@ Result<void> want_port(Builder& builder, const PortRequest& request) {
   }
   VNET_TRY(check_mac_free(builder, record, network));
   note_ip_only(builder, record, network);
+  note_vlan(builder, record, network);
   ports[request.interface] = {.record = std::move(record)};
   return {};
 }

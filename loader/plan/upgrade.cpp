@@ -29,8 +29,10 @@ class UpgradeDiff {
         add(UpgradeUplink{uplink, *link});
     if (moves) add(CopyRest{now_.layout});
     for (const auto& port : snapshot_.ports)
-      if (now_.limits.contains(port.interface) && stays(port.network) && snapshot_.link(port.ifindex))
-        add(UpgradeLimit{port, wanted_.networks.at(port.network)});
+      if (const LinkInfo* link = snapshot_.link(port.ifindex);
+          link && now_.limits.contains(port.interface) && stays(port.network))
+        for (const auto& active : snapshot_.active)
+          if (active.network.name == port.network) add(UpgradeLimit{port, *link, active});
     if (now_.fence) fence();
     if (now_.socket_redirect) add(UpgradeSocketRedirect{});
   }

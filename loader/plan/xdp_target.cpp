@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "loader/plan/bandwidth.h"
 #include "loader/plan/port_rules.h"
 
 namespace vnet {
@@ -11,9 +12,8 @@ std::optional<std::string> why_no_target(const Network& network, const PortRecor
                                          std::optional<std::uint64_t> features) {
   if (network.settings.xdp != XdpMode::Forward) return "its network does not ask for it";
   if (!has_gateway(network)) return "its network has no uplink of ours";
-  auto bandwidth = bandwidth_of(port, network);
-  if (bandwidth && bandwidth->inbound)
-    return "its <bandwidth><inbound> is a queue at the interface, which XDP goes past";
+  if (is_limited(port, network, VNET_IN)) return "tc holds its <bandwidth><inbound>, XDP does not";
+  if (vlan_of(port, network)) return "tc keeps VLANs apart, XDP does not";
   if (link.kind == "tun" && link.tun_type == "tap")
     return std::nullopt;  // on every kernel, without conditions
   if (!features) return "this kernel does not tell whether its driver can (6.3 and later do)";

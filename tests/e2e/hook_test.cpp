@@ -80,8 +80,6 @@ TEST_F(Hook, APortgroupsOutboundBandwidthHolds) {
   // Another group says nothing of it.
   vnet({"set", "g1", "--portgroup", "other"});
   EXPECT_TRUE(port()["bandwidth"].is_null());
-  EXPECT_THAT(host().sh("find " + (ground().state_dir() / "bpf").string() + " -name 'g1*police*'").out,
-              IsEmpty());
 }
 
 // What libvirt's own policer, behind the datapath's redirects, would not see.
@@ -140,8 +138,7 @@ TEST_F(Hook, ACardsVlanIsTheBridges) {
   add_tap();
   EXPECT_TRUE(hook("start", domain("<vlan><tag id='42'/></vlan>")).ok());
   EXPECT_EQ(42, port()["vlan"]["tags"].at(0).get<int>());
-  EXPECT_FALSE(port()["vlan"]["applied"].get<bool>());
-  EXPECT_THAT(vnet({"ports"}).out, HasSubstr("42 (not applied)"));
+  EXPECT_TRUE(port()["vlan"]["applied"].get<bool>());
   vnet({"stop", "lab"});
   host().must("ip link delete vnet0");
   if (!host().sh("ip link add br7 type bridge vlan_filtering 1 && ip link set br7 up").ok())

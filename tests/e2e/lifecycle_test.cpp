@@ -86,11 +86,11 @@ TEST_F(Lifecycle, ExitCodesAndMessages) {
 
 TEST_F(Lifecycle, WhatIsNotBuiltIsRefusedByName) {
   vnet({"define", file("slow.xml",
-                       "<network><name>slow</name><forward mode='nat'/><bandwidth><inbound average='1000'/>"
-                       "</bandwidth><ip address='192.168.9.1' netmask='255.255.255.0'/></network>")});
+                       "<network><name>slow</name><forward mode='nat'/><bridge zone='libvirt'/>"
+                       "<ip address='192.168.9.1' netmask='255.255.255.0'/></network>")});
   Output start = ground().vnet({"start", "slow"});
   EXPECT_EQ(2, start.status);
-  EXPECT_THAT(start.err, HasSubstr("<bandwidth> is not in this build yet"));
+  EXPECT_THAT(start.err, HasSubstr("a firewalld zone is not in this build yet"));
 }
 
 TEST_F(Lifecycle, ASubnetInUseIsRefusedWithTheInterface) {

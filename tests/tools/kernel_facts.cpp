@@ -141,8 +141,6 @@ nlohmann::json verify_all(const std::string& pins) {
   need(datapath.load_parent("lo", {.slot = 1, .ifindex = 1, .mac = {}, .passthrough = false}));
   programs.update(statistics("direct"));
   said.clear();
-  need(datapath.limit_port("lo", 1, 1, Bandwidth{.average = 1000}));
-  programs.update(statistics("port"));
   return programs;
 }
 

@@ -99,6 +99,42 @@ TEST(CliOptions, IpOnly) {
   EXPECT_FALSE(parse_options({"set", "vnet0", "--ip-only", "--no-ip-only"}));
 }
 
+TEST(CliOptions, BandwidthIsAverageAndPeakAndBurst) {
+  auto port =
+      parse<SetOptions>({"set", "vnet0", "--bandwidth-in", "100,200,64", "--bandwidth-out", "none"}).port;
+  EXPECT_EQ((Bandwidth{.average = 100, .peak = 200, .burst = 64}), *port.bandwidth->inbound);
+  ASSERT_TRUE(port.bandwidth->outbound);
+  EXPECT_FALSE(*port.bandwidth->outbound);
+  port = parse<SetOptions>({"set", "vnet0", "--bandwidth-out", "100,0,64"}).port;
+  EXPECT_EQ((Bandwidth{.average = 100, .peak = 0, .burst = 64}), *port.bandwidth->outbound);
+  EXPECT_FALSE(port.bandwidth->inbound);
+  for (const char* wrong : {"0", "x", "1,", "1,2,3,4", "-1", "100,50", "100000001", "1k"})
+    EXPECT_FALSE(parse_options({"set", "vnet0", "--bandwidth-in", wrong})) << wrong;
+}
+
+TEST(CliOptions, VlansAreATagOrATrunk) {
+  using Words = std::vector<std::string>;
+  auto vlan = [](const Words& options) {
+    Words words{"set", "vnet0"};
+    words.insert(words.end(), options.begin(), options.end());
+    return *parse<SetOptions>(words).port.vlan;
+  };
+  EXPECT_EQ((Vlan{.trunk = false, .tags = {{.id = 7}}}), *vlan({"--vlan", "7"}));
+  EXPECT_FALSE(vlan({"--vlan", "none"}));
+  Vlan trunk{.trunk = true, .tags = {{.id = 10}, {.id = 20}}};
+  EXPECT_EQ(trunk, *vlan({"--vlan-trunk", "10,20"}));
+  trunk.tags.push_back({.id = 30, .native = true});
+  EXPECT_EQ(trunk, *vlan({"--vlan-trunk", "10,20", "--vlan-native", "30"}));
+  EXPECT_EQ(2U, vlan({"--vlan-native", "10", "--vlan-trunk", "10,20"})->tags.size());
+  for (const Words& wrong :
+       {Words{"--vlan", "0"}, Words{"--vlan", "4095"}, Words{"--vlan", "x"}, Words{"--vlan-trunk", "1,"},
+        Words{"--vlan", "1", "--vlan-trunk", "2"}, Words{"--vlan-native", "1,2"}}) {
+    Words words{"set", "vnet0"};
+    words.insert(words.end(), wrong.begin(), wrong.end());
+    EXPECT_FALSE(parse_options(words)) << testing::PrintToString(wrong);
+  }
+}
+
 TEST(CliOptions, WhatIsNotAskedStaysUnset) {
   auto port = parse<SetOptions>({"set", "vnet0", "--link", "down"}).port;
   EXPECT_EQ(false, port.link_up);

@@ -99,6 +99,11 @@ const std::vector<ApplyCase>& live_cases() {
        [](Network& n) {
          n.routes = {{*Prefix::parse("10.50.0.0/16"), *Address::parse("10.1.0.9"), {}}};
        }},
+      {"bandwidth", "nat",
+       [](Network& n) {
+         n.bandwidth = BandwidthPair{Bandwidth{1000, 0, 0}, {}};
+       }},
+      {"VLAN", "nat", [](Network& n) { n.vlan = Vlan{.trunk = false, .tags = {{.id = 42}}}; }},
       {"VLAN", "bridge", [](Network& n) { n.vlan = Vlan{.trunk = false, .tags = {{.id = 42}}}; }},
       {"isolation of ports", "nat", [](Network& n) { n.isolated_ports = true; }},
       {"trustGuestRxFilters", "nat", [](Network& n) { n.trust_guest_rx_filters = true; }},
@@ -149,9 +154,8 @@ class ApplyTest : public testing::Test {
 };
 
 TEST_F(ApplyTest, EveryRowIsTriedOrRefused) {
-  std::set<std::string> tried{"UUID",      "mode", "bridge name", "MAC address",  // refused below
-                              "bandwidth",                                        // refused as by `start`
-                              "metadata"};  // what is no setting of ours
+  std::set<std::string> tried{"UUID", "mode", "bridge name", "MAC address",  // refused below
+                              "metadata"};                                   // what is no setting of ours
   for (const auto& one : live_cases()) tried.insert(one.row);
   std::set<std::string> rows;
   for (const auto& row : live_rows()) rows.insert(row.name);

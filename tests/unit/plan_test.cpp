@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "loader/config/network_xml.h"
+#include "loader/plan/bandwidth.h"
 #include "loader/plan/port_rules.h"
 #include "tests/support/network_samples.h"
 #include "tests/support/simulated_host.h"
@@ -230,6 +231,56 @@ TEST_F(PlanTest, WhatCannotBeSaysWhy) {
               ElementsAre(HasSubstr("g1 has the MAC")));
 }
 
+TEST(PortRules, AGatewaysVlanIsTheNetworksOwn) {
+  auto with = [](const std::string& vlan) {
+    return *parse_network("<network><name>lab</name><forward mode='nat'/>" + vlan +
+                              "<ip address='192.168.9.1' netmask='255.255.255.0'/></network>",
+                          "lab.xml");
+  };
+  EXPECT_EQ(0, untagged_vlan(with("").vlan));
+  EXPECT_EQ(7, untagged_vlan(with("<vlan><tag id='7'/></vlan>").vlan));
+  EXPECT_EQ(8, untagged_vlan(
+                   with("<vlan trunk='yes'><tag id='7'/><tag id='8' nativeMode='untagged'/></vlan>").vlan));
+  EXPECT_EQ(0, untagged_vlan(with("<vlan trunk='yes'><tag id='7'/><tag id='8'/></vlan>").vlan));
+  Network network = with("<vlan><tag id='7'/></vlan>");
+  PortRecord port;
+  EXPECT_EQ(VNET_PORT_F_VLAN, *port_flags(port, network) & (VNET_PORT_F_VLAN | VNET_PORT_F_TRUNK));
+  port.vlan = Vlan{.trunk = true, .tags = {{.id = 7, .native = true, .native_tagged = true}, {.id = 8}}};
+  constexpr auto all = VNET_PORT_F_VLAN | VNET_PORT_F_TRUNK | VNET_PORT_F_NATIVE_TAGGED;
+  EXPECT_EQ(all, static_cast<int>(*port_flags(port, network)) & all);
+}
+
+TEST(Limits, AreBucketsOfARateAndABurst) {
+  constexpr std::uint64_t second = 1'000'000'000, mib = 1 << 20;
+  auto plain = limit_of(Bandwidth{.average = 1000});
+  EXPECT_EQ(mib * second / 1'000'000, plain.average.ns_per_mib);
+  EXPECT_EQ(1'024'000'000U, plain.average.depth_ns) << "KiB of a second's kB";
+  EXPECT_EQ(0U, plain.peak.ns_per_mib);
+  auto all = limit_of(Bandwidth{.average = 1000, .peak = 2000, .burst = 500});
+  EXPECT_EQ(512'000'000U, all.average.depth_ns);
+  EXPECT_EQ(mib * second / 2'000'000, all.peak.ns_per_mib);
+  EXPECT_EQ(64U * 1024 * 500, all.peak.depth_ns) << "a whole segment at once";
+  // Neither overflows nor divides by zero.
+  EXPECT_EQ(0U, limit_of(Bandwidth{}).average.ns_per_mib);
+  EXPECT_GT(
+      limit_of(Bandwidth{.average = UINT64_MAX, .peak = UINT64_MAX, .burst = UINT64_MAX}).average.ns_per_mib,
+      0U);
+  EXPECT_EQ(3600 * second,
+            limit_of(Bandwidth{.average = 1, .peak = 0, .burst = UINT64_MAX}).average.depth_ns);
+}
+
+TEST(Limits, ADirectionThatIsNotNamedStays) {
+  PortConfig port;
+  apply_request(port, {.bandwidth = BandwidthRequest{.inbound = Bandwidth{.average = 1}, .outbound = {}}});
+  apply_request(port, {.bandwidth = BandwidthRequest{.inbound = {}, .outbound = Bandwidth{.average = 2}}});
+  EXPECT_EQ((BandwidthPair{Bandwidth{.average = 1}, Bandwidth{.average = 2}}), *port.bandwidth);
+  std::optional<Bandwidth> none;
+  apply_request(port, {.bandwidth = BandwidthRequest{.inbound = none, .outbound = {}}});
+  EXPECT_FALSE(port.bandwidth->inbound);
+  apply_request(port, {.bandwidth = BandwidthRequest{.inbound = {}, .outbound = none}});
+  EXPECT_FALSE(port.bandwidth) << "its group's holds again";
+}
+
 // As libvirt chooses: the port's own, else its group's, else (a VLAN) the network's.
 TEST(PortRules, BandwidthAndVlanComeFromTheGroupWhereThePortHasNone) {
   auto network = parse_network(
@@ -249,14 +300,6 @@ TEST(PortRules, BandwidthAndVlanComeFromTheGroupWhereThePortHasNone) {
   port.vlan = Vlan{.tags = {{.id = 9}}};
   EXPECT_EQ(900U, bandwidth_of(port, *network)->outbound->average);
   EXPECT_EQ(9U, vlan_of(port, *network)->tags[0].id);
-}
-
-TEST_F(PlanTest, AGroupsInboundBandwidthIsRefusedNotIgnored) {
-  host_.define(
-      "<network><name>lab</name><forward mode='bridge'/><bridge name='br0'/><portgroup name='slow'>"
-      "<bandwidth><inbound average='500'/></bandwidth></portgroup></network>");
-  EXPECT_THAT(texts(Start{"lab"}),
-              ElementsAre(HasSubstr("<portgroup name='slow'> is not in this build yet")));
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ TEST_F(PlanUpgradeTest, ReplacesWhatIsOutdated) {
               ElementsAre("keep what is replaced until all of it is",
                           "replace the programs of network bridge", "replace the programs of network nat",
                           "replace the programs at eth1 and its ports", "replace the programs of uplink eth0",
-                          "replace the policer of g1", "replace the fence at FORWARD",
+                          "move the bandwidth of g1 into its programs", "replace the fence at FORWARD",
                           "replace the programs that lead the host itself to port forwards",
                           "let go of what has been replaced"));
   ASSERT_TRUE(host_.run(Upgrade{}));

@@ -48,12 +48,19 @@ TEST(XdpTarget, OnlyForNetworksThatAskAndHaveAnUplink) {
 
 TEST(XdpTarget, NotPastAGuestsLimit) {
   PortRecord limited;
-  limited.bandwidth.emplace().outbound.emplace();
+  limited.bandwidth.emplace().outbound.emplace(Bandwidth{.average = 1});
   EXPECT_FALSE(why_no_target(wishing(XdpMode::Forward), limited, link("tun", "tap"), std::nullopt));
-  limited.bandwidth->inbound.emplace();
+  limited.bandwidth->inbound.emplace(Bandwidth{.average = 1});
   EXPECT_THAT(
       why_no_target(wishing(XdpMode::Forward), limited, link("tun", "tap"), std::nullopt).value_or(""),
       testing::HasSubstr("<inbound>"));
+}
+
+TEST(XdpTarget, NotPastAVlan) {
+  PortRecord tagged;
+  tagged.vlan.emplace().tags.push_back({.id = 7});
+  EXPECT_THAT(why_no_target(wishing(XdpMode::Forward), tagged, link("tun", "tap"), std::nullopt).value_or(""),
+              testing::HasSubstr("VLAN"));
 }
 
 }  // namespace

@@ -49,6 +49,8 @@ inline constexpr MapShape layout_10[] = {
     {"to_stack", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 40, 1, 0},
     {"frag_queue", BPF_MAP_TYPE_LRU_HASH, 44, 2056, 256, 0},
     {"dhcp_clients", BPF_MAP_TYPE_HASH, 4, 16, 65536, 1},
+    {"limits", BPF_MAP_TYPE_HASH, 4, 72, 16384, 1},
+    {"port_vlans", BPF_MAP_TYPE_HASH, 4, 4, 65536, 1},
 };
 // clang-format on
 

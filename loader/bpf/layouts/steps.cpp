@@ -6,7 +6,7 @@ namespace vnet {
 // By version. Every map whose shape differs between two versions has a row here (tests/unit/layout_test.cpp).
 const std::vector<LayoutStep>& layout_steps() {
   static const std::vector<LayoutStep> all{
-      // 9 to 10: the programs say which build they are of; no map has changed.
+      // 9 to 10: the programs say which build they are of; limits and port_vlans are new.
   };
   return all;
 }

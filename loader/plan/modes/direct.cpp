@@ -31,8 +31,6 @@ Result<void> check_supported(const Network& network) {
   if (!network.physical_function.empty()) return missing("<pf>");
   if (network.settings.host_access != HostAccess::All) return missing("<vnet:host access>");
   if (network.settings.link_protocols) return missing("<vnet:link-protocols>");
-  auto has_vlan = [](const PortGroup& group) { return group.vlan.has_value(); };
-  if (network.vlan || std::ranges::any_of(network.portgroups, has_vlan)) return missing("<vlan>");
   if (network.devices.empty())
     return invalid(fmt::format(
         "network {}: direct attachment needs a physical interface; name it in <forward> with <interface "
