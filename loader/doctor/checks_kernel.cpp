@@ -4,19 +4,17 @@
 #include "loader/doctor/checks.h"
 
 namespace vnet {
-namespace {
-
-constexpr const char* newer_kernel = "apt install linux-image-amd64 && reboot  # Debian 12 or later";
-
-}  // namespace
-
 void check_kernel(const HostFacts& facts, Findings& findings) {
   const KernelFacts& kernel = facts.kernel;
+  const std::string newer_kernel = facts.distribution.install_kernel();
+  // Not a problem by itself: distributions bring newer BPF to older kernels, and what is missing is named
+  // below.
   if (kernel.major < 6 || (kernel.major == 6 && kernel.minor < 1))
-    findings.push_back(
-        {.what = fmt::format("the kernel is {}", kernel.release),
-         .why = "The programs use what kernels have from 6.1 on; the verifier of an older one refuses them.",
-         .fix = newer_kernel});
+    findings.push_back({.severity = Severity::Note,
+                        .what = fmt::format("the kernel is {}", kernel.release),
+                        .why = "The programs are tested from 6.1 on; the verifier of an older one may refuse "
+                               "them at `start`.",
+                        .fix = newer_kernel});
   if (!kernel.btf)
     findings.push_back({.what = "the kernel has no BTF (/sys/kernel/btf/vmlinux)",
                         .why = "Without CONFIG_DEBUG_INFO_BTF the kernel accepts no map that holds timers.",
@@ -35,7 +33,7 @@ void check_tcx(const HostFacts& facts, Findings& findings) {
        .what = fmt::format("kernel {} has no tcx (it came with 6.6)", facts.kernel.release),
        .why = "clsact filters are used instead: they work, but `tc filter del` or `tc qdisc del` of "
               "another program takes them away.",
-       .fix = "apt install -t bookworm-backports linux-image-amd64 && reboot"});
+       .fix = facts.distribution.install_kernel()});
 }
 
 void check_jit(const HostFacts& facts, Findings& findings) {

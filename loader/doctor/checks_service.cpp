@@ -14,7 +14,7 @@ void check_dnsmasq(const HostFacts& facts, Findings& findings) {
     findings.push_back(
         {.what = "dnsmasq is not installed",
          .why = "It answers guests' DHCP and DNS; networks that want either do not start without it.",
-         .fix = "apt install dnsmasq-base"});
+         .fix = facts.distribution.install_dnsmasq()});
   for (const auto& [network, active, running, ports] : facts.networks) {
     if (!active || running || !wants_dnsmasq(network)) continue;
     findings.push_back({.what = fmt::format("the dnsmasq of network {} is not running", network.name),

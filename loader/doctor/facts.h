@@ -15,6 +15,7 @@
 #include "loader/model/host_socket.h"
 #include "loader/model/network.h"
 #include "loader/netlink/netlink.h"
+#include "loader/os/distribution.h"
 
 namespace vnet {
 
@@ -63,6 +64,7 @@ struct CheckedNetwork {
 
 struct HostFacts {
   KernelFacts kernel;
+  Distribution distribution;  // what its remedies are written for
   std::string bpffs;  // where it must be mounted
   bool bpffs_mounted = true;
   bool initial_mounts = true;                  // we see process 1's mounts: a bpffs mounted now would stay

@@ -199,6 +199,7 @@ Result<HostFacts> gather_facts(System& system) {
   facts.inotify_limit = inotify_limit();
   facts.inotify_used = inotify_used();
   facts.dnsmasq_installed = find_program("dnsmasq").has_value();
+  facts.distribution = this_distribution();
   return facts;
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "loader/base/files.h"
+#include "loader/os/distribution.h"
 #include "loader/os/inotify.h"
 #include "loader/os/process.h"
 
@@ -54,7 +55,7 @@ std::string out_of_inotify_means() {
 
 Result<void> Dnsmasq::start() const {
   if (running()) return {};
-  if (!find_program("dnsmasq")) return failed("dnsmasq is not installed; install the package dnsmasq-base");
+  if (!find_program("dnsmasq")) return failed("dnsmasq is not installed; " + this_distribution().install_dnsmasq());
   VNET_TRY(wait_if_dying(noted_pid(pid_file_), "dnsmasq"));
   VNET_ASSIGN(Output output, run({"dnsmasq", conf_argument(conf_), "--dhcp-leasefile=" + leases_.string()}));
   if (output.ok()) return {};
