@@ -1,8 +1,9 @@
 # A thin front for CMake: everything here is one or two commands that you can run yourself.
 .PHONY: all deps build-deps build tests demo check bench scale hostile kill-sweep vmtest install lint sanitize clean
+.PHONY: deb rpm dist check-package
 all: build
 
-deps:        ## install what building, testing and linting need (Debian 12)
+deps:        ## install what building, testing and linting need (apt, dnf)
 	@scripts/install-deps
 
 build-deps:  ## install what building the program needs
@@ -46,8 +47,22 @@ lint: build  ## clang-format and clang-tidy, as in CI
 sanitize:    ## the unit tests and the fuzzed readers with ASan and UBSan, as in CI
 	@scripts/sanitize
 
+deb:         ## dist/*.deb, for the Debian or Ubuntu that it is built on
+	@scripts/install-deps package
+	@packaging/make-deb dist
+
+rpm:         ## dist/*.rpm, by rpmbuild, from the last commit
+	@scripts/install-deps package
+	@packaging/make-rpm dist
+
+dist:        ## dist/: tarballs of the source and of the program with its libraries, SHA256SUMS; from the last commit
+	@scripts/dist
+
+check-package:  ## packages built, installed, used and purged in fresh Debian 12 and 13; long  [SUITE=trixie]
+	@tests/package/fresh $(or $(SUITE),bookworm trixie)
+
 install: build
 	@cmake --install build --strip
 
 clean:
-	@rm -rf build build-sanitize
+	@rm -rf build build-sanitize build-release dist

@@ -4,13 +4,15 @@ find_program(VNET_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
 find_program(VNET_BPFTOOL NAMES bpftool PATHS /usr/sbin REQUIRED)
 find_program(VNET_LLVM_STRIP NAMES llvm-strip llvm-strip-19 llvm-strip-16 llvm-strip-14 REQUIRED)
 
-# clang -target bpf does not look into the multiarch directory where Debian keeps <asm/types.h>.
-execute_process(COMMAND ${CMAKE_C_COMPILER} -print-multiarch
-                OUTPUT_VARIABLE VNET_MULTIARCH OUTPUT_STRIP_TRAILING_WHITESPACE)
-
+# clang -target bpf does not look into the multiarch directory where Debian keeps <asm/types.h>. The objects are
+# part of the program: they name no directory of the machine that built them.
 set(VNET_BPF_FLAGS -target bpf -mcpu=v3 -g -O2 -std=gnu11
-    -Wall -Wextra -Werror -Wno-unused-function -Wno-address-of-packed-member
-    -I${CMAKE_SOURCE_DIR} -idirafter /usr/include/${VNET_MULTIARCH})
+    -Wall -Wextra -Wno-unused-function -Wno-address-of-packed-member
+    -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -fdebug-compilation-dir=.
+    -I${CMAKE_SOURCE_DIR} -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
+if(CMAKE_COMPILE_WARNING_AS_ERROR)
+  list(APPEND VNET_BPF_FLAGS -Werror)
+endif()
 
 function(bpf_object name)
   set(source ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c)

@@ -59,11 +59,13 @@ std::string verb_case(const Command& command, const std::vector<Option>& options
 }  // namespace
 
 std::vector<Option> CompletionOptions::list() {
-  return {Option("SHELL", "bash", into(shell)).required().only({"bash"})};
+  return {Option("SHELL", "bash, zsh or fish", into(shell)).required().only({"bash", "zsh", "fish"})};
 }
 
-Result<void> completion(const Common&, const CompletionOptions&) {
-  print(bash_completion());
+Result<void> completion(const Common&, const CompletionOptions& options) {
+  print(options.shell == "fish"  ? fish_completion()
+        : options.shell == "zsh" ? zsh_completion()
+                                 : bash_completion());
   return {};
 }
 
@@ -115,6 +117,12 @@ _vnet_bpf() {
 }
 complete -o filenames -F _vnet_bpf vnet-bpf
 )sh";
+}
+
+// zsh understands bash's; when it loads the file, it calls it for the word that is being completed.
+std::string zsh_completion() {
+  return "#compdef vnet-bpf\nautoload -U +X bashcompinit && bashcompinit\n" + bash_completion() +
+         "(( ${+compstate} )) && _bash_complete -o filenames -F _vnet_bpf\n";
 }
 
 }  // namespace vnet::cli::verbs

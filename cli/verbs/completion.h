@@ -17,5 +17,7 @@ struct CompletionOptions {
 Result<void> completion(const Common& common, const CompletionOptions& options);
 
 std::string bash_completion();
+std::string zsh_completion();
+std::string fish_completion();  // completion_fish.cpp
 
 }  // namespace vnet::cli::verbs

@@ -73,19 +73,6 @@ Result<void> serve(const Common& common, const std::string& listen) {
 
 }  // namespace
 
-std::vector<Option> ExportOptions::list() {
-  return {{"--listen ADDR:PORT", "Serve them at http://ADDR:PORT/metrics", into(listen)},
-          {"--textfile FILE", "Write them to FILE.prom, for node_exporter", into(textfile), complete_files}};
-}
-
-Result<void> ExportOptions::check(const Common& common) const {
-  if (common.json) return invalid("--json: export prints the Prometheus format; stats --json prints JSON");
-  if (listen && textfile) return invalid("--listen and --textfile exclude each other");
-  if (textfile && !textfile->ends_with(".prom"))
-    return invalid("--textfile: '" + *textfile + "' must end in .prom, or node_exporter does not read it");
-  return {};
-}
-
 Result<void> export_metrics(const Common& common, const ExportOptions& options) {
   if (options.listen) return serve(common, *options.listen);
   VNET_ASSIGN(auto snapshot, take_snapshot(common));

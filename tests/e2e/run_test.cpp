@@ -282,7 +282,7 @@ TEST(RunUnit, IsSound) {
   if (!sh("command -v systemd-analyze").ok()) GTEST_SKIP() << "systemd-analyze is not installed";
   std::string pattern = "/tmp/vt-unit-XXXXXX";
   ASSERT_TRUE(mkdtemp(pattern.data()));
-  Output output = sh("sed 's|@CMAKE_INSTALL_FULL_SBINDIR@/vnet-bpf|" VNET_PROGRAM "|' " VNET_SOURCE_DIR
+  Output output = sh("sed 's|@SBINDIR@/vnet-bpf|" VNET_PROGRAM "|' " VNET_SOURCE_DIR
                      "/packaging/systemd/vnet-bpf.service.in > " +
                      pattern +
                      "/vnet-bpf.service; "
