@@ -278,6 +278,25 @@ TEST_F(Run, TheUnitsCapabilitiesAreEnough) {
   vnet({"stop", "lab"});
 }
 
+// With the file system that the unit leaves it: read-only, but for what is its own.
+TEST_F(Run, TheUnitsFileSystemIsEnough) {
+  const std::string unit = VNET_SOURCE_DIR "/packaging/systemd/vnet-bpf.service.in";
+  if (!std::filesystem::exists(unit)) GTEST_SKIP() << "the project's sources are not here";
+  EXPECT_TRUE(sh("grep -q ProtectSystem=strict " + unit).ok());
+  vnet({"define", file("lab.xml", dual_stack_xml())});
+  vnet({"autostart", "lab"});
+  run(fmt::format(
+      "unshare --mount sh -c 'mount --rbind {0} {0} && mount -o remount,bind,ro / && ! touch /tmp/rw && "
+      "exec \"$@\"' sh",
+      ground().state_dir().string()));
+  EXPECT_TRUE(is_up("lab")) << log();
+  put_into_bridge("g1", 11);
+  ASSERT_TRUE(attached_to("g1", "lab")) << log();
+  wait_until_forwarding("g1");
+  EXPECT_TRUE(ground().udhcpc("g1").ok());
+  vnet({"stop", "lab"});
+}
+
 TEST(RunUnit, IsSound) {
   if (!sh("command -v systemd-analyze").ok()) GTEST_SKIP() << "systemd-analyze is not installed";
   std::string pattern = "/tmp/vt-unit-XXXXXX";
