@@ -1,5 +1,5 @@
 # A thin front for CMake: everything here is one or two commands that you can run yourself.
-.PHONY: all deps build-deps build tests demo check bench scale hostile kill-sweep vmtest install lint sanitize clean
+.PHONY: all deps build-deps build tests demo check bench scale hostile kill-sweep fuzz vmtest install lint sanitize clean
 .PHONY: deb rpm dist check-package
 all: build
 
@@ -38,6 +38,9 @@ hostile: tests   ## mutated frames of hostile guests into all networks at once, 
 kill-sweep: deps tests  ## every verb killed after each of its calls, traffic watched [VERB='detach g1'] [PART=K/N]
 	@VNET_KILL_VERB='$(VERB)' VNET_KILL_ALL=$(if $(PART),0,1) VNET_KILL_PART=$(PART) build/kill_tests
 
+fuzz: deps   ## the readers of XML, rule sets, leases and records under libFuzzer [SECONDS=60] [READER=networks]
+	@scripts/fuzz $(or $(SECONDS),60) $(READER)
+
 vmtest: deps tests   ## the tests on other kernels in QEMU [KERNEL=6.1|6.12|all|running|guests] [TESTS=regex] [RECORD=1]
 	@vmtest/vmtest run $(or $(KERNEL),all) $(if $(TESTS),--tests '$(TESTS)') $(if $(RECORD),--record)
 
@@ -65,4 +68,4 @@ install: build
 	@cmake --install build --strip
 
 clean:
-	@rm -rf build build-sanitize build-release dist
+	@rm -rf build build-sanitize build-fuzz build-release dist
