@@ -14,7 +14,7 @@ namespace {
 using rpc::XdrWriter;
 
 std::string opening(std::uint32_t flags) {
-  return call(66) + call(60, [](XdrWriter& out) { out.u32(10); }) + call(1, [&](XdrWriter& out) {
+  return rpc_call(66) + rpc_call(60, [](XdrWriter& out) { out.u32(10); }) + rpc_call(1, [&](XdrWriter& out) {
            out.u32(1);
            out.string("network:///system");
            out.u32(flags);
@@ -25,61 +25,62 @@ std::string opening(std::uint32_t flags) {
 std::vector<std::string> conversations() {
   rpc::Net net{"default", {1, 2, 3}};
   auto with_net = [&](std::int32_t number, std::initializer_list<std::uint32_t> more = {}) {
-    return call(number, [&](XdrWriter& out) {
+    return rpc_call(number, [&](XdrWriter& out) {
       encode(out, net);
       for (auto value : more) out.u32(value);
     });
   };
   auto with_xml = [&](std::int32_t number, const char* xml, bool flags) {
-    return call(number, [&](XdrWriter& out) {
+    return rpc_call(number, [&](XdrWriter& out) {
       out.string(xml);
       if (flags) out.u32(1);
     });
   };
   auto port = [&](XdrWriter& out) { encode(out, rpc::Port{net, {9}}); };
-  std::string lists = call(283, [](XdrWriter& out) { out.u32(1), out.u32(3); }) +
-                      call(46, [](XdrWriter& out) { out.string("default"); }) +
-                      call(47,
-                           [](XdrWriter& out) {
-                             out.uuid({1, 2, 3});
-                           }) +
-                      call(52) + call(50) + call(38, [](XdrWriter& out) { out.u32(16); }) + with_net(152) +
-                      with_net(153) + with_net(44) + with_net(45) + with_net(43, {1});
-  std::string leases = call(341, [&](XdrWriter& out) {
+  std::string lists = rpc_call(283, [](XdrWriter& out) { out.u32(1), out.u32(3); }) +
+                      rpc_call(46, [](XdrWriter& out) { out.string("default"); }) +
+                      rpc_call(47,
+                               [](XdrWriter& out) {
+                                 out.uuid({1, 2, 3});
+                               }) +
+                      rpc_call(52) + rpc_call(50) + rpc_call(38, [](XdrWriter& out) { out.u32(16); }) +
+                      with_net(152) + with_net(153) + with_net(44) + with_net(45) + with_net(43, {1});
+  std::string leases = rpc_call(341, [&](XdrWriter& out) {
     encode(out, net);
     out.u32(1);
     out.string("52:54:00:00:00:01");
     out.u32(1), out.u32(0);
   });
   std::string changes = with_xml(41, "<network/>", false) + with_xml(432, "<network/>", true) + with_net(39) +
-                        with_net(48, {1}) + with_net(42) + with_net(49) + call(291, [&](XdrWriter& out) {
+                        with_net(48, {1}) + with_net(42) + with_net(49) + rpc_call(291, [&](XdrWriter& out) {
                           encode(out, net);
                           out.u32(3), out.u32(4), out.u32(0xffffffff);
                           out.string("<host/>");
                           out.u32(3);
                         });
   std::string ports =
-      call(406, [&](XdrWriter& out) { encode(out, net), out.string("<networkport/>"), out.u32(0); }) +
-      call(409, [&](XdrWriter& out) { port(out), out.u32(0); }) +
-      call(408,
-           [&](XdrWriter& out) {
-             port(out);
-             encode(out,
-                    rpc::Parameters{{"inbound.average", 1000U}, {"name", std::string("text")}, {"d", 0.5}});
-             out.u32(0);
-           }) +
-      call(410, [&](XdrWriter& out) { port(out), out.u32(0); });
-  std::string identity = call(419, [](XdrWriter& out) {
+      rpc_call(406, [&](XdrWriter& out) { encode(out, net), out.string("<networkport/>"), out.u32(0); }) +
+      rpc_call(409, [&](XdrWriter& out) { port(out), out.u32(0); }) +
+      rpc_call(408,
+               [&](XdrWriter& out) {
+                 port(out);
+                 encode(out, rpc::Parameters{
+                                 {"inbound.average", 1000U}, {"name", std::string("text")}, {"d", 0.5}});
+                 out.u32(0);
+               }) +
+      rpc_call(410, [&](XdrWriter& out) { port(out), out.u32(0); });
+  std::string identity = rpc_call(419, [](XdrWriter& out) {
     encode(out, rpc::Parameters{{"user-name", std::string("root")}, {"unix-user-id", std::uint64_t{0}}});
     out.u32(0);
   });
   std::string events =
-      call(313, [](XdrWriter& out) { out.u32(0), out.u32(0); }) +
-      call(314, [](XdrWriter& out) { out.u32(0); }) +
+      rpc_call(313, [](XdrWriter& out) { out.u32(0), out.u32(0); }) +
+      rpc_call(314, [](XdrWriter& out) { out.u32(0); }) +
       rpc::make_message({.program = rpc::keepalive_program, .procedure = 1, .type = rpc::MessageType::Event},
                         "");
-  return {opening(0) + lists,    opening(0) + leases,           opening(0) + changes, opening(0) + ports,
-          opening(0) + identity, opening(0) + events + call(2), opening(1) + changes, opening(1) + lists};
+  return {opening(0) + lists,   opening(0) + leases,   opening(0) + changes,
+          opening(0) + ports,   opening(0) + identity, opening(0) + events + rpc_call(2),
+          opening(1) + changes, opening(1) + lists};
 }
 
 struct Held {

@@ -23,13 +23,13 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr const char* mac1 = "52:54:00:00:00:01";
+constexpr const char* card_mac = "52:54:00:00:00:01";
 #ifdef VNET_LIBVIRT_DRIVER
 const char* const plugin = VNET_LIBVIRT_DRIVER;
 #else
 const char* const plugin = "";  // no libvirt-dev when this was built
 #endif
-const char* const default_network = R"(<network><name>default</name>
+const char* const default_xml = R"(<network><name>default</name>
 <uuid>3e3fce45-4f53-4fa7-bb32-11f34168b82b</uuid><forward mode='nat'/>
 <bridge name='virbr0' stp='off'/><mac address='52:54:00:00:00:fe'/>
 <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.100' end='192.168.122.200'/></dhcp></ip>
@@ -99,12 +99,12 @@ class LibvirtNetworkTest : public testing::Test {
     auto card = fmt::format(
         "<interface type='network'><mac address='{}'/><source network='default'/><model type='virtio'/>{}"
         "</interface>",
-        mac1, more);
+        card_mac, more);
     libvirt().must({"define", libvirt().domain_file(image_, {.name = "g1", .interface = card})});
   }
   nlohmann::json port() {
     for (auto& entry : ground().vnet_json({"ports"}))
-      if (entry["mac"] == mac1) return entry;
+      if (entry["mac"] == card_mac) return entry;
     return {};
   }
   bool reaches_outside(VirtualMachine& guest) {
@@ -120,7 +120,7 @@ class LibvirtNetworkTest : public testing::Test {
 
 TEST_F(LibvirtNetworkTest, AnUnchangedGuestIsServed) {
   start_libvirtd(our_driver());
-  libvirt().must({"net-define", file("default.xml", default_network)});
+  libvirt().must({"net-define", file("default.xml", default_xml)});
   libvirt().must({"net-start", "default"});
   define_guest("<port isolated='yes'/><vlan><tag id='42'/></vlan>");
   libvirt().must({"start", "g1"});
@@ -131,7 +131,7 @@ TEST_F(LibvirtNetworkTest, AnUnchangedGuestIsServed) {
   EXPECT_EQ(port()["guest"], "g1");
   EXPECT_EQ(port()["isolated"], true);
   EXPECT_THAT(libvirt().must({"domifaddr", "g1"}), HasSubstr("192.168.122.1"));
-  EXPECT_THAT(libvirt().must({"net-dhcp-leases", "default"}), HasSubstr(mac1));
+  EXPECT_THAT(libvirt().must({"net-dhcp-leases", "default"}), HasSubstr(card_mac));
   EXPECT_THAT(libvirt().must({"net-dumpxml", "default"}), HasSubstr("connections='1'"));
 
   // Nobody's end is the guest's.
@@ -158,7 +158,7 @@ TEST_F(LibvirtNetworkTest, AnUnchangedGuestIsServed) {
 
 TEST_F(LibvirtNetworkTest, ARunningGuestComesAlong) {
   start_libvirtd("");  // libvirt's own network driver
-  libvirt().must({"net-define", file("default.xml", default_network)});
+  libvirt().must({"net-define", file("default.xml", default_xml)});
   libvirt().must({"net-start", "default"});
   define_guest();
   libvirt().must({"start", "g1"});

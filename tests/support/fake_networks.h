@@ -108,8 +108,9 @@ class FakeNetworks : public rpc::NetworkApi {
 };
 
 // A call as a client writes it.
-inline std::string call(std::int32_t procedure, const std::function<void(rpc::XdrWriter&)>& arguments = {},
-                        std::uint32_t serial = 7) {
+inline std::string rpc_call(std::int32_t procedure,
+                            const std::function<void(rpc::XdrWriter&)>& arguments = {},
+                            std::uint32_t serial = 7) {
   rpc::XdrWriter out;
   if (arguments) arguments(out);
   return rpc::make_message({.procedure = procedure, .serial = serial}, out.take());

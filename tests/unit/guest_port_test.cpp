@@ -16,7 +16,7 @@ using testing::Not;
 using testing::Pair;
 
 // As the QEMU driver sends it.
-const char* const card = R"(<networkport>
+const char* const card_xml = R"(<networkport>
   <uuid>5d744f21-ba4a-4d6e-bdb2-30a35ff3207d</uuid>
   <owner><name>g1</name><uuid>df5b1ce2-9d1e-4c8f-a9ac-1e8c0a7c3f10</uuid></owner>
   <group>web</group>
@@ -28,12 +28,12 @@ const char* const card = R"(<networkport>
   <younger one='1'/>
 </networkport>)";
 
-Network network(const char* more, const char* forward = "<forward mode='nat'/>") {
+Network port_network(const char* more, const char* forward = "<forward mode='nat'/>") {
   auto parsed = parse_network(std::string("<network><name>n</name>") + forward + more + "</network>", "n");
   EXPECT_TRUE(parsed) << parsed.error().message;
   return parsed.value_or(Network{});
 }
-const char* const gateway = "<bridge name='virbr0'/><ip address='192.0.2.1' prefix='24'/>";
+const char* const port_gateway = "<bridge name='virbr0'/><ip address='192.0.2.1' prefix='24'/>";
 
 GuestPort port_of(const char* xml) {
   auto parsed = parse_guest_port(xml);
@@ -42,7 +42,7 @@ GuestPort port_of(const char* xml) {
 }
 
 TEST(GuestPortXml, IsReadAsTheDriverSendsIt) {
-  auto port = parse_guest_port(card);
+  auto port = parse_guest_port(card_xml);
   ASSERT_TRUE(port) << port.error().message;
   EXPECT_EQ(port->uuid, "5d744f21-ba4a-4d6e-bdb2-30a35ff3207d");
   EXPECT_FALSE(port->is_plugged);
@@ -58,7 +58,7 @@ TEST(GuestPortXml, IsReadAsTheDriverSendsIt) {
 }
 
 TEST(GuestPortXml, TheAnswerLeavesOutWhatIsOursToDo) {
-  auto answer = answer_guest_port(port_of(card), network(gateway), "");
+  auto answer = answer_guest_port(port_of(card_xml), port_network(port_gateway), "");
   ASSERT_TRUE(answer);
   EXPECT_THAT(*answer, AllOf(Not(HasSubstr("bandwidth")), Not(HasSubstr("vlan")), Not(HasSubstr("group")),
                              HasSubstr("<port isolated='yes'/>"), HasSubstr("<rxfilters trustGuest='yes'/>"),
@@ -70,29 +70,29 @@ TEST(GuestPortXml, TheAnswerIsMergedWithTheNetwork) {
   const char* plain =
       "<networkport><uuid>5d744f21-ba4a-4d6e-bdb2-30a35ff3207d</uuid>"
       "<mac address='52:54:00:00:00:01'/></networkport>";
-  auto isolated =
-      answer_guest_port(port_of(plain),
-                        network("<bridge name='br0'/><port isolated='yes'/><portgroup name='p' default='yes' "
-                                "trustGuestRxFilters='yes'/>",
-                                "<forward mode='bridge'/>"),
-                        "");
+  auto isolated = answer_guest_port(
+      port_of(plain),
+      port_network("<bridge name='br0'/><port isolated='yes'/><portgroup name='p' default='yes' "
+                   "trustGuestRxFilters='yes'/>",
+                   "<forward mode='bridge'/>"),
+      "");
   ASSERT_TRUE(isolated);
   EXPECT_THAT(*isolated,
               AllOf(HasSubstr("<port isolated='yes'/>"), HasSubstr("<group>p</group>"),
                     HasSubstr("trustGuest='yes'"), HasSubstr("<plug type='bridge' bridge='br0'/>")));
   auto direct = answer_guest_port(
-      port_of(plain), network("", "<forward mode='vepa'><interface dev='eth1'/></forward>"), "eth1");
+      port_of(plain), port_network("", "<forward mode='vepa'><interface dev='eth1'/></forward>"), "eth1");
   ASSERT_TRUE(direct);
   EXPECT_THAT(*direct, HasSubstr("<plug type='direct' dev='eth1' mode='vepa'/>"));
 }
 
 TEST(GuestPortXml, ItsLimitsAreReadAndChanged) {
-  auto values = bandwidth_values(card);
+  auto values = bandwidth_values(card_xml);
   ASSERT_TRUE(values);
   EXPECT_THAT(*values, ElementsAre(Pair("inbound.average", 1000), Pair("inbound.floor", 10),
                                    Pair("inbound.peak", 2000), Pair("outbound.average", 128),
                                    Pair("outbound.burst", 256)));
-  auto changed = with_bandwidth(card, {{"inbound.average", 5}, {"outbound.average", 0}});
+  auto changed = with_bandwidth(card_xml, {{"inbound.average", 5}, {"outbound.average", 0}});
   ASSERT_TRUE(changed);
   values = bandwidth_values(*changed);
   ASSERT_TRUE(values);
@@ -107,7 +107,7 @@ TEST(GuestPortXml, RefusesWhatIsNone) {
 }
 
 TEST(GuestPort, IsFoundByTheTapsMac) {
-  std::vector<GuestPort> ports{port_of(card), port_of(card)};
+  std::vector<GuestPort> ports{port_of(card_xml), port_of(card_xml)};
   ports[0].number = 1;
   ports[1].number = 2;
   LinkInfo tap{.name = "vnet0", .kind = "tun", .mac = *Mac::parse("fe:54:00:00:00:01")};
@@ -120,7 +120,8 @@ TEST(GuestPort, IsFoundByTheTapsMac) {
 }
 
 TEST(NetworkMetadata, IsSetReadAndTakenAway) {
-  auto set = with_metadata(network(gateway), MetadataKind::Element, "<mark a='1'><in/></mark>", "m", "urn:m");
+  auto set = with_metadata(port_network(port_gateway), MetadataKind::Element, "<mark a='1'><in/></mark>", "m",
+                           "urn:m");
   ASSERT_TRUE(set) << set.error().message;
   auto two = with_metadata(*set, MetadataKind::Element, "<other/>", "o", "urn:o");
   ASSERT_TRUE(two);
@@ -137,7 +138,7 @@ TEST(NetworkMetadata, IsSetReadAndTakenAway) {
 }
 
 TEST(NetworkMetadata, TitleAndDescription) {
-  auto set = with_metadata(network(gateway), MetadataKind::Title, "A title", "", "");
+  auto set = with_metadata(port_network(port_gateway), MetadataKind::Title, "A title", "", "");
   ASSERT_TRUE(set);
   EXPECT_EQ(set->title, "A title");
   EXPECT_FALSE(with_metadata(*set, MetadataKind::Title, "two\nlines", "", ""));
@@ -146,8 +147,8 @@ TEST(NetworkMetadata, TitleAndDescription) {
 
 TEST(NetworkMetadata, OurOwnSettingsHaveToBeRight) {
   const char* wrong = "<network><sessions max='none'/></network>";
-  EXPECT_FALSE(
-      with_metadata(network(gateway), MetadataKind::Element, wrong, "vnet", "urn:vnet-bpf:network:1"));
+  EXPECT_FALSE(with_metadata(port_network(port_gateway), MetadataKind::Element, wrong, "vnet",
+                             "urn:vnet-bpf:network:1"));
 }
 
 }  // namespace

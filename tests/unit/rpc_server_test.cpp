@@ -71,7 +71,7 @@ class RpcServer : public testing::Test {
   }
   Fd opened() {
     Fd fd = connect();
-    send(fd, call(66) + call(1, [](XdrWriter& out) { out.u32(0), out.u32(0); }));
+    send(fd, rpc_call(66) + rpc_call(1, [](XdrWriter& out) { out.u32(0), out.u32(0); }));
     EXPECT_NE(receive(fd), "");
     EXPECT_NE(receive(fd), "");
     return fd;
@@ -100,11 +100,11 @@ class RpcServer : public testing::Test {
     return true;
   }
   std::string with_net(std::int32_t number, std::uint32_t serial) {
-    return call(
+    return rpc_call(
         number, [&](XdrWriter& out) { encode(out, networks_.net); }, serial);
   }
   std::string xml_call() {
-    return call(43, [&](XdrWriter& out) { encode(out, networks_.net), out.u32(0); });
+    return rpc_call(43, [&](XdrWriter& out) { encode(out, networks_.net), out.u32(0); });
   }
   static std::uint32_t serial_of(const std::string& bytes) {
     rpc::Message message;

@@ -67,7 +67,7 @@ TEST(Xdr, CountsAreComparedWithWhatIsLeft) {
 
 TEST(RpcMessage, IsWholePartialOrBroken) {
   rpc::Message message;
-  auto bytes = call(46, [](XdrWriter& out) { out.string("default"); });
+  auto bytes = rpc_call(46, [](XdrWriter& out) { out.string("default"); });
   EXPECT_EQ(rpc::take_message(bytes + "more", 1000, message), rpc::Framing::Whole);
   EXPECT_EQ(message.bytes, bytes.size());
   EXPECT_EQ(message.header.procedure, 46);
@@ -90,8 +90,8 @@ class RpcSession : public testing::Test {
     return outcome;
   }
   void open(std::uint32_t flags = 0) {
-    take(call(66));
-    take(call(1, [&](XdrWriter& out) {
+    take(rpc_call(66));
+    take(rpc_call(1, [&](XdrWriter& out) {
       out.u32(1);
       out.string("network:///system");
       out.u32(flags);
@@ -130,16 +130,16 @@ class RpcSession : public testing::Test {
 };
 
 TEST_F(RpcSession, NothingIsAnsweredBeforeAuthenticationAndOpening) {
-  auto before = said(take(call(283, [](XdrWriter& out) { out.u32(1), out.u32(0); })).send);
+  auto before = said(take(rpc_call(283, [](XdrWriter& out) { out.u32(1), out.u32(0); })).send);
   EXPECT_EQ(before.code, 39);
   EXPECT_EQ(before.domain, 7);
-  EXPECT_TRUE(said(take(call(66)).send).ok);
-  EXPECT_TRUE(said(take(call(60, [](XdrWriter& out) { out.u32(10); })).send).ok)
+  EXPECT_TRUE(said(take(rpc_call(66)).send).ok);
+  EXPECT_TRUE(said(take(rpc_call(60, [](XdrWriter& out) { out.u32(10); })).send).ok)
       << "comes before the opening";
-  EXPECT_FALSE(said(take(call(283, [](XdrWriter& out) { out.u32(1), out.u32(0); })).send).ok);
+  EXPECT_FALSE(said(take(rpc_call(283, [](XdrWriter& out) { out.u32(1), out.u32(0); })).send).ok);
   EXPECT_THAT(networks_.called, IsEmpty());
   open();
-  auto list = said(take(call(283, [](XdrWriter& out) { out.u32(1), out.u32(0); })).send);
+  auto list = said(take(rpc_call(283, [](XdrWriter& out) { out.u32(1), out.u32(0); })).send);
   EXPECT_TRUE(list.ok);
   EXPECT_EQ(list.serial, 7U);
   EXPECT_EQ(list.result,
@@ -151,7 +151,7 @@ TEST_F(RpcSession, AReaderChangesNothing) {
   for (const auto& procedure : rpc::procedures()) {
     if (!procedure.changes) continue;
     XdrReader in("");
-    auto bytes = procedure.number == 39 ? call_with(39, net()) : call(procedure.number);
+    auto bytes = procedure.number == 39 ? call_with(39, net()) : rpc_call(procedure.number);
     auto reply = said(take(bytes).send);
     EXPECT_EQ(reply.code, 29) << procedure.name;
     EXPECT_EQ(reply.domain, 0) << procedure.name;
@@ -178,7 +178,7 @@ TEST_F(RpcSession, WhatLeavesBytesOverOrLacksSomeEndsTheConversation) {
 
 TEST_F(RpcSession, UnknownProceduresAreToldInTheWordsThatClientsKnow) {
   open();
-  auto reply = said(take(call(4)).send);
+  auto reply = said(take(rpc_call(4)).send);
   EXPECT_EQ(reply.code, 39);
   EXPECT_EQ(reply.domain, 7);
   EXPECT_EQ(reply.message, "unknown procedure: 4");
@@ -187,8 +187,8 @@ TEST_F(RpcSession, UnknownProceduresAreToldInTheWordsThatClientsKnow) {
 }
 
 TEST_F(RpcSession, OtherUrisAreRefused) {
-  take(call(66));
-  auto reply = said(take(call(1, [](XdrWriter& out) {
+  take(rpc_call(66));
+  auto reply = said(take(rpc_call(1, [](XdrWriter& out) {
                       out.u32(1);
                       out.string("qemu:///system");
                       out.u32(0);
@@ -210,7 +210,7 @@ TEST_F(RpcSession, EventsGoToThoseThatHaveRegistered) {
   open();
   rpc::NetworkEvent started{.net = networks_.net, .detail = 2, .uri = {}};
   EXPECT_EQ(session_.tell(started), "");
-  EXPECT_TRUE(said(take(call(313, [](XdrWriter& out) { out.u32(0), out.u32(0); })).send).ok);
+  EXPECT_TRUE(said(take(rpc_call(313, [](XdrWriter& out) { out.u32(0), out.u32(0); })).send).ok);
   rpc::Message event;
   auto bytes = session_.tell(started);
   ASSERT_EQ(rpc::take_message(bytes, 1000, event), rpc::Framing::Whole);
@@ -220,14 +220,14 @@ TEST_F(RpcSession, EventsGoToThoseThatHaveRegistered) {
               out.u32(0), encode(out, networks_.net), out.u32(2), out.u32(0);
             }));
   EXPECT_EQ(session_.tell({.kind = rpc::NetworkEvent::Kind::Metadata, .net = networks_.net, .uri = {}}), "");
-  EXPECT_TRUE(said(take(call(314, [](XdrWriter& out) { out.u32(0); })).send).ok);
+  EXPECT_TRUE(said(take(rpc_call(314, [](XdrWriter& out) { out.u32(0); })).send).ok);
   EXPECT_EQ(session_.tell(started), "");
-  EXPECT_FALSE(said(take(call(314, [](XdrWriter& out) { out.u32(0); })).send).ok);
+  EXPECT_FALSE(said(take(rpc_call(314, [](XdrWriter& out) { out.u32(0); })).send).ok);
 }
 
 TEST_F(RpcSession, EventsOfOneNetworkAreOfThatOne) {
   open();
-  take(call(313, [&](XdrWriter& out) { out.u32(0), out.u32(1), encode(out, networks_.net); }));
+  take(rpc_call(313, [&](XdrWriter& out) { out.u32(0), out.u32(1), encode(out, networks_.net); }));
   EXPECT_EQ(session_.tell({.net = {"other", {7}}, .uri = {}}), "");
   EXPECT_NE(session_.tell({.net = networks_.net, .uri = {}}), "");
 }
