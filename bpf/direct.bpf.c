@@ -20,7 +20,7 @@
 
 const volatile __u8 passthrough;
 
-static __always_inline struct vnet_fdb_entry *guest_of(const u8 *mac)
+static __always_inline struct vnet_fdb_entry *guest_by_mac(const u8 *mac)
 {
 	struct vnet_fdb_key key = {.network = network_slot};
 
@@ -29,11 +29,11 @@ static __always_inline struct vnet_fdb_entry *guest_of(const u8 *mac)
 }
 
 /* 0: not a port any more. */
-static __always_inline u32 mode_at(u32 ifindex)
+static __always_inline u32 port_mode_at(u32 ifindex)
 {
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
 
-	return port ? mode_of(port) : 0;
+	return port ? port_mode(port) : 0;
 }
 
 /* vlan: on the wire a frame of a VLAN is always tagged. */
@@ -85,12 +85,12 @@ static __always_inline int unicast_from_guest(struct __sk_buff *skb, const u8 *t
 		mark_done(skb);
 		return redirect_in(gateway_ifindex);
 	}
-	target = guest_of(to);
+	target = guest_by_mac(to);
 	if (!target)
 		return to_wire(skb, vlan);
 	if (target->ifindex == skb->ifindex)
 		return DROP(REFLECTED);
-	other = mode_at(target->ifindex);
+	other = port_mode_at(target->ifindex);
 	if ((mode | other) & MODE_PRIVATE)
 		return DROP(PRIVATE);
 	if (other == MODE_VEPA)
@@ -100,8 +100,8 @@ static __always_inline int unicast_from_guest(struct __sk_buff *skb, const u8 *t
 
 static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *port)
 {
-	struct packet *p = packet_room();
-	u32 mode = mode_of(port);
+	struct packet *p = scratch_packet();
+	u32 mode = port_mode(port);
 	u8 macs[12] __attribute__((aligned(4)));
 	int err, vlan = 0;
 
@@ -118,8 +118,8 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	if (err)
 		return err;
 	skb->tc_index = port->slot;
-	if (port->flags & VNET_PORT_F_VET) {
-		err = vet(skb, port, p);
+	if (port->flags & VNET_PORT_F_INSPECT) {
+		err = inspect_frame(skb, port, p);
 		if (err)
 			return err;
 	}
@@ -143,7 +143,7 @@ int port_ingress(struct __sk_buff *skb)
 static __always_inline int to_port(struct __sk_buff *skb, struct vnet_port *port)
 {
 	u32 vlan = skb->cb[CB_VLAN];
-	int err = may_receive(skb, port);
+	int err = check_receive(skb, port);
 
 	if (!err && crosses_vlan(port, vlan))
 		err = leave_vlan(skb, skb->ifindex, vlan);
@@ -158,17 +158,17 @@ int port_egress(struct __sk_buff *skb)
 	u32 ifindex = skb->ifindex;
 	struct vnet_port *port;
 
-	if (is_done(skb) && skb->cb[CB_NEXT] != MARK_JUDGE)
+	if (is_marked(skb) && skb->cb[CB_NEXT] != MARK_CHECK)
 		return PASS;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
-	return leave(skb, port && is_done(skb) ? to_port(skb, port) : DROP(UNATTACHED),
+	return leave(skb, port && is_marked(skb) ? to_port(skb, port) : DROP(UNATTACHED),
 		     at_port(VNET_HOOK_PORT_EGRESS, port, COUNT_RX, skb->len));
 }
 
 /* A direct network's DHCP server is on the wire: it is trusted. */
 static __always_inline void snoop_wire(struct __sk_buff *skb)
 {
-	struct packet *p = packet_room();
+	struct packet *p = scratch_packet();
 
 	if (p && !parse(skb, p, ETH_HLEN))
 		snoop(skb, p, network_slot);
@@ -194,7 +194,7 @@ static __always_inline int group_from_wire(struct __sk_buff *skb, struct vnet_fd
 static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to,
 					     struct vnet_fdb_entry *source, u32 mode)
 {
-	struct vnet_fdb_entry *target = guest_of(to);
+	struct vnet_fdb_entry *target = guest_by_mac(to);
 	struct vnet_port *port;
 	u32 ifindex;
 
@@ -206,9 +206,9 @@ static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to
 		return TC_ACT_OK;
 	if (mode) {
 		if ((source && source->ifindex == ifindex) ||
-		    (mode == MODE_BRIDGE && mode_of(port) == MODE_BRIDGE))
+		    (mode == MODE_BRIDGE && port_mode(port) == MODE_BRIDGE))
 			return DROP(REFLECTED);
-		if (mode_of(port) == MODE_PRIVATE)
+		if (port_mode(port) == MODE_PRIVATE)
 			return DROP(PRIVATE);
 	} else if (port->flags & VNET_PORT_F_FILTERS) {
 		snoop_wire(skb);
@@ -217,7 +217,7 @@ static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to
 }
 
 /* With passthrough the parent has one guest. */
-static __always_inline int to_only_guest(struct __sk_buff *skb)
+static __always_inline int to_passthrough_guest(struct __sk_buff *skb)
 {
 	struct vnet_flood_key key = {.parent = gateway_ifindex};
 	u32 *member = bpf_map_lookup_elem(&flood_ports, &key);
@@ -246,9 +246,9 @@ static __always_inline int from_wire(struct __sk_buff *skb)
 	if (read_bytes(skb, 0, macs, sizeof(macs)) || is_link_protocol(macs))
 		return TC_ACT_OK;
 	if (passthrough)
-		return to_only_guest(skb);
-	source = guest_of(macs + 6);
-	mode = source ? mode_at(source->ifindex) : is_gateway_mac(macs + 6) ? MODE_BRIDGE : 0;
+		return to_passthrough_guest(skb);
+	source = guest_by_mac(macs + 6);
+	mode = source ? port_mode_at(source->ifindex) : is_gateway_mac(macs + 6) ? MODE_BRIDGE : 0;
 	if (mode == MODE_PRIVATE)
 		return DROP(PRIVATE);
 	if (source)
@@ -269,7 +269,7 @@ __noinline u32 guest_at_parent(struct __sk_buff *skb)
 		return member ? *member : 0;
 	}
 	for (u32 at = 0; at <= 6; at += 6) {
-		guest = read_bytes(skb, at, mac, sizeof(mac)) ? NULL : guest_of(mac);
+		guest = read_bytes(skb, at, mac, sizeof(mac)) ? NULL : guest_by_mac(mac);
 		if (guest)
 			return guest->ifindex;
 	}
@@ -302,7 +302,7 @@ int parent_ingress(struct __sk_buff *skb)
 	u32 bytes = skb->len;
 	int verdict;
 
-	if (is_done(skb)) { /* a guest's frame for the host */
+	if (is_marked(skb)) { /* a guest's frame for the host */
 		skb->tc_index = 0;
 		return PASS;
 	}
@@ -314,7 +314,7 @@ int parent_ingress(struct __sk_buff *skb)
 /* Between the host and its guests there is no network card to complete the checksum. */
 static __always_inline void repair_dhcp(struct __sk_buff *skb)
 {
-	struct packet *p = packet_room();
+	struct packet *p = scratch_packet();
 
 	if (p && !parse_frame(skb, p) && is_dhcp_reply(p))
 		repair_dhcp_reply(skb);
@@ -333,8 +333,8 @@ static __always_inline int from_host(struct __sk_buff *skb)
 		flood(skb, 0, MODE_BRIDGE, VLAN_BY_TAG);
 		return TC_ACT_OK;
 	}
-	target = guest_of(to);
-	if (!target || mode_at(target->ifindex) != MODE_BRIDGE)
+	target = guest_by_mac(to);
+	if (!target || port_mode_at(target->ifindex) != MODE_BRIDGE)
 		return TC_ACT_OK;
 	ifindex = target->ifindex;
 	slot = target->slot;
@@ -349,7 +349,7 @@ int parent_egress(struct __sk_buff *skb)
 	u32 bytes = skb->len;
 
 	/* What other programs of ours have redirected here (a masqueraded flow) may be for a guest. */
-	if (is_done(skb) && skb->cb[CB_NEXT] == MARK_WIRE)
+	if (is_marked(skb) && skb->cb[CB_NEXT] == MARK_WIRE)
 		return leave_parent(skb, VNET_HOOK_PARENT_EGRESS, TC_ACT_OK, COUNT_TX, bytes);
 	return leave_parent(skb, VNET_HOOK_PARENT_EGRESS, from_host(skb), COUNT_NOTHING, bytes);
 }

@@ -41,7 +41,7 @@ struct bpf_nf_ctx {
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /* The entry of an interface whose programs have been seen attached; NULL: none of ours, or gone since. */
-static __always_inline struct vnet_device *believed(u32 ifindex)
+static __always_inline struct vnet_device *trusted_device(u32 ifindex)
 {
 	return bpf_map_lookup_elem(&trusted_devices, &ifindex) ? bpf_map_lookup_elem(&devices, &ifindex)
 							       : NULL;
@@ -49,7 +49,7 @@ static __always_inline struct vnet_device *believed(u32 ifindex)
 
 static __always_inline struct vnet_device *gateway_at(u32 ifindex)
 {
-	struct vnet_device *device = believed(ifindex);
+	struct vnet_device *device = trusted_device(ifindex);
 
 	return device && device->role == VNET_DEVICE_GATEWAY ? device : NULL;
 }
@@ -58,7 +58,7 @@ static __always_inline struct vnet_device *gateway_at(u32 ifindex)
  * With a gateway in a VRF, the VRF is the stack's input device. The gateway's ifindex is at the beginning of
  * skb->cb, where both families' control blocks have `iif`.
  */
-static __always_inline u32 received_by(struct sk_buff *skb)
+static __always_inline u32 input_ifindex(struct sk_buff *skb)
 {
 	return *(int *)skb->cb;
 }
@@ -86,7 +86,7 @@ static __always_inline int may_pass(struct sk_buff *skb, u32 slot, u32 in, u32 o
 		return 1;
 	if (!net || net->flags & VNET_NETWORK_F_ISOLATED)
 		return 0;
-	to = believed(out);
+	to = trusted_device(out);
 	/*
 	 * Into another of our networks: its gateway's egress program checks that. The host's DNAT may lead
 	 * even into a hidden one.
@@ -119,7 +119,7 @@ int forward_fence(struct bpf_nf_ctx *ctx)
 	ifindex = in->ifindex;
 	from = gateway_at(ifindex);
 	if (!from) {
-		ifindex = received_by(ctx->skb);
+		ifindex = input_ifindex(ctx->skb);
 		from = gateway_at(ifindex);
 	}
 	if (!from || may_pass(ctx->skb, from->slot, ifindex, out->ifindex))

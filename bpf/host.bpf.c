@@ -6,11 +6,11 @@
  * and the application is shown what it asked for. Attached at the root cgroup; sockets of other network
  * namespaces are left alone.
  */
-#include "bpf/lib/forwards.h"
+#include "bpf/lib/port_forward.h"
 
 const volatile __u64 netns_cookie;
 
-#define PASS_ON 1 /* with 0 the system call fails */
+#define ALLOW_CALL 1 /* with 0 the system call fails */
 
 struct end {
 	struct vnet_addr addr;
@@ -26,7 +26,7 @@ static __always_inline int is_loopback(const struct vnet_addr *a)
 }
 
 /* Linux connects to the loopback address for 0.0.0.0 and ::. */
-static __always_inline int is_own(struct vnet_addr *a)
+static __always_inline int is_host_address(struct vnet_addr *a)
 {
 	return is_loopback(a) || is_unspecified(a) || bpf_map_lookup_elem(&host_addresses, a);
 }
@@ -55,17 +55,17 @@ static __always_inline void note_peer(struct bpf_sock_addr *ctx, const struct en
 }
 
 /* 1: end is now the guest's. */
-static __always_inline int lead_to_guest(struct bpf_sock_addr *ctx, struct end *end)
+static __always_inline int rewrite_to_guest(struct bpf_sock_addr *ctx, struct end *end)
 {
 	int v4 = end->addr.word_be[2] == bpf_htonl(0xffff) && !(end->addr.word_be[0] | end->addr.word_be[1]);
 	struct vnet_port_forward *to;
 	struct end asked = *end;
 
-	if (bpf_get_netns_cookie(ctx) != netns_cookie || !is_own(&end->addr))
+	if (bpf_get_netns_cookie(ctx) != netns_cookie || !is_host_address(&end->addr))
 		return 0;
 	if (is_unspecified(&end->addr))
 		end->addr.word_be[3] = v4 ? bpf_htonl(0x7f000001) : bpf_htonl(1);
-	to = forward_at(&end->addr, end->port_be, ctx->protocol, v4 ? 4 : 6);
+	to = port_forward_at(&end->addr, end->port_be, ctx->protocol, v4 ? 4 : 6);
 	if (!to)
 		return 0;
 	end->addr = to->to;
@@ -75,7 +75,7 @@ static __always_inline int lead_to_guest(struct bpf_sock_addr *ctx, struct end *
 }
 
 /* 1: end is now what the socket asked for. */
-static __always_inline int lead_back(struct bpf_sock_addr *ctx, struct end *end)
+static __always_inline int rewrite_to_asked(struct bpf_sock_addr *ctx, struct end *end)
 {
 	struct vnet_host_peer_key key;
 	struct vnet_host_peer *peer;
@@ -129,16 +129,16 @@ static __always_inline void write_v6(struct bpf_sock_addr *ctx, const struct end
 		read_##version(ctx, &end);                                                                   \
 		if (lead(ctx, &end))                                                                         \
 			write_##version(ctx, &end);                                                          \
-		return PASS_ON;                                                                              \
+		return ALLOW_CALL;                                                                           \
 	}
 
-HOST_PROGRAM(host_connect4, "connect4", v4, lead_to_guest)
-HOST_PROGRAM(host_connect6, "connect6", v6, lead_to_guest)
-HOST_PROGRAM(host_sendmsg4, "sendmsg4", v4, lead_to_guest)
-HOST_PROGRAM(host_sendmsg6, "sendmsg6", v6, lead_to_guest)
-HOST_PROGRAM(host_recvmsg4, "recvmsg4", v4, lead_back)
-HOST_PROGRAM(host_recvmsg6, "recvmsg6", v6, lead_back)
-HOST_PROGRAM(host_peername4, "getpeername4", v4, lead_back)
-HOST_PROGRAM(host_peername6, "getpeername6", v6, lead_back)
+HOST_PROGRAM(host_connect4, "connect4", v4, rewrite_to_guest)
+HOST_PROGRAM(host_connect6, "connect6", v6, rewrite_to_guest)
+HOST_PROGRAM(host_sendmsg4, "sendmsg4", v4, rewrite_to_guest)
+HOST_PROGRAM(host_sendmsg6, "sendmsg6", v6, rewrite_to_guest)
+HOST_PROGRAM(host_recvmsg4, "recvmsg4", v4, rewrite_to_asked)
+HOST_PROGRAM(host_recvmsg6, "recvmsg6", v6, rewrite_to_asked)
+HOST_PROGRAM(host_peername4, "getpeername4", v4, rewrite_to_asked)
+HOST_PROGRAM(host_peername6, "getpeername6", v6, rewrite_to_asked)
 
 char LICENSE[] SEC("license") = "GPL";

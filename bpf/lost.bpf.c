@@ -57,7 +57,7 @@ static __always_inline u32 reason_of(u32 kernel_reason)
  * By its device. A packet of the host's own has none yet when the firewall sees it, but a route. In a
  * socket's queue skb->dev is something else (a union): reading it fails, or gives no namespace's cookie.
  */
-static __always_inline int is_of_our_namespace(struct sk_buff *skb, struct pkt_ctx *freed)
+static __always_inline int is_in_our_netns(struct sk_buff *skb, struct pkt_ctx *freed)
 {
 	struct net_device *device = BPF_CORE_READ(skb, dev);
 	struct dst_entry *dst;
@@ -87,7 +87,7 @@ static __always_inline void find_bytes(struct sk_buff *skb, struct pkt_ctx *free
  * Consumed, but freed as if dropped: neighbour discovery by older kernels, and the reply to the host's own
  * ping, of which a raw socket has a copy.
  */
-static __always_inline int ends_in_stack(struct pkt_ctx *freed, struct packet *p)
+static __always_inline int is_consumed(struct pkt_ctx *freed, struct packet *p)
 {
 	u8 type;
 
@@ -120,7 +120,7 @@ static __always_inline struct vnet_session *find_session(const struct vnet_flow 
 	return session ? session : session_of(&turned);
 }
 
-static __always_inline u32 network_with(const struct vnet_addr *addr)
+static __always_inline u32 network_of_addr(const struct vnet_addr *addr)
 {
 	struct vnet_subnet_key where = {.prefixlen = 128, .addr = *addr};
 	struct vnet_subnet *subnet = bpf_map_lookup_elem(&subnets, &where);
@@ -128,7 +128,8 @@ static __always_inline u32 network_with(const struct vnet_addr *addr)
 	return subnet ? subnet->network : 0;
 }
 
-static __always_inline int is_ours(struct pkt_ctx *freed, struct packet *p, struct vnet_event_head *head)
+static __always_inline int identify_guest(struct pkt_ctx *freed, struct packet *p,
+					  struct vnet_event_head *head)
 {
 	struct vnet_session *session = find_session(&p->flow);
 
@@ -136,20 +137,20 @@ static __always_inline int is_ours(struct pkt_ctx *freed, struct packet *p, stru
 		head->network = session->network;
 		head->port = session->port;
 	} else {
-		if (head->reason == VNET_DROP_HOST_STACK && ends_in_stack(freed, p))
+		if (head->reason == VNET_DROP_HOST_STACK && is_consumed(freed, p))
 			return 0;
-		head->network = network_with(&p->flow.src);
+		head->network = network_of_addr(&p->flow.src);
 		/* Sent by its guest; on other packets tc_index may be something else. */
-		if (head->network && slot_before(freed) < VNET_SLOTS)
-			head->port = slot_before(freed);
+		if (head->network && input_slot(freed) < VNET_SLOTS)
+			head->port = input_slot(freed);
 		if (!head->network)
-			head->network = network_with(&p->flow.dst);
+			head->network = network_of_addr(&p->flow.dst);
 	}
 	head->slot = head->port ? head->port : head->network;
 	return head->slot;
 }
 
-static __always_inline void count(const struct vnet_event_head *head)
+static __always_inline void count_stack_drop(const struct vnet_event_head *head)
 {
 	u32 zero = 0;
 	u32 *mine = bpf_map_lookup_elem(&counting, &zero);
@@ -166,10 +167,10 @@ int stack_loss(u64 *ctx)
 	struct sk_buff *skb = (void *)ctx[0];
 	struct freed_packet freed = {.cause = {.location = ctx[1], .reason = ctx[2]}};
 	struct monitored drop = {.head = {.hook = VNET_HOOK_HOST}, .identified = 1};
-	struct packet *p = packet_room();
+	struct packet *p = scratch_packet();
 
 	drop.head.reason = reason_of(freed.cause.reason);
-	if (!p || !drop.head.reason || !is_of_our_namespace(skb, &freed))
+	if (!p || !drop.head.reason || !is_in_our_netns(skb, &freed))
 		return 0;
 	if (drop.head.reason == VNET_DROP_HOST_FIREWALL && is_fenced(skb)) {
 		drop.head.hook = VNET_HOOK_FORWARD;
@@ -178,10 +179,10 @@ int stack_loss(u64 *ctx)
 	find_bytes(skb, &freed);
 	/* A malformed packet has its addresses nevertheless, or no family. */
 	parse_at(&freed, p, 0, freed.protocol_be);
-	if (!p->family || stays_on_link(p) || !is_ours(&freed, p, &drop.head))
+	if (!p->family || stays_on_link(p) || !identify_guest(&freed, p, &drop.head))
 		return 0;
 	drop.bytes = freed.length;
-	count(&drop.head);
+	count_stack_drop(&drop.head);
 	monitor_reader(&freed, place, &drop);
 	return 0;
 }

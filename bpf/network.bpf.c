@@ -10,7 +10,7 @@
 #include "bpf/lib/plugged.h"
 
 /* Out of the uplink, as the session says. TC_ACT_OK: by the stack, which is always right. */
-static __always_inline int send_out(struct __sk_buff *skb, struct packet *p, struct vnet_session *s)
+static __always_inline int redirect_outbound(struct __sk_buff *skb, struct packet *p, struct vnet_session *s)
 {
 	struct vnet_leg *leg = &s->leg[VNET_OUT];
 	struct rewrite r = {};
@@ -87,7 +87,7 @@ __noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
 	struct session_scratch *m = session_scratch();
 	u32 masquerade;
 
-	if (!p || !m || !begins_session(p, BY_SYN))
+	if (!p || !m || !opens_session(p, OPEN_BY_SYN))
 		return 0;
 	masquerade = p->family == 4 ? VNET_NETWORK_F_MASQUERADE4 : VNET_NETWORK_F_MASQUERADE6;
 	a.uplink = bypass_uplink(skb, p);
@@ -146,7 +146,7 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 	/* The flow that its guest sends was seen unchanged behind the host's NAT. */
 	if (unlikely(!(s->flags & VNET_SESSION_F_PLAIN)))
 		s->flags |= VNET_SESSION_F_PLAIN;
-	return send_out(skb, p, s);
+	return redirect_outbound(skb, p, s);
 }
 
 /* To the host's stack, by the gateway's ingress program, which accepts only what a port's program hands over.
@@ -176,7 +176,7 @@ static __always_inline int switch_frame(struct __sk_buff *skb, struct vnet_port 
 		if (unlikely(port->flags & VNET_PORT_F_LIMIT_OUT) &&
 		    is_over_share(port->slot, VNET_OUT, wire_bytes(skb), 0))
 			return DROP(BANDWIDTH);
-		verdict = route_from_guest(skb, p, port->flags & VNET_PORT_F_VET);
+		verdict = route_from_guest(skb, p, port->flags & VNET_PORT_F_INSPECT);
 		return verdict == TC_ACT_OK ? to_gateway(skb) : verdict;
 	}
 	if (macs[0] & 1) {
@@ -194,7 +194,7 @@ static __always_inline int switch_frame(struct __sk_buff *skb, struct vnet_port 
 }
 
 /* <vnet:link-protocols>, as a Linux bridge's group_fwd_mask; on the host's own bridge that applies, too. */
-static __always_inline int is_passed_on(const u8 *link_protocol)
+static __always_inline int link_protocol_is_forwarded(const u8 *link_protocol)
 {
 	u32 slot = network_slot;
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
@@ -204,7 +204,7 @@ static __always_inline int is_passed_on(const u8 *link_protocol)
 
 static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *port)
 {
-	struct packet *p = packet_room();
+	struct packet *p = scratch_packet();
 	u8 macs[12] __attribute__((aligned(4)));
 	int err, vlan = 0;
 
@@ -226,12 +226,12 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	if (err)
 		return err;
 	skb->tc_index = port->slot;
-	if (unlikely(port->flags & VNET_PORT_F_VET)) {
-		err = vet(skb, port, p);
+	if (unlikely(port->flags & VNET_PORT_F_INSPECT)) {
+		err = inspect_frame(skb, port, p);
 		if (err)
 			return err;
 	}
-	if (unlikely(is_link_protocol(macs)) && !is_passed_on(macs))
+	if (unlikely(is_link_protocol(macs)) && !link_protocol_is_forwarded(macs))
 		return DROP(BPDU);
 	return network_flags & VNET_NETWORK_F_BRIDGED ? take_shortcut(skb, macs, port->slot)
 						      : switch_frame(skb, port, p, macs, vlan);
@@ -251,19 +251,19 @@ int port_ingress(struct __sk_buff *skb)
  * From the host's own bridge come all frames without our mark; from a gateway of ours only the bridge's own
  * link protocol. Anything else is from a member that is not attached.
  */
-static __always_inline int may_come_unmarked(struct __sk_buff *skb)
+static __always_inline int is_valid_unmarked(struct __sk_buff *skb)
 {
 	u8 to[6] __attribute__((aligned(4)));
 
-	if (network_flags & VNET_NETWORK_F_BRIDGED || is_done(skb))
+	if (network_flags & VNET_NETWORK_F_BRIDGED || is_marked(skb))
 		return 1;
 	return !skb->ingress_ifindex && !read_bytes(skb, 0, to, sizeof(to)) && is_link_protocol(to);
 }
 
 static __always_inline int to_port(struct __sk_buff *skb, struct vnet_port *port)
 {
-	u32 vlan = is_done(skb) ? skb->cb[CB_VLAN] : 0;
-	int err = may_receive(skb, port);
+	u32 vlan = is_marked(skb) ? skb->cb[CB_VLAN] : 0;
+	int err = check_receive(skb, port);
 
 	if (!err && unlikely(crosses_vlan(port, vlan)))
 		err = leave_vlan(skb, skb->ifindex, vlan);
@@ -280,10 +280,10 @@ int port_egress(struct __sk_buff *skb)
 	u32 ifindex = skb->ifindex;
 	struct vnet_port *port;
 
-	if (is_done(skb) && likely(skb->cb[CB_NEXT] != MARK_JUDGE))
+	if (is_marked(skb) && likely(skb->cb[CB_NEXT] != MARK_CHECK))
 		return PASS;
 	port = bpf_map_lookup_elem(&ports, &ifindex);
-	return leave(skb, port && may_come_unmarked(skb) ? to_port(skb, port) : DROP(UNATTACHED),
+	return leave(skb, port && is_valid_unmarked(skb) ? to_port(skb, port) : DROP(UNATTACHED),
 		     at_port(VNET_HOOK_PORT_EGRESS, port, COUNT_RX, skb->len));
 }
 
@@ -291,21 +291,22 @@ int port_egress(struct __sk_buff *skb)
  * A link protocol for the host's own daemon, where guests may reach the host. Its port has let it pass as
  * one; other frames to such a group are checked like all frames.
  */
-static __always_inline int is_to_hosts_daemon(struct __sk_buff *skb)
+static __always_inline int is_host_link_protocol(struct __sk_buff *skb)
 {
 	u8 to[6] __attribute__((aligned(4)));
 
 	if (network_flags & (VNET_NETWORK_F_HOST_SERVICES | VNET_NETWORK_F_HOST_CLOSED))
 		return 0;
 	return (skb->protocol == bpf_htons(ETH_P_LLDP) || skb->protocol == bpf_htons(ETH_P_PAE)) &&
-	       is_done(skb) && !is_tagged(skb) && !read_bytes(skb, 0, to, sizeof(to)) && is_link_protocol(to);
+	       is_marked(skb) && !is_tagged(skb) && !read_bytes(skb, 0, to, sizeof(to)) &&
+	       is_link_protocol(to);
 }
 
 static __always_inline int into_host(struct __sk_buff *skb, struct packet *p)
 {
-	if (unlikely(is_to_hosts_daemon(skb)))
+	if (unlikely(is_host_link_protocol(skb)))
 		return TC_ACT_OK;
-	return p ? from_guests(skb, p) : DROP(MALFORMED);
+	return p ? gateway_from_guest(skb, p) : DROP(MALFORMED);
 }
 
 static __always_inline struct account at_gateway(struct __sk_buff *skb, enum vnet_hook hook, u32 bytes)
@@ -314,27 +315,27 @@ static __always_inline struct account at_gateway(struct __sk_buff *skb, enum vne
 				.slot = network_slot,
 				.bytes = bytes,
 				.network = network_slot,
-				.port = port_before(skb)};
+				.port = input_port(skb)};
 }
 
 SEC("tc")
 int gateway_ingress(struct __sk_buff *skb)
 {
 	u32 bytes = skb->len;
-	struct packet *p = packet_room();
+	struct packet *p = scratch_packet();
 	int verdict = into_host(skb, p);
 	int action = leave(skb, verdict, at_gateway(skb, VNET_HOOK_GATEWAY_INGRESS, bytes));
 
 	/* Once shown and counted, it may be turned into the ICMP error. */
-	return unlikely(is_refused(verdict)) ? reject(skb, p, gateway_ifindex, network_slot) : action;
+	return unlikely(verdict_is_reject(verdict)) ? reject(skb, p, gateway_ifindex, network_slot) : action;
 }
 
 SEC("tc")
 int gateway_egress(struct __sk_buff *skb)
 {
 	u32 bytes = skb->len;
-	struct packet *p = packet_room();
-	int verdict = p ? to_guest(skb, p) : DROP(MALFORMED);
+	struct packet *p = scratch_packet();
+	int verdict = p ? gateway_to_guest(skb, p) : DROP(MALFORMED);
 
 	return leave(skb, verdict, at_gateway(skb, VNET_HOOK_GATEWAY_EGRESS, bytes));
 }
@@ -343,7 +344,7 @@ int gateway_egress(struct __sk_buff *skb)
 SEC("tc")
 int member_ingress(struct __sk_buff *skb)
 {
-	struct vnet_device *member = member_of(skb->ifindex);
+	struct vnet_device *member = bridge_uplink_at(skb->ifindex);
 	struct account a = {.hook = VNET_HOOK_MEMBER_INGRESS,
 			    .counts = COUNT_RX,
 			    .bytes = skb->len,
@@ -362,8 +363,8 @@ int member_ingress(struct __sk_buff *skb)
 SEC("tc")
 int member_egress(struct __sk_buff *skb)
 {
-	struct vnet_device *member = member_of(skb->ifindex);
-	u32 from = port_before(skb);
+	struct vnet_device *member = bridge_uplink_at(skb->ifindex);
+	u32 from = input_port(skb);
 
 	if (!(network_flags & VNET_NETWORK_F_BRIDGED) || !member)
 		return PASS;
@@ -374,7 +375,7 @@ int member_egress(struct __sk_buff *skb)
 					      .bytes = skb->len,
 					      .network = network_slot,
 					      .port = from});
-	if (!is_done(skb))
+	if (!is_marked(skb))
 		note_shortcut(skb, 0, 0);
 	return leave(skb, TC_ACT_OK,
 		     (struct account){.hook = VNET_HOOK_MEMBER_EGRESS,

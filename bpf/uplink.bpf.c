@@ -11,7 +11,7 @@
 #include "bpf/lib/host_nat.h"
 #include "bpf/lib/inwards.h"
 #include "bpf/lib/outside.h"
-#include "bpf/lib/published.h"
+#include "bpf/lib/admit_forward.h"
 #include "bpf/lib/vlan.h"
 
 const volatile __u32 link_header = ETH_HLEN; /* 0: an interface without one (WireGuard, PPP) */
@@ -24,12 +24,12 @@ __noinline int parse_behind_tags(struct __sk_buff *skb, struct packet *p)
 
 	if (!p)
 		return DROP(MALFORMED);
-	pass_tags(skb, &at);
+	skip_tags(skb, &at);
 	return parse_at(skb, p, at.l3, at.protocol);
 }
 
 /* The network whose gateway a packet came in by; NULL: the host's own, or from elsewhere. */
-static __always_inline struct vnet_network *network_before(struct __sk_buff *skb)
+static __always_inline struct vnet_network *input_network(struct __sk_buff *skb)
 {
 	struct vnet_device *from = skb->ingress_ifindex ? device_of(skb->ingress_ifindex) : NULL;
 	u32 slot;
@@ -40,16 +40,16 @@ static __always_inline struct vnet_network *network_before(struct __sk_buff *skb
 	return bpf_map_lookup_elem(&networks, &slot);
 }
 
-static __always_inline int leaves_as_hosts(struct vnet_network *before, const struct packet *p, int err)
+static __always_inline int check_host_translated(struct vnet_network *before, const struct packet *p, int err)
 {
-	if (err || before->flags & VNET_NETWORK_F_ISOLATED || is_wrapped(p) ||
+	if (err || before->flags & VNET_NETWORK_F_ISOLATED || is_tunneled(p) ||
 	    (before->uplink_ifindex && before->uplink_ifindex != uplink_ifindex))
 		return DROP(NO_WAY_OUT);
 	return TC_ACT_OK;
 }
 
 /* A source of that network must come by its gateway, or from the host, which has an address there, too. */
-static __always_inline int comes_from(struct __sk_buff *skb, u32 network)
+static __always_inline int is_valid_input(struct __sk_buff *skb, u32 network)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	u32 by = skb->ingress_ifindex;
@@ -62,7 +62,7 @@ static __always_inline int comes_from(struct __sk_buff *skb, u32 network)
  * A datagram of the host's, or one that its NAT has given the host's address: if a guest's session has got
  * the same flow for its replies, it is deleted, and the guest gets another port.
  */
-__noinline int yield_to_host(struct packet *p)
+__noinline int evict_for_host(struct packet *p)
 {
 	struct vnet_flow answer = {};
 	struct vnet_flow *owner;
@@ -79,9 +79,9 @@ __noinline int yield_to_host(struct packet *p)
 	return s && owner && !(s->flags & VNET_SESSION_F_INBOUND) ? session_delete(owner) : 0;
 }
 
-static __always_inline int out(struct __sk_buff *skb, struct packet *p)
+static __always_inline int handle_egress(struct __sk_buff *skb, struct packet *p)
 {
-	struct vnet_network *before = network_before(skb);
+	struct vnet_network *before = input_network(skb);
 	u32 hidden = before && !(before->flags & VNET_NETWORK_F_VISIBLE);
 	struct vnet_subnet *from, *to;
 	int tagged = is_tagged(skb);
@@ -96,22 +96,22 @@ static __always_inline int out(struct __sk_buff *skb, struct packet *p)
 	if (to && is_hidden(to->network) && (!from || from->network == to->network))
 		return DROP(NO_WAY_OUT);
 	if (!from && hidden)
-		return leaves_as_hosts(before, p, err);
+		return check_host_translated(before, p, err);
 	if (!from && (err || !(p->flags & PACKET_ERROR))) {
 		/* From a gateway of ours: an uplink on top of this interface has translated it already. */
 		if (!err && !before)
-			yield_to_host(p);
+			evict_for_host(p);
 		return TC_ACT_OK;
 	}
 	if (err)
 		return err;
-	if (from && !comes_from(skb, from->network))
+	if (from && !is_valid_input(skb, from->network))
 		return DROP(SPOOFED_SOURCE);
 	if (is_group_or_local(p))
 		return from && is_hidden(from->network) ? DROP(NOT_ROUTABLE) : TC_ACT_OK;
 	if (unlikely(tagged))
 		return from && is_hidden(from->network) ? DROP(VLAN_TAGGED) : TC_ACT_OK;
-	return depart(skb, p, from, uplink_ifindex);
+	return admit_outbound(skb, p, from, uplink_ifindex);
 }
 
 SEC("tc")
@@ -122,30 +122,31 @@ int uplink_egress(struct __sk_buff *skb)
 	struct packet *p;
 	int verdict;
 
-	if (likely(is_done(skb))) /* redirected from a port, not counted here yet */
+	if (likely(is_marked(skb))) /* redirected from a port, not counted here yet */
 		return leave(skb, TC_ACT_OK, a);
-	p = packet_room();
-	verdict = p ? out(skb, p) : DROP(MALFORMED);
-	a.port = port_before(skb);
+	p = scratch_packet();
+	verdict = p ? handle_egress(skb, p) : DROP(MALFORMED);
+	a.port = input_port(skb);
 	return leave(skb, verdict, a);
 }
 
 /* A function of its own, so that its stack is free again when a session is created, which takes eight
  * frames (kernels below 6.18 limit the whole chain to 512 bytes).
  */
-__noinline int judge_new(struct __sk_buff *skb, struct packet *p)
+__noinline int check_new_forward(struct __sk_buff *skb, struct packet *p)
 {
-	return p && begins(p, BY_SYN) ? judge_forward(skb, p, uplink_ifindex, NULL, 0) : NOT_FORWARDED;
+	return p && opens_connection(p, OPEN_BY_SYN) ? check_port_forward(skb, p, uplink_ifindex, NULL, 0)
+						     : NOT_FORWARDED;
 }
 
 /* <portForward>: a new connection to the host's address and port, for a guest. */
 static __always_inline int admit_forward(struct __sk_buff *skb, struct packet *p)
 {
-	int found = judge_new(skb, p);
+	int found = check_new_forward(skb, p);
 
 	if (found < 0 || found == NOT_FORWARDED)
 		return found < 0 ? found : 0;
-	return begin_forward(skb, p, uplink_ifindex, found == UNHEARD);
+	return create_forward_session(skb, p, uplink_ifindex, found == GUEST_NOT_LOCATED);
 }
 
 /* For packets to a guest from an interface without one. */
@@ -166,24 +167,24 @@ static __always_inline int add_link_header(struct __sk_buff *skb, struct packet 
  * With br_netfilter, conntrack has seen a bridge's packet already, before it was translated here, and would
  * not look at it again. A packet that re-enters is new to it.
  */
-static __always_inline int come_in_again(struct __sk_buff *skb)
+static __always_inline int reinject(struct __sk_buff *skb)
 {
 	mark_done(skb);
 	return redirect_in(uplink_ifindex);
 }
 
 /* to: the flow as the guest gets it. */
-static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
-				     struct vnet_flow *to)
+static __always_inline int handle_reply(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
+					struct vnet_flow *to)
 {
 	struct vnet_leg *leg = &s->leg[VNET_IN];
-	int way = way_in(skb, p, s, to, uplink_ifindex), fast = way >= 0;
+	int way = inbound_hop(skb, p, s, to, uplink_ifindex), fast = way >= 0;
 	struct rewrite r = {};
 	int err;
 
 	if (unlikely(p->flags & PACKET_FIRST)) {
 		fragment_note(p, !fast);
-		if (release_held(skb, p))
+		if (release_held_fragments(skb, p))
 			return DROP(WRITE_FAILED);
 	}
 	session_use(s, p, VNET_IN, tick_now(), skb->len);
@@ -198,27 +199,28 @@ static __always_inline int take_back(struct __sk_buff *skb, struct packet *p, st
 	if (err)
 		return err;
 	if (likely(fast))
-		return hand_in(skb, s, way);
+		return redirect_inbound(skb, s, way);
 	skb->tc_index = VNET_TC_INDEX_ADMITTED;
-	return is_bridge ? come_in_again(skb) : TC_ACT_OK;
+	return is_bridge ? reinject(skb) : TC_ACT_OK;
 }
 
 /* To a network with bypass: the session is created before the host's rules see the packet. */
-static __always_inline struct vnet_session *admit_bypassed(struct __sk_buff *skb, struct packet *p,
-							   struct vnet_flow **found)
+static __always_inline struct vnet_session *admit_bypass_inbound(struct __sk_buff *skb, struct packet *p,
+								 struct vnet_flow **found)
 {
 	struct vnet_subnet *to = subnet_of(packet_target(p));
 
 	if (!to || !(flags_of_network(to->network) & VNET_NETWORK_F_BYPASS) ||
-	    unknown(packet_source(p), to) || !(flags_of_network(to->network) & VNET_NETWORK_F_VISIBLE))
+	    check_unsolicited(packet_source(p), to) ||
+	    !(flags_of_network(to->network) & VNET_NETWORK_F_VISIBLE))
 		return NULL;
-	hand_up(p); /* the host's NAT has not seen it yet */
+	note_to_stack(p); /* the host's NAT has not seen it yet */
 	if (!admit_visible(skb, p, to->network, 0, uplink_ifindex))
 		return NULL;
 	return session_inbound(&p->flow, found);
 }
 
-static __always_inline void follow_first(struct __sk_buff *skb, struct packet *p)
+static __always_inline void follow_first_fragment(struct __sk_buff *skb, struct packet *p)
 {
 	int way = fragment_follow(p);
 
@@ -229,27 +231,27 @@ static __always_inline void follow_first(struct __sk_buff *skb, struct packet *p
 	if (subnet_of(packet_target(p)))
 		fragment_note_early(p);
 	else
-		hold(skb, p);
+		hold_fragment(skb, p);
 }
 
 /* A packet without a session. */
 static __always_inline int pass_to_host(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_subnet *to = subnet_of(packet_target(p));
-	int turned = is_bridge && to && host_nat_has_turned(skb);
-	int refused = unknown(packet_source(p), turned ? NULL : to);
+	int turned = is_bridge && to && host_nat_has_translated(skb);
+	int refused = check_unsolicited(packet_source(p), turned ? NULL : to);
 
 	if (refused)
 		return refused;
 	/* Packets for the host are not noted: a noted guest's packet may be waiting for this ND reply. */
 	if (to && !turned)
-		hand_up(p);
+		note_to_stack(p);
 	else
 		skb->tc_index = VNET_TC_INDEX_JUDGED;
 	return TC_ACT_OK;
 }
 
-static __always_inline int in(struct __sk_buff *skb, struct packet *p)
+static __always_inline int handle_ingress(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_session *s;
 	struct vnet_flow *found;
@@ -268,16 +270,16 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 		return DROP(BLOCKED);
 	if (err) {
 		struct vnet_subnet *to = subnet_of(packet_target(p));
-		int refused = unknown(packet_source(p), to);
+		int refused = check_unsolicited(packet_source(p), to);
 
 		return refused || !to ? refused : err;
 	}
 	if (unlikely(p->flags & PACKET_LATER))
-		follow_first(skb, p);
+		follow_first_fragment(skb, p);
 	s = session_inbound(&p->flow, &found);
 	/* Of a VLAN: translated, admitted and counted at the VLAN's own device, if there is one. */
 	if (unlikely(tagged))
-		return s ? TC_ACT_OK : unknown(packet_source(p), subnet_of(packet_target(p)));
+		return s ? TC_ACT_OK : check_unsolicited(packet_source(p), subnet_of(packet_target(p)));
 	if (!s) {
 		err = exceeds_new_flows(p);
 		if (err)
@@ -288,15 +290,15 @@ static __always_inline int in(struct __sk_buff *skb, struct packet *p)
 		s = session_inbound(&p->flow, &found);
 	}
 	if (!s)
-		s = admit_bypassed(skb, p, &found);
+		s = admit_bypass_inbound(skb, p, &found);
 	if (s && found) {
 		/* A reply's source is the session's far end; an error's may be any router on the path. */
-		if (p->flags & PACKET_ERROR && is_guests(&p->outer_src))
+		if (p->flags & PACKET_ERROR && is_guest_address(&p->outer_src))
 			return DROP(SPOOFED_SOURCE);
-		if (p->flags & PACKET_ERROR && !quotes_what_was_sent(s, p))
+		if (p->flags & PACKET_ERROR && !quotes_data_in_flight(s, p))
 			return DROP(NO_SESSION);
-		answer_of(found, &to);
-		return take_back(skb, p, s, &to);
+		inside_reply_flow(found, &to);
+		return handle_reply(skb, p, s, &to);
 	}
 	return pass_to_host(skb, p);
 }
@@ -306,14 +308,14 @@ int uplink_ingress(struct __sk_buff *skb)
 {
 	struct account a = {
 		.hook = VNET_HOOK_UPLINK_INGRESS, .slot = uplink_slot, .counts = COUNT_RX, .bytes = skb->len};
-	struct packet *p = packet_room();
+	struct packet *p = scratch_packet();
 
-	if (unlikely(is_bridge && is_done(skb)))
+	if (unlikely(is_bridge && is_marked(skb)))
 		return PASS;
 	skb->tc_index = 0;
 	if (unlikely(is_tagged(skb)))
 		pop_priority_tags(skb);
-	return leave(skb, p ? in(skb, p) : DROP(MALFORMED), a);
+	return leave(skb, p ? handle_ingress(skb, p) : DROP(MALFORMED), a);
 }
 
 char LICENSE[] SEC("license") = "GPL";

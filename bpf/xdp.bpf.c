@@ -7,7 +7,7 @@
 #define VNET_XDP
 #include "bpf/lib/account.h"
 #include "bpf/lib/ends.h"
-#include "bpf/lib/forward.h"
+#include "bpf/lib/xdp_redirect.h"
 #include "bpf/lib/inbound.h"
 #include "bpf/lib/outside.h"
 #include "bpf/lib/route.h"
@@ -49,13 +49,13 @@ static __always_inline int port_policy(struct xdp_md *ctx, struct packet *p, u32
 {
 	struct vnet_port *port = port_towards(ctx, p, network);
 
-	return port && port->flags & VNET_PORT_F_INBOUND ? let_in(ctx, port, p) : 0;
+	return port && port->flags & VNET_PORT_F_INBOUND ? check_inbound(ctx, port, p) : 0;
 }
 
 /* A packet that may have a session, or open one. refused: the reason to drop it without one, or 0. */
-static __noinline int judge_flow(struct xdp_md *ctx, u32 l3, u32 network, u32 refused)
+static __noinline int xdp_check_flow(struct xdp_md *ctx, u32 l3, u32 network, u32 refused)
 {
-	struct packet *p = packet_room();
+	struct packet *p = scratch_packet();
 	struct vnet_session *s;
 	struct vnet_flow *key;
 	__be16 protocol;
@@ -72,7 +72,7 @@ static __noinline int judge_flow(struct xdp_md *ctx, u32 l3, u32 network, u32 re
 	s = session_inbound(&p->flow, &key);
 	if (s && key)
 		return forwards_small && p->l3 == ETH_HLEN && s->flags & VNET_SESSION_F_PLAIN
-			       ? forward(ctx, p, s, key)
+			       ? xdp_redirect(ctx, p, s, key)
 			       : 0;
 	if (refused)
 		return -refused;
@@ -80,7 +80,7 @@ static __noinline int judge_flow(struct xdp_md *ctx, u32 l3, u32 network, u32 re
 	return err || !network ? err : port_policy(ctx, p, network);
 }
 
-static __always_inline int judge_at(struct xdp_md *ctx, u32 l3, __be16 protocol)
+static __always_inline int xdp_check_at(struct xdp_md *ctx, u32 l3, __be16 protocol)
 {
 	struct vnet_subnet *to;
 	struct ends e;
@@ -93,33 +93,34 @@ static __always_inline int judge_at(struct xdp_md *ctx, u32 l3, __be16 protocol)
 	if (is_blocked(&e.src))
 		return DROP(BLOCKED);
 	to = subnet_of(&e.dst);
-	refused = -unknown(&e.src, to);
+	refused = -check_unsolicited(&e.src, to);
 	if (to ? has_no_sessions(flags_of_network(to->network), e.family)
 	       : refused || !(limits_new_flows || (forwards_small && is_small_frame(ctx))))
 		return -refused;
-	return judge_flow(ctx, l3, to ? to->network : 0, refused);
+	return xdp_check_flow(ctx, l3, to ? to->network : 0, refused);
 }
 
 /* Priority tags are skipped. Frames of a VLAN are left to tc: here the driver may have stripped the tag. */
-static __noinline int judge_tagged(struct xdp_md *ctx)
+static __noinline int xdp_check_tagged(struct xdp_md *ctx)
 {
 	struct behind_tags at = {};
 
-	pass_tags(ctx, &at);
-	return at.vlan ? 0 : judge_at(ctx, at.l3, at.protocol);
+	skip_tags(ctx, &at);
+	return at.vlan ? 0 : xdp_check_at(ctx, at.l3, at.protocol);
 }
 
-static __always_inline int judge(struct xdp_md *ctx)
+static __always_inline int xdp_check(struct xdp_md *ctx)
 {
 	__be16 protocol = protocol_of(ctx);
 
-	return unlikely(is_vlan(protocol)) ? judge_tagged(ctx) : judge_at(ctx, ETH_HLEN, protocol);
+	return unlikely(is_vlan(protocol)) ? xdp_check_tagged(ctx) : xdp_check_at(ctx, ETH_HLEN, protocol);
 }
 
 SEC("xdp.frags")
 int uplink_xdp(struct xdp_md *ctx)
 {
-	return leave(ctx, judge(ctx), (struct account){.hook = VNET_HOOK_UPLINK_XDP, .slot = uplink_slot});
+	return leave(ctx, xdp_check(ctx),
+		     (struct account){.hook = VNET_HOOK_UPLINK_XDP, .slot = uplink_slot});
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -40,7 +40,7 @@ static __always_inline void *linear(struct pkt_ctx *ctx, u32 at, u32 n)
  * As if aligned to 4: the compiler copies words instead of bytes. The verifier allows it on CPUs with
  * efficient unaligned access.
  */
-static __always_inline void move(void *to, const void *from, u32 n)
+static __always_inline void copy_aligned(void *to, const void *from, u32 n)
 {
 	__builtin_memcpy(__builtin_assume_aligned(to, 4), __builtin_assume_aligned(from, 4), n);
 }
@@ -52,7 +52,7 @@ static __always_inline int read_bytes(struct pkt_ctx *ctx, u32 at, void *to, u32
 
 	if (unlikely(!from))
 		return load_bytes(ctx, at, to, n);
-	move(to, from, n);
+	copy_aligned(to, from, n);
 	return 0;
 }
 
@@ -62,12 +62,12 @@ static __always_inline int write_bytes(struct pkt_ctx *ctx, u32 at, const void *
 
 	if (unlikely(!to))
 		return store_bytes(ctx, at, from, n);
-	move(to, from, n);
+	copy_aligned(to, from, n);
 	return 0;
 }
 
 /* A checksum after a word that it covers has changed (RFC 1624, equation 3). */
-static __always_inline u16 checksum_after(u16 check, u32 from, u32 to)
+static __always_inline u16 checksum_replace(u16 check, u32 from, u32 to)
 {
 	u64 sum = (u16)~check;
 

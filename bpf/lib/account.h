@@ -42,10 +42,10 @@ static __always_inline void count_traffic(u32 slot, enum counted what, u32 bytes
 		t->forwarded++;
 }
 
-static __always_inline void dropped(struct pkt_ctx *ctx, const struct account *a, u32 reason)
+static __always_inline void account_drop(struct pkt_ctx *ctx, const struct account *a, u32 reason)
 {
 	count_drop(a->slot, reason);
-	if (unlikely(is_watched()))
+	if (unlikely(has_reader()))
 		monitor_drop(ctx, a->hook, drop_slots(a->slot, a->network, a->port), reason, a->bytes);
 }
 
@@ -53,15 +53,15 @@ static __always_inline void dropped(struct pkt_ctx *ctx, const struct account *a
 /* Packets that XDP passes on are counted at tc. */
 static __always_inline int leave(struct xdp_md *ctx, int verdict, struct account a)
 {
-	if (likely(verdict >= 0 && action_of(verdict) != XDP_REDIRECT))
+	if (likely(verdict >= 0 && verdict_action(verdict) != XDP_REDIRECT))
 		return XDP_PASS;
 	a.bytes = frame_bytes(ctx);
 	if (verdict < 0) {
-		dropped(ctx, &a, drop_reason(verdict));
+		account_drop(ctx, &a, verdict_drop_reason(verdict));
 		return XDP_DROP;
 	}
 	count_traffic(a.slot, COUNT_FORWARDED, a.bytes);
-	count_traffic(receiver_of(verdict), COUNT_RX, a.bytes);
+	count_traffic(verdict_port(verdict), COUNT_RX, a.bytes);
 	return XDP_REDIRECT;
 }
 #elif !defined(VNET_LOST)
@@ -74,19 +74,19 @@ static __always_inline int leave(struct xdp_md *ctx, int verdict, struct account
 static __always_inline int leave(struct __sk_buff *skb, int verdict, struct account a)
 {
 	if (unlikely(verdict < 0)) {
-		dropped(skb, &a, drop_reason(verdict));
+		account_drop(skb, &a, verdict_drop_reason(verdict));
 		return TC_ACT_SHOT;
 	}
 	if (a.counts != COUNT_NOTHING)
 		count_traffic(a.slot, a.counts, a.bytes);
 	/* Its present length: the link header may be a new one. */
-	if (receiver_of(verdict))
-		count_traffic(receiver_of(verdict), COUNT_RX, skb->len);
-	return action_of(verdict) == TC_ACT_OK ? PASS : action_of(verdict);
+	if (verdict_port(verdict))
+		count_traffic(verdict_port(verdict), COUNT_RX, skb->len);
+	return verdict_action(verdict) == TC_ACT_OK ? PASS : verdict_action(verdict);
 }
 
 /* The slot of a guest packet's input port, behind that port's own hook; 0: not known. */
-static __always_inline u32 port_before(struct __sk_buff *skb)
+static __always_inline u32 input_port(struct __sk_buff *skb)
 {
 	return skb->tc_index < VNET_SLOTS ? skb->tc_index : 0;
 }

@@ -51,7 +51,7 @@ __noinline int write_address(struct vnet_addr *addr, u32 slot, struct vnet_addre
 	return bpf_map_update_elem(&addresses, &key, &copy, BPF_ANY);
 }
 
-__noinline int owns(struct vnet_addr *addr, u32 slot)
+__noinline int owns_address(struct vnet_addr *addr, u32 slot)
 {
 	struct vnet_address *a;
 	u32 now = tick_now();
@@ -90,7 +90,7 @@ __noinline int lease_address(struct vnet_addr *addr, u32 port, u32 network, u32 
 }
 
 /* The index for the port's next claim: a free one, or that of the longest idle address, which is released. */
-__noinline int claim_place(u32 port, u32 network)
+__noinline int claim_index(u32 port, u32 network)
 {
 	struct vnet_claim_key key = {.slot = port};
 	struct vnet_addr *addr, gone;
@@ -130,7 +130,7 @@ __noinline int claim_address(struct vnet_addr *addr, u32 port, u32 network)
 
 	if (!addr)
 		return 0;
-	if (owns(addr, port))
+	if (owns_address(addr, port))
 		return 1;
 	held = address_of(addr, network);
 	if (held && held->port != port) {
@@ -142,7 +142,7 @@ __noinline int claim_address(struct vnet_addr *addr, u32 port, u32 network)
 			return 0;
 		forget_address(addr, before);
 	}
-	place.index = claim_place(port, network);
+	place.index = claim_index(port, network);
 	copy = *addr;
 	fresh.seen = now;
 	if (write_address(addr, network, &fresh) || write_address(addr, port, &fresh))

@@ -154,7 +154,7 @@ __noinline int is_over_limit_in(struct __sk_buff *skb, u32 slot)
 {
 	u32 bytes = wire_bytes(skb);
 
-	return is_over_limit(slot, VNET_IN, bytes) || is_over_share(slot, VNET_IN, bytes, slot_before(skb));
+	return is_over_limit(slot, VNET_IN, bytes) || is_over_share(slot, VNET_IN, bytes, input_slot(skb));
 }
 
 /* For deliver(): the drop is counted for the receiving port. */
@@ -168,7 +168,7 @@ __noinline int drop_over_limit(struct __sk_buff *skb, u32 ifindex)
 	a.slot = port->slot;
 	a.port = port->slot;
 	a.network = port->network;
-	dropped(skb, &a, VNET_DROP_BANDWIDTH);
+	account_drop(skb, &a, VNET_DROP_BANDWIDTH);
 	return 1;
 }
 

@@ -6,13 +6,13 @@
 #include "bpf/lib/packet.h"
 
 /* How a TCP connection may begin. */
-enum beginning {
-	BY_SYN,
-	MIDWAY, /* it may be older than our tables: the far end accepts it, or resets it */
+enum opening {
+	OPEN_BY_SYN,
+	OPEN_MIDSTREAM, /* it may be older than our tables: the far end accepts it, or resets it */
 };
 
 /* RST and SYN/ACK open nothing, nor do replies, errors and later fragments. */
-static __always_inline int begins(const struct packet *p, enum beginning how)
+static __always_inline int opens_connection(const struct packet *p, enum opening how)
 {
 	u8 tcp_flags = p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST);
 
@@ -20,15 +20,15 @@ static __always_inline int begins(const struct packet *p, enum beginning how)
 		return 0;
 	if (p->proto != IPPROTO_TCP)
 		return 1;
-	if (how == BY_SYN)
+	if (how == OPEN_BY_SYN)
 		return tcp_flags == TCP_SYN;
 	return !(tcp_flags & TCP_RST) && tcp_flags != (TCP_SYN | TCP_ACK);
 }
 
 /* And create a session? ICMP sessions are keyed by the identifier of requests, which others lack: 0. */
-static __always_inline int begins_session(const struct packet *p, enum beginning how)
+static __always_inline int opens_session(const struct packet *p, enum opening how)
 {
-	return begins(p, how) && (!is_icmp(p->family, p->proto) || p->flow.sport_be);
+	return opens_connection(p, how) && (!is_icmp(p->family, p->proto) || p->flow.sport_be);
 }
 
 #endif

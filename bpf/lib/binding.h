@@ -12,7 +12,7 @@
 
 #include "bpf/lib/begin.h"
 #include "bpf/lib/fragment.h"
-#include "bpf/lib/handed.h"
+#include "bpf/lib/to_stack.h"
 #include "bpf/lib/masquerade.h"
 #include "bpf/lib/route.h"
 #include "bpf/lib/subnet.h"
@@ -61,7 +61,7 @@ __noinline int choose_nat(struct __sk_buff *skb, struct packet *p, struct admiss
  * A hidden network's packet without its guest's source: either the host's own NAT has translated it, as the
  * administrator wants, or it has been encapsulated untranslated.
  */
-static __always_inline int is_wrapped(const struct packet *p)
+static __always_inline int is_tunneled(const struct packet *p)
 {
 	return p->proto == IPPROTO_ESP || p->proto == IPPROTO_AH || p->proto == IPPROTO_IPIP ||
 	       p->proto == IPPROTO_IPV6 || p->proto == IPPROTO_GRE;
@@ -84,7 +84,7 @@ static __always_inline int hop_from_frame(struct __sk_buff *skb, const struct pa
  * Does the FIB name the device and the next hop that the stack has chosen for this packet? Not for multipath
  * routes that hash what we cannot see, nor for redirects.
  */
-__noinline int is_foreseen(struct __sk_buff *skb, struct packet *p, struct admission *a)
+__noinline int fib_agrees_with_stack(struct __sk_buff *skb, struct packet *p, struct admission *a)
 {
 	struct vnet_network *net;
 	struct bpf_fib_lookup q;
@@ -107,15 +107,15 @@ __noinline int is_foreseen(struct __sk_buff *skb, struct packet *p, struct admis
 }
 
 /* May a session that the stack has let through be fast? See VNET_SESSION_F_PLAIN. */
-static __always_inline u32 speed_of(struct __sk_buff *skb, struct packet *p, struct admission *a)
+static __always_inline u32 fast_path_flags(struct __sk_buff *skb, struct packet *p, struct admission *a)
 {
-	if (!is_foreseen(skb, p, a))
+	if (!fib_agrees_with_stack(skb, p, a))
 		return VNET_SESSION_F_STACK;
-	return is_as_handed_up(p) ? VNET_SESSION_F_PLAIN : 0;
+	return is_untranslated(p) ? VNET_SESSION_F_PLAIN : 0;
 }
 
 /* The same for one that is opened from outside: do its replies leave where it came in? */
-__noinline int leads_back(struct __sk_buff *skb, struct vnet_flow *key, u32 network, u32 uplink)
+__noinline int replies_leave_by(struct __sk_buff *skb, struct vnet_flow *key, u32 network, u32 uplink)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	struct bpf_fib_lookup q;
@@ -130,7 +130,7 @@ __noinline int leads_back(struct __sk_buff *skb, struct vnet_flow *key, u32 netw
 }
 
 /* A later fragment that has overtaken its first: its address is translated, for which no ports are needed. */
-__noinline int depart_early(struct __sk_buff *skb, struct packet *p, struct admission *a)
+__noinline int translate_early_fragment(struct __sk_buff *skb, struct packet *p, struct admission *a)
 {
 	struct rewrite r = {.source = 1};
 	int err;
@@ -146,7 +146,7 @@ __noinline int depart_early(struct __sk_buff *skb, struct packet *p, struct admi
 }
 
 /* Errors may be sent by the session's guest, or a router behind its port; port: the sender's. */
-static __always_inline int is_of_another(const struct packet *p, const struct vnet_session *s, u32 port)
+static __always_inline int is_foreign_error(const struct packet *p, const struct vnet_session *s, u32 port)
 {
 	if (s->port && port && port < VNET_SLOTS)
 		return s->port != port;
@@ -154,8 +154,8 @@ static __always_inline int is_of_another(const struct packet *p, const struct vn
 }
 
 /* from: the network of the packet's source; NULL: it is the host's own. */
-static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struct vnet_subnet *from,
-				  u32 device)
+static __always_inline int admit_outbound(struct __sk_buff *skb, struct packet *p, struct vnet_subnet *from,
+					  u32 device)
 {
 	struct admission a = {.uplink = device, .port = skb->tc_index};
 	u32 visible = from ? flags_of_network(from->network) & VNET_NETWORK_F_VISIBLE : 0;
@@ -167,14 +167,14 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 		if (visible || !from)
 			return TC_ACT_OK;
 		a.network = from->network;
-		return depart_early(skb, p, &a);
+		return translate_early_fragment(skb, p, &a);
 	}
 	if (p->flags & PACKET_FIRST)
 		fragment_note(p, 1);
 	s = session_outbound(&p->flow);
 	/* No errors about another's session, and a hidden guest's only to the session's far end. */
 	if (s && from &&
-	    (s->network != from->network || (p->flags & PACKET_ERROR && is_of_another(p, s, a.port))))
+	    (s->network != from->network || (p->flags & PACKET_ERROR && is_foreign_error(p, s, a.port))))
 		return DROP(SPOOFED_SOURCE);
 	if (s && from && !visible && p->flags & PACKET_ERROR && !addr_equal(&p->outer_dst, &p->flow.dst))
 		return DROP(NO_SESSION);
@@ -183,7 +183,7 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 	} else {
 		if (!from) /* the host's own error, which concerns no guest */
 			return TC_ACT_OK;
-		if (!begins_session(p, MIDWAY) && !visible)
+		if (!opens_session(p, OPEN_MIDSTREAM) && !visible)
 			return DROP(NO_SESSION);
 		a.network = from->network;
 	}
@@ -197,18 +197,18 @@ static __always_inline int depart(struct __sk_buff *skb, struct packet *p, struc
 		if (s && !(s->flags & VNET_SESSION_F_INBOUND) && !addr_equal(&s->nat, &a.nat)) {
 			session_delete(&p->flow);
 			s = NULL;
-			if (!begins_session(p, MIDWAY))
+			if (!opens_session(p, OPEN_MIDSTREAM))
 				return DROP(NO_SESSION);
 		}
 	}
 	if (!s) {
-		if (!begins_session(p, MIDWAY))
+		if (!opens_session(p, OPEN_MIDSTREAM))
 			return TC_ACT_OK;
 		if (a.port >= VNET_SLOTS)
 			a.port = 0;
 		a.hop_known = hop_from_frame(skb, p, &a);
 		a.mark = skb->mark;
-		a.flags |= speed_of(skb, p, &a);
+		a.flags |= fast_path_flags(skb, p, &a);
 		err = session_create(skb, &p->flow, &a);
 		if (err)
 			return visible ? TC_ACT_OK : err;
@@ -240,7 +240,7 @@ __noinline int admit_visible(struct __sk_buff *skb, struct packet *p, u32 networ
 	struct admission a = {.network = network, .port = port, .uplink = uplink};
 	struct session_scratch *m = session_scratch();
 
-	if (!p || !m || !is_as_handed_up(p) || !begins_session(p, BY_SYN))
+	if (!p || !m || !is_untranslated(p) || !opens_session(p, OPEN_BY_SYN))
 		return 0;
 	__builtin_memset(&m->key, 0, sizeof(m->key));
 	m->key.src = p->flow.dst;
@@ -249,7 +249,8 @@ __noinline int admit_visible(struct __sk_buff *skb, struct packet *p, u32 networ
 	m->key.dport_be = p->flow.sport_be;
 	m->key.proto = p->proto;
 	a.flags = VNET_SESSION_F_INBOUND |
-		  (leads_back(skb, &m->key, network, uplink) ? VNET_SESSION_F_PLAIN : VNET_SESSION_F_STACK);
+		  (replies_leave_by(skb, &m->key, network, uplink) ? VNET_SESSION_F_PLAIN
+								   : VNET_SESSION_F_STACK);
 	a.nat = p->flow.dst;
 	a.nat_port_be = p->flow.dport_be;
 	return !session_create(skb, &m->key, &a);

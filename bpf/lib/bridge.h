@@ -17,7 +17,7 @@
 #include "bpf/lib/snoop.h"
 
 /* Notes the device that a source MAC is behind; a change voids all shortcuts. */
-__noinline int note_station(struct __sk_buff *skb, struct vnet_network *net)
+__noinline int note_bridge_mac(struct __sk_buff *skb, struct vnet_network *net)
 {
 	struct vnet_fdb_key key = {.network = network_slot};
 	u32 ifindex = skb->ifindex;
@@ -57,7 +57,7 @@ static __always_inline int take_shortcut(struct __sk_buff *skb, const u8 *to, u3
 			return redirect_out(way->ifindex);
 		}
 	}
-	note_station(skb, net);
+	note_bridge_mac(skb, net);
 	/* Tells the egress hook that the frame came in untagged, and from which device. */
 	skb->tc_index = slot;
 	return TC_ACT_OK;
@@ -87,7 +87,7 @@ __noinline int note_shortcut(struct __sk_buff *skb, u32 slot, u32 flags)
 	return bpf_map_update_elem(&shortcuts, &key, &way, BPF_ANY);
 }
 
-static __always_inline struct vnet_device *member_of(u32 ifindex)
+static __always_inline struct vnet_device *bridge_uplink_at(u32 ifindex)
 {
 	struct vnet_device *device = bpf_map_lookup_elem(&devices, &ifindex);
 
@@ -97,7 +97,7 @@ static __always_inline struct vnet_device *member_of(u32 ifindex)
 /* DHCP servers outside are trusted as the bridge itself is: their replies give the guests' addresses. */
 static __always_inline void snoop_from_outside(struct __sk_buff *skb)
 {
-	struct packet *p = packet_room();
+	struct packet *p = scratch_packet();
 	u8 header[2];
 	u16 port = 0;
 

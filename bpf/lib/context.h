@@ -48,7 +48,7 @@ static __always_inline __be16 protocol_of(struct pkt_ctx *ctx)
 
 	return (void *)(eth + 1) > (void *)(long)ctx->data_end ? 0 : eth->h_proto;
 }
-static __always_inline u32 slot_before(struct pkt_ctx *ctx __attribute__((unused)))
+static __always_inline u32 input_slot(struct pkt_ctx *ctx __attribute__((unused)))
 {
 	return 0;
 }
@@ -84,7 +84,7 @@ static __always_inline __be16 protocol_of(struct pkt_ctx *ctx)
 	return ctx->protocol;
 }
 /* The slot of a packet's input port, behind that port's own hook. */
-static __always_inline u32 slot_before(struct pkt_ctx *ctx)
+static __always_inline u32 input_slot(struct pkt_ctx *ctx)
 {
 	return ctx->tc_index;
 }

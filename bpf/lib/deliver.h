@@ -53,7 +53,7 @@ static __always_inline int deliver(struct __sk_buff *skb, u32 ifindex, u32 slot,
 {
 	/* Its egress program is skipped or sees the mark: the port's inbound policy is checked here. */
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
-	int err = port ? may_receive(skb, port) : DROP(UNATTACHED);
+	int err = port ? check_receive(skb, port) : DROP(UNATTACHED);
 
 	if (!err && unlikely(crosses_vlan(port, vlan)))
 		err = leave_vlan(skb, ifindex, vlan);
@@ -62,8 +62,8 @@ static __always_inline int deliver(struct __sk_buff *skb, u32 ifindex, u32 slot,
 	if (unlikely(port->flags & VNET_PORT_F_LIMIT_IN) && drop_over_limit(skb, ifindex))
 		return TC_ACT_SHOT;
 	mark_done(skb);
-	return delivered(may_peer && flags & VNET_HOP_F_PEER ? redirect_peer(ifindex) : redirect_out(ifindex),
-			 slot);
+	return verdict_delivered(
+		may_peer && flags & VNET_HOP_F_PEER ? redirect_peer(ifindex) : redirect_out(ifindex), slot);
 }
 
 #endif

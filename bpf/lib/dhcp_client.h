@@ -69,7 +69,7 @@ __noinline int find_dhcp_options(struct __sk_buff *skb, struct packet *p, struct
 	return -1;
 }
 
-static __always_inline u64 stir(u64 hash, u64 word)
+static __always_inline u64 hash_mix(u64 hash, u64 word)
 {
 	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
 	return hash ^ hash >> 29;
@@ -83,7 +83,7 @@ __noinline u64 hash_bytes(struct __sk_buff *skb, u32 at, u32 bytes, u64 hash)
 		u32 left = bytes - i * 8;
 
 		if (i * 8 >= bytes)
-			return stir(hash, bytes) | 1;
+			return hash_mix(hash, bytes) | 1;
 		if (left > 8)
 			left = 8;
 		/* Bounds it to 1 to 8 in a way that every verifier follows. */
@@ -91,13 +91,13 @@ __noinline u64 hash_bytes(struct __sk_buff *skb, u32 at, u32 bytes, u64 hash)
 		left = ((left - 1) & 7) + 1;
 		if (bpf_skb_load_bytes(skb, at + i * 8, &word, left))
 			return 0;
-		hash = stir(hash, word);
+		hash = hash_mix(hash, word);
 	}
 	return 0;
 }
 
 /* Is it one of the port's clients, or may the port have one more? */
-__noinline int is_client_of(u64 id, u32 slot)
+__noinline int admit_dhcp_client(u64 id, u32 slot)
 {
 	struct vnet_claim_key key = {.slot = slot};
 	struct vnet_dhcp_client fresh = {.id = id, .seen = tick_now()};
@@ -135,7 +135,7 @@ static __always_inline int is_owned_by_another(struct vnet_addr *addr, u32 slot,
 }
 
 /* Releases a leased address: it may be given to others now. */
-static __always_inline void give_back(struct vnet_addr *addr, u32 slot, u32 network)
+static __always_inline void release_leased_address(struct vnet_addr *addr, u32 slot, u32 network)
 {
 	struct vnet_address *held = address_of(addr, slot);
 
@@ -146,7 +146,7 @@ static __always_inline void give_back(struct vnet_addr *addr, u32 slot, u32 netw
 }
 
 /* gives_up: the address is released or declined. */
-__noinline int may_name(struct vnet_addr *addr, u32 slot, u32 network, u32 gives_up)
+__noinline int dhcp_may_use_address(struct vnet_addr *addr, u32 slot, u32 network, u32 gives_up)
 {
 	struct vnet_addr copy;
 
@@ -155,14 +155,14 @@ __noinline int may_name(struct vnet_addr *addr, u32 slot, u32 network, u32 gives
 	copy = *addr;
 	if (!gives_up)
 		return !is_owned_by_another(&copy, slot, network);
-	if (!owns(&copy, slot))
+	if (!owns_address(&copy, slot))
 		return 0;
-	give_back(&copy, slot, network);
+	release_leased_address(&copy, slot, network);
 	return 1;
 }
 
 /* The client's MAC is that of a guest at another port. */
-static __always_inline int is_mac_of_another(const u8 *mac, u32 slot, u32 network)
+static __always_inline int is_mac_at_another_port(const u8 *mac, u32 slot, u32 network)
 {
 	struct vnet_fdb_key key = {.network = network};
 	struct vnet_fdb_entry *entry;
@@ -173,7 +173,7 @@ static __always_inline int is_mac_of_another(const u8 *mac, u32 slot, u32 networ
 }
 
 /* guarded: the client must be the guest itself. 0, or the reason of a drop. */
-__noinline int dhcp4_client(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network, u32 guarded)
+__noinline int filter_dhcp4(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network, u32 guarded)
 {
 	struct dhcp_options o = {};
 	struct vnet_addr addr;
@@ -189,12 +189,12 @@ __noinline int dhcp4_client(struct __sk_buff *skb, struct packet *p, u32 slot, u
 		return 0;
 	if (bpf_skb_load_bytes(skb, message + 28, mac, 6) || bpf_skb_load_bytes(skb, 6, source, 6))
 		return DROP(MALFORMED);
-	if (guarded ? !mac_equal(mac, source) : is_mac_of_another(mac, slot, network))
+	if (guarded ? !mac_equal(mac, source) : is_mac_at_another_port(mac, slot, network))
 		return DROP(DHCP_CLIENT);
 	if (find_dhcp_options(skb, p, &o) || (o.type && bpf_skb_load_bytes(skb, o.type, &type, 1)))
 		return DROP(DHCP_CLIENT);
 	__builtin_memcpy(&id, mac, 6);
-	id = stir(secret, id);
+	id = hash_mix(secret, id);
 	if (o.client)
 		id = hash_bytes(skb, o.client, o.client_bytes, id);
 	/* A release has the address in ciaddr, a decline in the option: RFC 2131, table 5. */
@@ -203,14 +203,14 @@ __noinline int dhcp4_client(struct __sk_buff *skb, struct packet *p, u32 slot, u
 		if (bpf_skb_load_bytes(skb, address, &v4, 4))
 			return DROP(MALFORMED);
 		addr_from_v4(&addr, v4);
-		if (!may_name(&addr, slot, network, type != DHCP_REQUEST))
+		if (!dhcp_may_use_address(&addr, slot, network, type != DHCP_REQUEST))
 			return DROP(DHCP_CLIENT);
 	}
-	return id && is_client_of(id, slot) ? 0 : DROP(DHCP_CLIENT);
+	return id && admit_dhcp_client(id, slot) ? 0 : DROP(DHCP_CLIENT);
 }
 
 /* Each identity association (IA) of each DUID is a client: it gets addresses of its own. */
-__noinline int dhcp6_client(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network)
+__noinline int filter_dhcp6(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network)
 {
 	u32 end, message;
 	struct vnet_addr addr;
@@ -247,11 +247,12 @@ __noinline int dhcp6_client(struct __sk_buff *skb, struct packet *p, u32 slot, u
 			/* Addresses are options nested in it: only its header is skipped. */
 			p->cursor = at + (code == DHCP6_IA_TA ? 4 : 12);
 			if (bpf_skb_load_bytes(skb, at, head, 4) ||
-			    !is_client_of(stir(id, *(u32 *)head), slot))
+			    !admit_dhcp_client(hash_mix(id, *(u32 *)head), slot))
 				return DROP(DHCP_CLIENT);
 		} else if (code == DHCP6_IAADDR && length >= 24) {
 			if (bpf_skb_load_bytes(skb, at, &addr, sizeof(addr)) ||
-			    !may_name(&addr, slot, network, type == DHCP6_RELEASE || type == DHCP6_DECLINE))
+			    !dhcp_may_use_address(&addr, slot, network,
+						  type == DHCP6_RELEASE || type == DHCP6_DECLINE))
 				return DROP(DHCP_CLIENT);
 		}
 	}
@@ -259,15 +260,15 @@ __noinline int dhcp6_client(struct __sk_buff *skb, struct packet *p, u32 slot, u
 }
 
 /* A message to a DHCP server. 0, or the reason of a drop. */
-static __always_inline int dhcp_client(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network,
+static __always_inline int filter_dhcp(struct __sk_buff *skb, struct packet *p, u32 slot, u32 network,
 				       u32 guarded)
 {
 	if (likely(p->proto != IPPROTO_UDP || p->flags & (PACKET_LATER | PACKET_ERROR)))
 		return 0;
 	if (p->family == 4 && p->flow.dport_be == bpf_htons(PORT_DHCP_SERVER))
-		return dhcp4_client(skb, p, slot, network, guarded);
+		return filter_dhcp4(skb, p, slot, network, guarded);
 	if (p->family == 6 && p->flow.dport_be == bpf_htons(PORT_DHCP6_SERVER))
-		return dhcp6_client(skb, p, slot, network);
+		return filter_dhcp6(skb, p, slot, network);
 	return 0;
 }
 

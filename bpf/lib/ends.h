@@ -33,7 +33,7 @@ static __always_inline void read_ends(struct xdp_md *ctx, struct ends *e, u32 l3
 }
 
 /* And the destination port, into p: for network_at_uplink() (whose.h). */
-static __always_inline void read_whose(struct xdp_md *ctx, struct packet *p)
+static __always_inline void read_ends_and_port(struct xdp_md *ctx, struct packet *p)
 {
 	u32 l4 = ETH_HLEN + sizeof(struct ipv6hdr);
 	struct ends e;

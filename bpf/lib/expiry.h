@@ -18,9 +18,9 @@ const volatile __u32 clock_version = 1;
 #define EXPIRY_BATCH 512
 
 /* The longest wait: a connection may close at any time, and its timeout is then much shorter. */
-#define TCP_LOOK_TICKS 30
+#define TCP_CHECK_TICKS 30
 
-static __always_inline struct vnet_wheel_batch_key bunch_of(const struct vnet_due *due)
+static __always_inline struct vnet_wheel_batch_key batch_key_of(const struct vnet_due *due)
 {
 	return (struct vnet_wheel_batch_key){
 		.tick = due->tick, .cpu = due->cpu, .number = due->place / VNET_WHEEL_BATCH};
@@ -37,7 +37,7 @@ static __always_inline int wheel_put(struct vnet_flow *flow, struct vnet_due *du
 	u32 slot = tick % VNET_WHEEL_TICKS;
 	u64 *count = bpf_map_lookup_elem(&timer_wheel_fill, &slot);
 	struct vnet_wheel_batch_key key;
-	struct vnet_wheel_batch *bunch = NULL;
+	struct vnet_wheel_batch *batch = NULL;
 	u32 zero = 0;
 	u32 place;
 
@@ -47,33 +47,33 @@ static __always_inline int wheel_put(struct vnet_flow *flow, struct vnet_due *du
 	due->tick = tick;
 	due->cpu = bpf_get_smp_processor_id();
 	due->place = place;
-	key = bunch_of(due);
+	key = batch_key_of(due);
 	place %= VNET_WHEEL_BATCH;
 	/* Most entries need no insertion, which costs more than all the rest. */
 	if (place)
-		bunch = bpf_map_lookup_elem(&timer_wheel, &key);
-	if (bunch) {
-		bunch->flow[place] = *flow;
+		batch = bpf_map_lookup_elem(&timer_wheel, &key);
+	if (batch) {
+		batch->flow[place] = *flow;
 	} else {
-		bunch = bpf_map_lookup_elem(&wheel_scratch_map, &zero);
-		if (!bunch)
+		batch = bpf_map_lookup_elem(&wheel_scratch_map, &zero);
+		if (!batch)
 			return -1;
-		bunch->flow[place] = *flow;
-		if (bpf_map_update_elem(&timer_wheel, &key, bunch, BPF_ANY))
+		batch->flow[place] = *flow;
+		if (bpf_map_update_elem(&timer_wheel, &key, batch, BPF_ANY))
 			return -1;
 	}
 	return (int)(tick_now() - tick) >= 0 ? -1 : 0;
 }
 
 /* Ticks. */
-static __always_inline u32 first_look(u8 proto)
+static __always_inline u32 first_check_ticks(u8 proto)
 {
 	/* Most connections are over by then. */
 	return ticks_of(proto == IPPROTO_TCP ? timeout_tcp_closed : session_timeout(proto, VNET_SESSION_NEW));
 }
 
 /* Is the quota that the session counts against half used? */
-static __always_inline int is_pressed(const struct vnet_session *s)
+static __always_inline int is_quota_half_used(const struct vnet_session *s)
 {
 	u32 slot = s->network;
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
@@ -85,7 +85,7 @@ static __always_inline int is_pressed(const struct vnet_session *s)
 /* Seconds, as session_timeout(). */
 static __always_inline u32 timeout_of(const struct vnet_session *s, u8 proto)
 {
-	if (proto == IPPROTO_TCP && s->state == VNET_SESSION_ESTABLISHED && is_pressed(s))
+	if (proto == IPPROTO_TCP && s->state == VNET_SESSION_ESTABLISHED && is_quota_half_used(s))
 		return timeout_tcp_established_pressed;
 	return session_timeout(proto, s->state);
 }
@@ -106,17 +106,17 @@ static __always_inline int expire_or_wait(struct vnet_flow *flow, struct vnet_du
 		return 0;
 	}
 	wait = timeout - idle ?: 1;
-	if (flow->proto == IPPROTO_TCP && wait > TCP_LOOK_TICKS)
-		wait = TCP_LOOK_TICKS;
+	if (flow->proto == IPPROTO_TCP && wait > TCP_CHECK_TICKS)
+		wait = TCP_CHECK_TICKS;
 	if (wheel_put(flow, &next, wait))
 		return -1;
 	s->due = next;
 	return 0;
 }
 
-static __always_inline void drop_bunch(const struct vnet_due *at)
+static __always_inline void delete_batch(const struct vnet_due *at)
 {
-	struct vnet_wheel_batch_key key = bunch_of(at);
+	struct vnet_wheel_batch_key key = batch_key_of(at);
 
 	bpf_map_delete_elem(&timer_wheel, &key);
 }
@@ -128,12 +128,12 @@ struct turn {
 	u32 done;
 };
 
-static long turn_step(u32 i __attribute__((unused)), struct turn *t)
+static long wheel_step(u32 i __attribute__((unused)), struct turn *t)
 {
 	struct vnet_due *at = &t->clock->hand;
 	u32 slot = at->tick % VNET_WHEEL_TICKS;
 	struct vnet_wheel_batch_key key;
-	struct vnet_wheel_batch *bunch;
+	struct vnet_wheel_batch *batch;
 	u64 *count;
 
 	/* Entries may still be added to this tick. */
@@ -149,18 +149,18 @@ static long turn_step(u32 i __attribute__((unused)), struct turn *t)
 	}
 	if (at->place >= *count) {
 		if (at->place % VNET_WHEEL_BATCH) /* a partial batch */
-			drop_bunch(at);
+			delete_batch(at);
 		*count = 0;
 		at->cpu++;
 		at->place = 0;
 		return 0;
 	}
-	key = bunch_of(at);
-	bunch = bpf_map_lookup_elem(&timer_wheel, &key);
-	if (bunch && expire_or_wait(&bunch->flow[at->place % VNET_WHEEL_BATCH], at))
+	key = batch_key_of(at);
+	batch = bpf_map_lookup_elem(&timer_wheel, &key);
+	if (batch && expire_or_wait(&batch->flow[at->place % VNET_WHEEL_BATCH], at))
 		return 1; /* retried by the next run */
 	if (at->place % VNET_WHEEL_BATCH == VNET_WHEEL_BATCH - 1)
-		drop_bunch(at);
+		delete_batch(at);
 	at->place++;
 	return 0;
 }
@@ -169,7 +169,7 @@ static int wheel_turn(void *map __attribute__((unused)), u32 *key __attribute__(
 {
 	struct turn t = {.clock = c, .now = tick_now()};
 
-	bpf_loop(EXPIRY_BATCH, turn_step, &t, 0);
+	bpf_loop(EXPIRY_BATCH, wheel_step, &t, 0);
 	bpf_timer_start(&c->timer, t.done ? NSEC_PER_SEC : NSEC_PER_MSEC, 0);
 	return 0;
 }
@@ -178,7 +178,7 @@ static int wheel_turn(void *map __attribute__((unused)), u32 *key __attribute__(
  * For each new session: the first one on the host, or since an upgrade, starts the timer. The timer holds a
  * reference to its callback's program, should the network be stopped.
  */
-static __always_inline void expiry_wind(void)
+static __always_inline void expiry_start(void)
 {
 	u32 zero = 0;
 	struct clock *c = bpf_map_lookup_elem(&timer_wheel_clock, &zero);

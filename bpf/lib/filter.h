@@ -39,7 +39,7 @@ __noinline int filter_arp(struct __sk_buff *skb, u32 slot)
 	if (!v4)
 		return arp.operation == bpf_htons(1) ? 0 : DROP(SPOOFED_ARP);
 	addr_from_v4(&sender, v4);
-	return owns(&sender, slot) ? 0 : DROP(SPOOFED_ARP);
+	return owns_address(&sender, slot) ? 0 : DROP(SPOOFED_ARP);
 }
 
 /* QEMU announces a migrated guest: RARP for its own MAC, without an address. */
@@ -61,7 +61,7 @@ __noinline int filter_rarp(struct __sk_buff *skb)
 static __always_inline int filter_source4(struct packet *p, struct vnet_addr *src, u32 slot)
 {
 	if (src->word_be[3])
-		return owns(src, slot) ? 0 : DROP(SPOOFED_SOURCE);
+		return owns_address(src, slot) ? 0 : DROP(SPOOFED_SOURCE);
 	if (p->flags & PACKET_LATER)
 		return DROP(SPOOFED_SOURCE);
 	if (p->proto == IPPROTO_UDP && p->flow.sport_be == bpf_htons(PORT_DHCP_CLIENT) &&
@@ -96,7 +96,7 @@ static __always_inline int filter_ipv4(struct __sk_buff *skb, u32 flags, u32 slo
 }
 
 /* Headers that hide what follows from us; ESP is opaque by design. */
-static __always_inline int hides(u8 proto)
+static __always_inline int is_opaque_header(u8 proto)
 {
 	return proto == IPPROTO_AH || proto == IPPROTO_MH || proto == IPPROTO_HIP || proto == IPPROTO_SHIM6 ||
 	       proto >= IPPROTO_EXPERIMENTS;
@@ -114,7 +114,7 @@ static __always_inline int filter_ipv6(struct __sk_buff *skb, struct vnet_port *
 	}
 	if (!(flags & VNET_PORT_F_CLEAN) || p->flags & PACKET_LATER)
 		return 0;
-	if (hides(p->proto))
+	if (is_opaque_header(p->proto))
 		return DROP(HIDDEN);
 	if (flags & VNET_PORT_F_DHCP_SERVER)
 		return 0;
@@ -157,7 +157,7 @@ __noinline int filter(struct __sk_buff *skb, struct vnet_port *port, struct pack
 	if (err)
 		return err;
 	guarded = !!(flags & (VNET_PORT_F_CLEAN | VNET_PORT_F_NO_IP_SPOOFING));
-	return dhcp_client(skb, p, slot, port->network, guarded);
+	return filter_dhcp(skb, p, slot, port->network, guarded);
 }
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Frames to group and unknown MACs are flooded: one clone per port of the parent (direct attachment) or of
  * the gateway. A Linux bridge would flood to every member, attached or not. The ports' own egress programs
- * check and count the clones. They run nested in the program that floods and share its packet_room(): the
+ * check and count the clones. They run nested in the program that floods and share its scratch_packet(): the
  * parsed packet is invalid behind a flood.
  */
 #ifndef VNET_BPF_FLOOD_H
@@ -19,7 +19,7 @@
 #define MODE_VEPA    VNET_TO_VEPA
 #define MODE_PRIVATE VNET_TO_PRIVATE
 
-static __always_inline u32 mode_of(const struct vnet_port *port)
+static __always_inline u32 port_mode(const struct vnet_port *port)
 {
 	if (port->flags & VNET_PORT_F_PRIVATE)
 		return MODE_PRIVATE;
@@ -37,7 +37,7 @@ struct flood {
 
 static __always_inline int is_for_port(const struct vnet_port *port, const struct flood *f)
 {
-	if (!(mode_of(port) & f->modes))
+	if (!(port_mode(port) & f->modes))
 		return 0;
 	if (port->flags & VNET_PORT_F_VLAN)
 		return f->vlan && is_in_vlan(port, f->vlan);

@@ -12,7 +12,7 @@
 #include "bpf/lib/dhcp_client.h"
 #include "bpf/lib/flood.h"
 #include "bpf/lib/hairpin.h"
-#include "bpf/lib/handed.h"
+#include "bpf/lib/to_stack.h"
 #include "bpf/lib/host_access.h"
 #include "bpf/lib/neighbour.h"
 #include "bpf/lib/reject.h"
@@ -23,7 +23,7 @@
  * Does the stack certainly deliver it locally, or refuse it? Every other result means that the packet would
  * be forwarded.
  */
-static __always_inline int is_no_way_out(long rc)
+static __always_inline int fib_is_not_forwarded(long rc)
 {
 	return rc == BPF_FIB_LKUP_RET_NOT_FWDED || rc == BPF_FIB_LKUP_RET_BLACKHOLE ||
 	       rc == BPF_FIB_LKUP_RET_UNREACHABLE || rc == BPF_FIB_LKUP_RET_PROHIBIT ||
@@ -47,28 +47,28 @@ __noinline int may_leave(struct __sk_buff *skb, struct packet *p)
 	route_query_packet(&q, p, gateway_ifindex);
 	rc = bpf_fib_lookup(skb, &q, sizeof(q), 0);
 	/* The host itself, or no route: the stack delivers it, or answers. */
-	if (is_no_way_out(rc)) {
-		err = host_access(skb, p);
-		return err ? refused(err) : TC_ACT_OK;
+	if (fib_is_not_forwarded(rc)) {
+		err = check_host_access(skb, p);
+		return err ? verdict_reject(err) : TC_ACT_OK;
 	}
 	/* For an encapsulating route the lookup names no interface: it leads out by one that is not ours. */
 	out = rc == BPF_FIB_LKUP_RET_UNSUPP_LWT || rc < 0 ? 0 : q.ifindex;
 	if (out == gateway_ifindex)
 		return TC_ACT_OK;
 	if (network_flags & VNET_NETWORK_F_ISOLATED)
-		return refused(DROP(ISOLATED));
+		return verdict_reject(DROP(ISOLATED));
 	device = device_of(out);
 	to = subnet_of(packet_target(p));
 	if ((device && device->role == VNET_DEVICE_GATEWAY && is_hidden(device->slot)) ||
 	    (to && to->network != slot && is_hidden(to->network)))
-		return refused(DROP(OTHER_NETWORK));
+		return verdict_reject(DROP(OTHER_NETWORK));
 	if (network_flags & VNET_NETWORK_F_OPEN)
 		return TC_ACT_OK;
 	if (!net || (net->uplink_ifindex && net->uplink_ifindex != out))
-		return refused(DROP(NO_UPLINK));
+		return verdict_reject(DROP(NO_UPLINK));
 	/* A hidden network's packets leave only where a program of ours translates them. */
 	if (!device && !(network_flags & VNET_NETWORK_F_VISIBLE))
-		return refused(DROP(NO_UPLINK));
+		return verdict_reject(DROP(NO_UPLINK));
 	return TC_ACT_OK;
 }
 
@@ -81,7 +81,7 @@ static __always_inline int is_at_another_port(struct __sk_buff *skb, const struc
 }
 
 /* Replies to a connection of another network's guest, which is masqueraded at this gateway. */
-static __always_inline int take_back_here(struct __sk_buff *skb, struct packet *p)
+static __always_inline int handle_gateway_reply(struct __sk_buff *skb, struct packet *p)
 {
 	struct rewrite r = {};
 	struct vnet_flow *key;
@@ -95,7 +95,7 @@ static __always_inline int take_back_here(struct __sk_buff *skb, struct packet *
 	/* An error about what was sent to another guest, or to none. */
 	if (p->flags & PACKET_ERROR && is_at_another_port(skb, &p->flow.src))
 		return DROP(SPOOFED_SOURCE);
-	if (p->flags & PACKET_ERROR && !quotes_what_was_sent(s, p))
+	if (p->flags & PACKET_ERROR && !quotes_data_in_flight(s, p))
 		return DROP(NO_SESSION);
 	if (p->flags & PACKET_FIRST)
 		fragment_note(p, 1);
@@ -117,7 +117,7 @@ static __always_inline int from_guest_not_ip(struct __sk_buff *skb)
 }
 
 /* The gateway's own addresses, which are in its subnets. Linux drops them as IPv4 sources, not as IPv6. */
-static __always_inline int is_hosts(const struct vnet_addr *source)
+static __always_inline int is_gateway_address(const struct vnet_addr *source)
 {
 	struct vnet_address *known = address_of(source, network_slot);
 
@@ -128,11 +128,11 @@ static __always_inline int is_hosts(const struct vnet_addr *source)
  * What a guest without an address sends on the link: DHCP, DAD and group reports. The stack would answer an
  * echo request by a packet to ::, by its default route.
  */
-static __noinline int asks_for_address(struct __sk_buff *skb, struct packet *p)
+static __noinline int may_lack_address(struct __sk_buff *skb, struct packet *p)
 {
 	if (!stays_on_link(p))
 		return 0;
-	return p->proto != IPPROTO_ICMPV6 || p->family == 4 || is_of_newcomer(icmp_type(skb, p));
+	return p->proto != IPPROTO_ICMPV6 || p->family == 4 || may_lack_ipv6_source(icmp_type(skb, p));
 }
 
 #define IP_OPTION_END	 0
@@ -169,7 +169,7 @@ static __noinline int has_source_route(struct __sk_buff *skb, struct packet *p)
 	return 1;
 }
 
-static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
+static __always_inline int gateway_from_guest(struct __sk_buff *skb, struct packet *p)
 {
 	const struct vnet_addr *source;
 	struct vnet_subnet *subnet;
@@ -179,7 +179,7 @@ static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
 	if (skb->pkt_type == PACKET_LOOPBACK)
 		return TC_ACT_OK;
 	/* Only our own programs at the ports hand frames over; the bridge's are from members not attached. */
-	if (!is_done(skb))
+	if (!is_marked(skb))
 		return DROP(UNATTACHED);
 	if (is_tagged(skb))
 		return DROP(VLAN_TAGGED);
@@ -188,7 +188,7 @@ static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
 		return err;
 	if (!p->family)
 		return from_guest_not_ip(skb);
-	err = dhcp_client(skb, p, skb->tc_index, network_slot, 0);
+	err = filter_dhcp(skb, p, skb->tc_index, network_slot, 0);
 	if (err)
 		return err;
 	/*
@@ -199,12 +199,12 @@ static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
 	subnet = subnet_of(source);
 	if (subnet ? subnet->network != network_slot : !(network_flags & VNET_NETWORK_F_OPEN)) {
 		/* On this link only: the stack forwards neither, and answers the latter on this link. */
-		if (is_unspecified(source) ? asks_for_address(skb, p)
+		if (is_unspecified(source) ? may_lack_address(skb, p)
 					   : p->family == 6 && is_link_local6(source))
-			return host_access(skb, p);
+			return check_host_access(skb, p);
 		return DROP(SPOOFED_SOURCE);
 	}
-	if (is_hosts(source))
+	if (is_gateway_address(source))
 		return DROP(SPOOFED_SOURCE);
 	if (unlikely(p->flags & PACKET_OPTIONS) && p->family == 4 && !(network_flags & VNET_NETWORK_F_OPEN) &&
 	    has_source_route(skb, p))
@@ -212,18 +212,18 @@ static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
 	if (is_unspecified(packet_target(p)))
 		return DROP(NOT_ROUTABLE);
 	if (stays_on_link(p))
-		return host_access(skb, p);
+		return check_host_access(skb, p);
 	if (!(network_flags & VNET_NETWORK_F_ISOLATED)) {
-		err = to_forward(skb, p);
+		err = to_port_forward(skb, p);
 		if (err != TC_ACT_OK)
 			return err;
-		err = take_back_here(skb, p);
+		err = handle_gateway_reply(skb, p);
 		if (err || skb->tc_index == VNET_TC_INDEX_ADMITTED)
 			return err;
 	}
-	err = answers_forward(p, network_slot) ? TC_ACT_OK : may_leave(skb, p);
+	err = is_forward_reply(p, network_slot) ? TC_ACT_OK : may_leave(skb, p);
 	if (err == TC_ACT_OK)
-		hand_up(p);
+		note_to_stack(p);
 	return err;
 }
 
@@ -231,7 +231,7 @@ static __always_inline int from_guests(struct __sk_buff *skb, struct packet *p)
  * Rewritten to a guest of this network by the host's DNAT: the administrator's port forward. Packets that
  * were addressed to a guest have been dropped before; nor may a source route lead to one.
  */
-static __always_inline int is_port_forward(struct __sk_buff *skb, struct packet *p, int turned)
+static __always_inline int is_host_dnat(struct __sk_buff *skb, struct packet *p, int turned)
 {
 	struct vnet_subnet *to;
 
@@ -252,19 +252,19 @@ static __always_inline int enter_from_network(struct __sk_buff *skb, struct pack
 	struct vnet_subnet *subnet;
 	u32 theirs = flags_of_network(network);
 
-	int answers = p->family && answers_forward(p, network);
+	int answers = p->family && is_forward_reply(p, network);
 
 	if (theirs & VNET_NETWORK_F_ISOLATED ||
-	    !(network_flags & VNET_NETWORK_F_VISIBLE || answers || is_port_forward(skb, p, was_turned(p))))
+	    !(network_flags & VNET_NETWORK_F_VISIBLE || answers || is_host_dnat(skb, p, is_dnatted(p))))
 		return DROP(OTHER_NETWORK);
 	if (theirs & VNET_NETWORK_F_VISIBLE && !answers)
 		return TC_ACT_OK;
 	subnet = subnet_of(packet_source(p));
-	if (!subnet && p->family && !is_wrapped(p))
+	if (!subnet && p->family && !is_tunneled(p))
 		return TC_ACT_OK; /* translated by the host's NAT: a reply of a port forward */
 	if (!subnet || subnet->network != network)
 		return DROP(SPOOFED_SOURCE);
-	return depart(skb, p, subnet, gateway_ifindex);
+	return admit_outbound(skb, p, subnet, gateway_ifindex);
 }
 
 /*
@@ -279,16 +279,16 @@ static __always_inline int enter_from_outside(struct __sk_buff *skb, struct pack
 	int err;
 
 	if (!(network_flags & VNET_NETWORK_F_VISIBLE))
-		return is_port_forward(skb, p, judged) ? TC_ACT_OK : DROP(NOT_VISIBLE);
+		return is_host_dnat(skb, p, judged) ? TC_ACT_OK : DROP(NOT_VISIBLE);
 	if (!p->family)
 		return DROP(ETHERTYPE);
-	if (is_guests(packet_source(p)))
+	if (is_guest_address(packet_source(p)))
 		return DROP(SPOOFED_SOURCE);
 	if (!net || (net->uplink_ifindex && net->uplink_ifindex != skb->ingress_ifindex))
 		return DROP(NO_UPLINK);
 	if (is_uplink && target) {
 		/* No session for what the port refuses: an outsider could use up the guest's quota. */
-		err = port_refuses(skb, target->ifindex);
+		err = check_receive_port(skb, target->ifindex);
 		if (err)
 			return err;
 		admit_visible(skb, p, slot, target->slot, skb->ingress_ifindex);
@@ -308,7 +308,7 @@ static __always_inline int may_enter(struct __sk_buff *skb, struct packet *p, st
 	 */
 	if (!skb->ingress_ifindex || skb->ingress_ifindex == gateway_ifindex)
 		return network_flags & VNET_NETWORK_F_VISIBLE && p->flags & PACKET_ERROR
-			       ? depart(skb, p, NULL, gateway_ifindex)
+			       ? admit_outbound(skb, p, NULL, gateway_ifindex)
 			       : TC_ACT_OK;
 	from = device_of(skb->ingress_ifindex);
 	/* tc_index is valid only behind our own hooks, which write it. */
@@ -333,7 +333,7 @@ static __always_inline int flood_from_host(struct __sk_buff *skb)
 	return last ? redirect_out(last) : TC_ACT_SHOT;
 }
 
-static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
+static __always_inline int gateway_to_guest(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_fdb_key to = {.network = network_slot};
 	struct vnet_fdb_entry *target;
@@ -344,9 +344,9 @@ static __always_inline int to_guest(struct __sk_buff *skb, struct packet *p)
 		return DROP(MALFORMED);
 	__builtin_memcpy(to.mac, mac, 6);
 	target = mac[0] & 1 ? NULL : bpf_map_lookup_elem(&fdb, &to);
-	if (unlikely(is_done(skb) && skb->cb[CB_NEXT] == MARK_RESOLVED))
+	if (unlikely(is_marked(skb) && skb->cb[CB_NEXT] == MARK_RESOLVED))
 		count_link_header(skb);
-	if (!is_done(skb)) {
+	if (!is_marked(skb)) {
 		if (is_tagged(skb))
 			return DROP(VLAN_TAGGED);
 		/* The host forwards, and sends, IP that the parser rejects: may_enter() does not depend on

@@ -23,7 +23,7 @@ static __always_inline int is_gateway_mac(const u8 *mac)
  * On the host's own bridge, beyond the MACs learned here: each new MAC is an entry of the bridge's FDB, which
  * one guest must not fill. There is no gateway that rejects anything: the token bucket is free for this.
  */
-static __always_inline int admit_station(struct vnet_fdb_key *key, struct vnet_quota_usage *u, u32 ifindex)
+static __always_inline int admit_bridge_mac(struct vnet_fdb_key *key, struct vnet_quota_usage *u, u32 ifindex)
 {
 	u32 now = tick_now(), slot = key->network;
 	u32 *known = bpf_map_lookup_elem(&bridge_last_seen, key);
@@ -46,7 +46,7 @@ static __always_inline int admit_station(struct vnet_fdb_key *key, struct vnet_q
 }
 
 /* A port without a fixed MAC: its guests' MACs are learned, up to a limit; static ones never move. */
-static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u32 ifindex)
+static __noinline int learn_mac(struct vnet_port *port, struct vnet_fdb_key *key, u32 ifindex)
 {
 	struct vnet_fdb_entry *known;
 	struct vnet_fdb_entry fresh = {};
@@ -75,7 +75,7 @@ static __noinline int learn(struct vnet_port *port, struct vnet_fdb_key *key, u3
 		/* No room to learn it: frames to it are flooded from now on, not sent to its old port. */
 		if (known && !bpf_map_delete_elem(&fdb, key) && before)
 			__sync_fetch_and_add(&before->learned, -1);
-		return network_flags & VNET_NETWORK_F_BRIDGED ? admit_station(key, u, ifindex) : 0;
+		return network_flags & VNET_NETWORK_F_BRIDGED ? admit_bridge_mac(key, u, ifindex) : 0;
 	}
 	fresh.ifindex = ifindex;
 	fresh.is_static = !!(port->flags & VNET_PORT_F_NO_MAC_SPOOFING);
@@ -102,13 +102,13 @@ static __always_inline int guard(struct vnet_port *port, const u8 *source, u32 i
 	if (is_gateway_mac(source))
 		return DROP(SPOOFED_MAC);
 	__builtin_memcpy(key.mac, source, 6);
-	return learn(port, &key, ifindex);
+	return learn_mac(port, &key, ifindex);
 }
 
-#define VNET_PORT_F_VET (VNET_PORT_F_FILTERS | VNET_PORT_F_ESTABLISHED | VNET_PORT_F_DHCP_SERVER)
+#define VNET_PORT_F_INSPECT (VNET_PORT_F_FILTERS | VNET_PORT_F_ESTABLISHED | VNET_PORT_F_DHCP_SERVER)
 
 /* For a port with any of F_VET, after guard(); it parses the packet. */
-static __always_inline int vet(struct __sk_buff *skb, struct vnet_port *port, struct packet *p)
+static __always_inline int inspect_frame(struct __sk_buff *skb, struct vnet_port *port, struct packet *p)
 {
 	int err = parse_frame(skb, p);
 
@@ -120,7 +120,7 @@ static __always_inline int vet(struct __sk_buff *skb, struct vnet_port *port, st
 			return err;
 	}
 	if (port->flags & VNET_PORT_F_ESTABLISHED)
-		note_started(p, port->slot);
+		note_outgoing_flow(p, port->slot);
 	if (port->flags & VNET_PORT_F_DHCP_SERVER)
 		snoop(skb, p, network_slot);
 	return 0;

@@ -9,7 +9,7 @@
 #define VNET_BPF_HAIRPIN_H
 
 #include "bpf/lib/inwards.h"
-#include "bpf/lib/published.h"
+#include "bpf/lib/admit_forward.h"
 #include "bpf/lib/reject.h"
 
 static __always_inline int gateway_address(u8 family, struct vnet_addr *to)
@@ -24,20 +24,20 @@ static __always_inline int gateway_address(u8 family, struct vnet_addr *to)
 /* Below 6.2 a map key must come from a map or the stack: not from an argument, even if that is in a map. */
 static __always_inline struct packet *own_packet(struct packet *argument)
 {
-	return argument ? packet_room() : NULL;
+	return argument ? scratch_packet() : NULL;
 }
 
-__noinline int judge_of_guest(struct __sk_buff *skb, struct packet *p)
+__noinline int check_guest_forward(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_addr gateway = {};
 
-	if (!p || !begins(p, BY_SYN) || !gateway_address(p->family, &gateway))
+	if (!p || !opens_connection(p, OPEN_BY_SYN) || !gateway_address(p->family, &gateway))
 		return NOT_FORWARDED;
-	return judge_forward(skb, p, gateway_ifindex, &gateway, network_slot);
+	return check_port_forward(skb, p, gateway_ifindex, &gateway, network_slot);
 }
 
 /* The outbound half: the sender's. */
-__noinline int begin_outer_half(struct __sk_buff *skb, struct packet *p)
+__noinline int hairpin_create_outbound(struct __sk_buff *skb, struct packet *p)
 {
 	struct admission a = {.network = network_slot,
 			      .port = skb->tc_index,
@@ -50,11 +50,11 @@ __noinline int begin_outer_half(struct __sk_buff *skb, struct packet *p)
 }
 
 /* The inbound half: from the address and the port that the outbound half has been given. */
-__noinline int begin_inner_half(struct __sk_buff *skb, struct packet *from, u32 unheard)
+__noinline int hairpin_create_inbound(struct __sk_buff *skb, struct packet *from, u32 not_located)
 {
 	struct admission a = {.network = network_slot,
 			      .uplink = gateway_ifindex,
-			      .unheard = unheard,
+			      .not_located = not_located,
 			      .flags =
 				      VNET_SESSION_F_HAIRPIN | VNET_SESSION_F_STACK | VNET_SESSION_F_INBOUND};
 	struct packet *p = own_packet(from);
@@ -75,38 +75,39 @@ __noinline int begin_inner_half(struct __sk_buff *skb, struct packet *from, u32 
 	return session_create(skb, &m->key, &a);
 }
 
-static __always_inline int begin_hairpin(struct __sk_buff *skb, struct packet *p, u32 unheard)
+static __always_inline int hairpin_create(struct __sk_buff *skb, struct packet *p, u32 not_located)
 {
-	int err = begin_outer_half(skb, p);
+	int err = hairpin_create_outbound(skb, p);
 
 	if (err)
 		return err;
-	err = begin_inner_half(skb, p, unheard);
+	err = hairpin_create_inbound(skb, p, not_located);
 	if (err)
 		session_delete(&p->flow);
 	return err;
 }
 
 /* 1: it has a session now; 0: it is not for a guest. */
-static __always_inline int admit_of_guest(struct __sk_buff *skb, struct packet *p)
+static __always_inline int admit_guest_forward(struct __sk_buff *skb, struct packet *p)
 {
-	int found = judge_of_guest(skb, p), err;
+	int found = check_guest_forward(skb, p), err;
 	struct vnet_port_forward *to;
 
 	if (found == NOT_FORWARDED)
 		return 0;
 	if (found < 0)
-		return refused(found);
-	to = forward_of(p);
+		return verdict_reject(found);
+	to = port_forward_of(p);
 	if (!to)
 		return 0;
-	err = to->network == network_slot ? begin_hairpin(skb, p, found == UNHEARD)
-					  : begin_forward(skb, p, gateway_ifindex, found == UNHEARD);
+	err = to->network == network_slot
+		      ? hairpin_create(skb, p, found == GUEST_NOT_LOCATED)
+		      : create_forward_session(skb, p, gateway_ifindex, found == GUEST_NOT_LOCATED);
 	return err ? err : 1;
 }
 
 /* Rewrites one end of the packet, and of what it quotes, and p accordingly. */
-__noinline int turn_end(struct __sk_buff *skb, struct packet *p, struct rewrite *r)
+__noinline int rewrite_end(struct __sk_buff *skb, struct packet *p, struct rewrite *r)
 {
 	int err;
 
@@ -126,7 +127,7 @@ __noinline int turn_end(struct __sk_buff *skb, struct packet *p, struct rewrite 
 }
 
 /* Functions of their own, so that their stack is free again when the packet is redirected. */
-__noinline int leave_half(struct __sk_buff *skb, struct packet *p, struct vnet_session *s)
+__noinline int translate_outbound(struct __sk_buff *skb, struct packet *p, struct vnet_session *s)
 {
 	struct rewrite r = {.source = 1};
 
@@ -137,11 +138,11 @@ __noinline int leave_half(struct __sk_buff *skb, struct packet *p, struct vnet_s
 	r.to = s->nat;
 	r.from_port_be = p->flow.sport_be;
 	r.to_port_be = s->nat_port_be;
-	return turn_end(skb, p, &r);
+	return rewrite_end(skb, p, &r);
 }
 
-__noinline int enter_half(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
-			  struct vnet_flow *key)
+__noinline int translate_inbound(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
+				 struct vnet_flow *key)
 {
 	struct rewrite r = {};
 
@@ -152,10 +153,10 @@ __noinline int enter_half(struct __sk_buff *skb, struct packet *p, struct vnet_s
 	r.to = key->src;
 	r.from_port_be = p->flow.dport_be;
 	r.to_port_be = key->sport_be;
-	return turn_end(skb, p, &r);
+	return rewrite_end(skb, p, &r);
 }
 
-static __always_inline int turn_round_out(struct __sk_buff *skb, struct packet *p)
+static __always_inline int hairpin_outbound(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_session *s = session_outbound(&p->flow);
 
@@ -163,11 +164,11 @@ static __always_inline int turn_round_out(struct __sk_buff *skb, struct packet *
 		return DROP(NO_SESSION);
 	if (s->network != network_slot || (s->port && s->port != skb->tc_index))
 		return DROP(SPOOFED_SOURCE);
-	return leave_half(skb, p, s);
+	return translate_outbound(skb, p, s);
 }
 
 /* Out by one half, in by the other; never by the stack, which accepts no packet from its own address. */
-__noinline int turn_round(struct __sk_buff *skb, struct packet *from)
+__noinline int hairpin_redirect(struct __sk_buff *skb, struct packet *from)
 {
 	struct packet *p = own_packet(from);
 	struct vnet_session *s;
@@ -178,14 +179,14 @@ __noinline int turn_round(struct __sk_buff *skb, struct packet *from)
 
 	if (!p || !m)
 		return DROP(NO_SESSION);
-	err = turn_round_out(skb, p);
+	err = hairpin_outbound(skb, p);
 	if (err)
 		return err;
 	s = session_inbound(&p->flow, &key);
 	if (!s || !key)
 		return DROP(NO_SESSION);
-	answer_of(key, &m->answer);
-	err = enter_half(skb, p, s, key);
+	inside_reply_flow(key, &m->answer);
+	err = translate_inbound(skb, p, s, key);
 	if (err)
 		return err;
 	leg = &s->leg[VNET_IN];
@@ -195,11 +196,11 @@ __noinline int turn_round(struct __sk_buff *skb, struct packet *from)
 		return DROP(NO_WAY_OUT);
 	if (!way && write_macs(skb, &leg->hop))
 		return DROP(WRITE_FAILED);
-	return hand_in(skb, s, way);
+	return redirect_inbound(skb, s, way);
 }
 
 /* To another network's guest: past the stack, or TC_ACT_OK. */
-__noinline int pass_to_network(struct __sk_buff *skb, struct packet *from)
+__noinline int redirect_to_network(struct __sk_buff *skb, struct packet *from)
 {
 	struct packet *p = own_packet(from);
 	struct vnet_session *s;
@@ -213,45 +214,46 @@ __noinline int pass_to_network(struct __sk_buff *skb, struct packet *from)
 	s = session_inbound(&p->flow, &key);
 	if (!s || !key || s->network == network_slot || !(s->flags & VNET_SESSION_F_INBOUND))
 		return TC_ACT_OK;
-	answer_of(key, &m->answer);
-	way = way_in(skb, p, s, &m->answer, gateway_ifindex);
+	inside_reply_flow(key, &m->answer);
+	way = inbound_hop(skb, p, s, &m->answer, gateway_ifindex);
 	if (way < 0)
 		return TC_ACT_OK;
 	leg = &s->leg[VNET_IN];
 	if (decrement_ttl(skb, p) || (!way && write_macs(skb, &leg->hop)))
 		return DROP(WRITE_FAILED);
-	err = enter_half(skb, p, s, key);
-	return err ? err : hand_in(skb, s, way);
+	err = translate_inbound(skb, p, s, key);
+	return err ? err : redirect_inbound(skb, s, way);
 }
 
 /* An error that is not sent from one end of its session to the other. */
-static __always_inline int is_from_afar(const struct packet *p)
+static __always_inline int is_third_party_error(const struct packet *p)
 {
 	return p->flags & PACKET_ERROR &&
 	       (!addr_equal(&p->outer_dst, &p->flow.dst) || !addr_equal(&p->outer_src, &p->flow.src));
 }
 
 /* TC_ACT_OK: it is for no port forward, or takes the stack there. */
-static __always_inline int to_forward(struct __sk_buff *skb, struct packet *p)
+static __always_inline int to_port_forward(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_session *s;
 	struct vnet_flow *key;
 	int err;
 
-	if (is_from_afar(p) || (p->flags & PACKET_LATER && !fragment_follow(p)))
+	if (is_third_party_error(p) || (p->flags & PACKET_LATER && !fragment_follow(p)))
 		return TC_ACT_OK;
 	s = session_outbound(&p->flow);
 	if (!s && !session_inbound(&p->flow, &key)) {
-		err = admit_of_guest(skb, p);
+		err = admit_guest_forward(skb, p);
 		if (err < 0)
 			return err;
 		s = err ? session_outbound(&p->flow) : NULL;
 	}
-	return s && s->flags & VNET_SESSION_F_HAIRPIN ? turn_round(skb, p) : pass_to_network(skb, p);
+	return s && s->flags & VNET_SESSION_F_HAIRPIN ? hairpin_redirect(skb, p)
+						      : redirect_to_network(skb, p);
 }
 
 /* A guest's reply to another network's guest, by the stack: allowed though that network may be hidden. */
-static __always_inline int answers_forward(struct packet *p, u32 network)
+static __always_inline int is_forward_reply(struct packet *p, u32 network)
 {
 	struct vnet_session *s = session_outbound(&p->flow);
 

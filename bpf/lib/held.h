@@ -42,7 +42,7 @@ static __always_inline struct vnet_frag_queue *frag_scratch(void)
 	return bpf_map_lookup_elem(&frag_scratch_map, &zero);
 }
 
-__noinline int hold(struct __sk_buff *skb, struct packet *p)
+__noinline int hold_fragment(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_frag_queue *copy = frag_scratch(), *other;
 	struct vnet_frag_queue_key key = {};
@@ -61,7 +61,7 @@ __noinline int hold(struct __sk_buff *skb, struct packet *p)
 }
 
 /* The first has arrived, and is noted. Nonzero: its frame could not be restored. */
-__noinline int release_held(struct __sk_buff *skb, struct packet *p)
+__noinline int release_held_fragments(struct __sk_buff *skb, struct packet *p)
 {
 	struct vnet_frag_queue *first = frag_scratch(), *later;
 	struct vnet_frag_queue_key key = {};

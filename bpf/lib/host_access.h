@@ -6,12 +6,12 @@
 #ifndef VNET_BPF_HOST_ACCESS_H
 #define VNET_BPF_HOST_ACCESS_H
 
-#include "bpf/lib/forwards.h"
+#include "bpf/lib/port_forward.h"
 #include "bpf/lib/network.h"
 #include "bpf/lib/socket.h"
 
 /* Is this a reply to a host socket that is connected to the guest? */
-__noinline int host_asked(struct __sk_buff *skb, struct packet *p)
+__noinline int is_reply_to_host(struct __sk_buff *skb, struct packet *p)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *sk;
@@ -46,7 +46,7 @@ static __always_inline int is_host_service(const struct packet *p, u8 icmp_type)
 }
 
 /* 0, or the reason why it may not reach the host. */
-__noinline int host_access(struct __sk_buff *skb, struct packet *p)
+__noinline int check_host_access(struct __sk_buff *skb, struct packet *p)
 {
 	u8 icmp_type = 0;
 
@@ -62,7 +62,7 @@ __noinline int host_access(struct __sk_buff *skb, struct packet *p)
 		if (p->family == 6 && icmp_type != ICMPV6_ECHO_REQUEST)
 			return 0;
 	} else if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP) {
-		if (host_asked(skb, p))
+		if (is_reply_to_host(skb, p))
 			return 0;
 	} else if (p->family == 4 && p->proto == IPPROTO_IGMP) {
 		return 0;

@@ -2,7 +2,7 @@
 /*
  * Has the host's NAT translated a packet before the uplink's programs see it? Only where the uplink is a
  * bridge and br_netfilter is on: conntrack has then seen the frame at its bridge port. Elsewhere our hooks
- * come first, and bpf/lib/handed.h tells what NAT does to a packet behind them.
+ * come first, and bpf/lib/to_stack.h tells what NAT does to a packet behind them.
  */
 #ifndef VNET_BPF_HOST_NAT_H
 #define VNET_BPF_HOST_NAT_H
@@ -20,7 +20,7 @@ struct sk_buff___tracked {
 } kernel_struct;
 
 /* The context is the kernel's struct sk_buff; below 6.2 there is no kfunc to cast it for the verifier. */
-static __always_inline int host_nat_has_turned(struct __sk_buff *skb)
+static __always_inline int host_nat_has_translated(struct __sk_buff *skb)
 {
 	unsigned long tracked = 0, status = 0;
 

@@ -35,13 +35,13 @@ __noinline int parse_frame(struct pkt_ctx *ctx, struct packet *p)
 }
 
 /* At the ingress of a port with `established`: notes the flows that its guest opens. */
-__noinline int note_started(struct packet *p, u32 slot)
+__noinline int note_outgoing_flow(struct packet *p, u32 slot)
 {
 	struct vnet_flow key;
 	u32 now = tick_now(), *seen;
 	void *flows;
 
-	if (!p || !p->family || is_group(p) || !begins(p, MIDWAY))
+	if (!p || !p->family || is_group(p) || !opens_connection(p, OPEN_MIDSTREAM))
 		return 0;
 	flows = bpf_map_lookup_elem(&outgoing_flows, &slot);
 	if (!flows)
@@ -54,7 +54,7 @@ __noinline int note_started(struct packet *p, u32 slot)
 }
 
 /* mine: the packet's flow reversed, as the guest would have sent it. */
-static __always_inline int was_started(struct vnet_port *port, struct vnet_flow *mine)
+static __always_inline int is_reply_to_guest(struct vnet_port *port, struct vnet_flow *mine)
 {
 	u32 slot = port->slot, now = tick_now(), *seen;
 	struct vnet_session *s;
@@ -91,7 +91,7 @@ static __always_inline int is_allowed(u32 slot, const struct vnet_flow *mine)
 }
 
 /* An ICMP error has the reversed flow of the packet that it quotes: it passes where a reply would. */
-__noinline int admits(struct vnet_port *port, struct packet *p)
+__noinline int check_inbound_flow(struct vnet_port *port, struct packet *p)
 {
 	struct vnet_flow mine = {};
 	int request;
@@ -104,13 +104,13 @@ __noinline int admits(struct vnet_port *port, struct packet *p)
 	mine.dport_be = p->flow.sport_be;
 	mine.proto = p->flow.proto;
 	request = is_icmp(p->family, p->proto) && !(p->flags & (PACKET_REPLY | PACKET_ERROR));
-	if (port->flags & VNET_PORT_F_ESTABLISHED && !request && was_started(port, &mine))
+	if (port->flags & VNET_PORT_F_ESTABLISHED && !request && is_reply_to_guest(port, &mine))
 		return 0;
 	return is_allowed(port->slot, &mine) ? 0 : DROP(INBOUND);
 }
 
 /* Later fragments pass where their first did. */
-__noinline int admits_fragment(struct packet *p, u32 note)
+__noinline int check_inbound_fragment(struct packet *p, u32 note)
 {
 	struct vnet_fragment_key key;
 	struct vnet_fragment value = {}, *first;
@@ -128,7 +128,7 @@ __noinline int admits_fragment(struct packet *p, u32 note)
 }
 
 /* Neighbour discovery (never routed), group management, DHCP replies. */
-static __always_inline int keeps_the_link(struct pkt_ctx *ctx, const struct packet *p)
+static __always_inline int is_link_control(struct pkt_ctx *ctx, const struct packet *p)
 {
 	u8 type;
 
@@ -148,25 +148,25 @@ static __always_inline int keeps_the_link(struct pkt_ctx *ctx, const struct pack
 	return is_nd(type) ? p->ttl == 255 : is_mld(type);
 }
 
-static __always_inline int let_in(struct pkt_ctx *ctx, struct vnet_port *port, struct packet *p)
+static __always_inline int check_inbound(struct pkt_ctx *ctx, struct vnet_port *port, struct packet *p)
 {
 	int err;
 
 	if (!port || !p)
 		return DROP(INBOUND);
-	if (keeps_the_link(ctx, p))
+	if (is_link_control(ctx, p))
 		return 0;
 	if (p->flags & PACKET_LATER)
-		return admits_fragment(p, 0);
-	err = admits(port, p);
+		return check_inbound_fragment(p, 0);
+	err = check_inbound_flow(port, p);
 	if (!err && p->flags & PACKET_FIRST)
-		admits_fragment(p, 1);
+		check_inbound_fragment(p, 1);
 	return err;
 }
 
-__noinline int inbound(struct pkt_ctx *ctx, struct vnet_port *port)
+__noinline int check_inbound_frame(struct pkt_ctx *ctx, struct vnet_port *port)
 {
-	struct packet *p = packet_room();
+	struct packet *p = scratch_packet();
 	u8 to[6] __attribute__((aligned(4)));
 	int err;
 
@@ -180,20 +180,20 @@ __noinline int inbound(struct pkt_ctx *ctx, struct vnet_port *port)
 	/* Link protocols of the host, or passed on by the network; IP to such a group is checked as IP. */
 	if (!p->family)
 		return is_link_protocol(to) ? 0 : DROP(INBOUND);
-	return let_in(ctx, port, p);
+	return check_inbound(ctx, port, p);
 }
 
 /* From an isolated port of the same network: tc_index says which port a packet came in by. */
 static __always_inline int is_isolated_from(struct pkt_ctx *ctx, const struct vnet_port *port)
 {
-	u32 from = slot_before(ctx);
+	u32 from = input_slot(ctx);
 	u32 *network = from ? bpf_map_lookup_elem(&isolated, &from) : NULL;
 
 	return network && *network == port->network;
 }
 
 /* Unplugged, or isolated from the sender's port: the packet itself does not matter. */
-static __always_inline int is_shut(struct pkt_ctx *ctx, const struct vnet_port *port)
+static __always_inline int check_port_state(struct pkt_ctx *ctx, const struct vnet_port *port)
 {
 	if (port->flags & VNET_PORT_F_DOWN)
 		return DROP(LINK_DOWN);
@@ -201,30 +201,30 @@ static __always_inline int is_shut(struct pkt_ctx *ctx, const struct vnet_port *
 }
 
 /* The check before a frame is delivered to a port. */
-static __always_inline int may_receive(struct pkt_ctx *ctx, struct vnet_port *port)
+static __always_inline int check_receive(struct pkt_ctx *ctx, struct vnet_port *port)
 {
 	int err;
 
 	if (!(port->flags & (VNET_PORT_F_DOWN | VNET_PORT_F_ISOLATED | VNET_PORT_F_INBOUND)))
 		return 0;
-	err = is_shut(ctx, port);
-	return !err && port->flags & VNET_PORT_F_INBOUND ? inbound(ctx, port) : err;
+	err = check_port_state(ctx, port);
+	return !err && port->flags & VNET_PORT_F_INBOUND ? check_inbound_frame(ctx, port) : err;
 }
 
 /* The same for a packet that is not translated yet: only p is as its guest would get it. */
-static __always_inline int would_receive(struct pkt_ctx *ctx, struct vnet_port *port, struct packet *p)
+static __always_inline int check_receive_packet(struct pkt_ctx *ctx, struct vnet_port *port, struct packet *p)
 {
-	int err = is_shut(ctx, port);
+	int err = check_port_state(ctx, port);
 
-	return !err && port->flags & VNET_PORT_F_INBOUND ? let_in(ctx, port, p) : err;
+	return !err && port->flags & VNET_PORT_F_INBOUND ? check_inbound(ctx, port, p) : err;
 }
 
 /* The same by ifindex, before the frame is redirected. */
-static __always_inline int port_refuses(struct pkt_ctx *ctx, u32 ifindex)
+static __always_inline int check_receive_port(struct pkt_ctx *ctx, u32 ifindex)
 {
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
 
-	return port ? may_receive(ctx, port) : DROP(UNATTACHED);
+	return port ? check_receive(ctx, port) : DROP(UNATTACHED);
 }
 
 #endif

@@ -8,8 +8,8 @@
 #include "bpf/lib/route.h"
 
 /* As route_in(); negative also for what must take the stack anyway. by: the input ifindex. */
-static __always_inline int way_in(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
-				  struct vnet_flow *to, u32 by)
+static __always_inline int inbound_hop(struct __sk_buff *skb, struct packet *p, struct vnet_session *s,
+				       struct vnet_flow *to, u32 by)
 {
 	struct vnet_leg *leg = &s->leg[VNET_IN];
 	int way;
@@ -24,7 +24,7 @@ static __always_inline int way_in(struct __sk_buff *skb, struct packet *p, struc
 }
 
 /* way: what route_in() has returned for the inbound next hop. */
-static __always_inline int hand_in(struct __sk_buff *skb, const struct vnet_session *s, int way)
+static __always_inline int redirect_inbound(struct __sk_buff *skb, const struct vnet_session *s, int way)
 {
 	const struct vnet_hop *hop = &s->leg[VNET_IN].hop;
 

@@ -60,7 +60,7 @@ static __always_inline __be16 protocol_of(struct pkt_ctx *ctx)
 {
 	return ctx ? ctx->protocol_be : 0;
 }
-static __always_inline u32 slot_before(struct pkt_ctx *ctx)
+static __always_inline u32 input_slot(struct pkt_ctx *ctx)
 {
 	return ctx ? ctx->slot : 0;
 }

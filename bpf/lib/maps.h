@@ -84,7 +84,7 @@ struct {
  * key must come from a map or the stack, not from a global function's argument.
  */
 struct session_scratch {
-	u32 round;	     /* of port allocations on this CPU; see first_try() */
+	u32 round;	     /* of port allocations on this CPU; see probe_start() */
 	struct vnet_hop hop; /* outbound, with admission.hop_known */
 	u32 pad;
 	struct vnet_flow key;

@@ -13,11 +13,11 @@ const volatile __u64 secret;
 
 /* What the next program that sees a marked packet has to do. */
 #define CB_NEXT	      2
-#define CB_VLAN	      3 /* with MARK_JUDGE: the VLAN that the frame is in (port_vlan.h) */
+#define CB_VLAN	      3 /* with MARK_CHECK: the VLAN that the frame is in (port_vlan.h) */
 #define MARK_DONE     0
 #define MARK_WIRE     1 /* direct attachment: from a guest to the wire, not from the host */
 #define MARK_RESOLVED 3 /* done; the kernel wrote the link header, which skb->csum does not cover yet */
-#define MARK_JUDGE    2 /* a clone of a flood: the port's egress program checks and counts it */
+#define MARK_CHECK    2 /* a clone of a flood: the port's egress program checks and counts it */
 
 static __always_inline void mark(struct __sk_buff *skb, u32 next)
 {
@@ -33,7 +33,7 @@ static __always_inline void mark_done(struct __sk_buff *skb)
 
 static __always_inline void mark_clone(struct __sk_buff *skb, u32 vlan)
 {
-	mark(skb, MARK_JUDGE);
+	mark(skb, MARK_CHECK);
 	skb->cb[CB_VLAN] = vlan;
 }
 
@@ -44,7 +44,7 @@ static __always_inline void unmark(struct __sk_buff *skb)
 	skb->cb[1] = 0;
 }
 
-static __always_inline int is_done(struct __sk_buff *skb)
+static __always_inline int is_marked(struct __sk_buff *skb)
 {
 	return skb->cb[0] == (u32)secret && skb->cb[1] == secret >> 32;
 }

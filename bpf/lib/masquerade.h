@@ -6,7 +6,7 @@
  * otherwise all of the guest's flows from that port get the same other port, if it is free for them (RFC 4787
  * REQ-1). That is found by probing, outside the host's ephemeral range unless the network's XML names a port
  * range (the loader cuts it out of the spans). Inside that range only UDP ports are kept: a datagram socket
- * of the host that gets the same flow later takes it over (yield_to_host()), which would break a TCP
+ * of the host that gets the same flow later takes it over (evict_for_host()), which would break a TCP
  * connection.
  */
 #ifndef VNET_BPF_MASQUERADE_H
@@ -70,7 +70,7 @@ static __always_inline int is_of_larger_holder(const struct vnet_session *s, u32
 }
 
 /* 1: the port has been released. */
-__noinline int take_over(u32 taking)
+__noinline int evict_claim(u32 taking)
 {
 	struct session_scratch *m = session_scratch();
 	struct vnet_flow *owner;
@@ -93,7 +93,7 @@ __noinline int take_over(u32 taking)
 }
 
 /* Claims the flow of the replies. 0: ours; 1: taken; negative: the reason (table full, no memory). */
-__noinline int claim(u32 taking)
+__noinline int claim_reply_flow(u32 taking)
 {
 	struct session_scratch *m = session_scratch();
 	int err; /* below 6.4 the helper's result is not sign-extended to 64 bits */
@@ -101,7 +101,7 @@ __noinline int claim(u32 taking)
 	if (!m)
 		return DROP(SESSION_LIMIT);
 	err = bpf_map_update_elem(&rev_nat, &m->answer, &m->key, BPF_NOEXIST);
-	if (err == -EEXIST && taking != TAKE_FREE && take_over(taking))
+	if (err == -EEXIST && taking != TAKE_FREE && evict_claim(taking))
 		err = bpf_map_update_elem(&rev_nat, &m->answer, &m->key, BPF_NOEXIST);
 	if (!err)
 		return 0;
@@ -111,11 +111,11 @@ __noinline int claim(u32 taking)
 static __always_inline int try_port(struct __sk_buff *skb, struct session_scratch *m, u32 port, u32 taking)
 {
 	m->answer.dport_be = bpf_htons(port);
-	return host_has_socket(skb) ? 1 : claim(taking);
+	return host_has_socket(skb) ? 1 : claim_reply_flow(taking);
 }
 
 /* The n-th port (modulo) of the network's spans; of all 65536, for an ICMP identifier. */
-__noinline int try_nth(struct __sk_buff *skb, u32 network, u32 n, u32 taking)
+__noinline int try_nth_port(struct __sk_buff *skb, u32 network, u32 n, u32 taking)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	struct session_scratch *m = session_scratch();
@@ -149,7 +149,7 @@ __noinline int count_probe(u32 tries)
  * each time (RFC 6056, algorithm 3). So a port is reused as late as possible: the far end keeps a closed
  * connection in TIME_WAIT for a minute or more, and delays a new one on the same port.
  */
-static __always_inline u32 first_try(struct session_scratch *m)
+static __always_inline u32 probe_start(struct session_scratch *m)
 {
 	u64 hash = secret;
 
@@ -181,7 +181,7 @@ static __always_inline void note_mapping(struct session_scratch *m)
 	bpf_map_update_elem(&mappings, &key, &to, BPF_ANY);
 }
 
-static __always_inline int may_keep(const struct vnet_network *net, u8 proto, u16 port)
+static __always_inline int may_keep_port(const struct vnet_network *net, u8 proto, u16 port)
 {
 	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6 || proto == IPPROTO_SCTP)
 		return 1;
@@ -189,8 +189,8 @@ static __always_inline int may_keep(const struct vnet_network *net, u8 proto, u1
 				    : span_has(net->ports[0], port) || span_has(net->ports[1], port);
 }
 
-/* Tries the port that the guest's flows from there have, else the guest's own. As claim(). */
-__noinline int try_same(struct __sk_buff *skb, u32 network)
+/* Tries the port that the guest's flows from there have, else the guest's own. As claim_reply_flow(). */
+__noinline int try_preferred_port(struct __sk_buff *skb, u32 network)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	struct session_scratch *m = session_scratch();
@@ -209,7 +209,7 @@ __noinline int try_same(struct __sk_buff *skb, u32 network)
 			return err;
 	}
 	want = bpf_ntohs(m->key.sport_be);
-	return may_keep(net, m->key.proto, want) ? try_port(skb, m, want, TAKE_FREE) : 1;
+	return may_keep_port(net, m->key.proto, want) ? try_port(skb, m, want, TAKE_FREE) : 1;
 }
 
 /* Chooses the outside port of the new session and claims it. 0, or the reason of a drop. */
@@ -221,18 +221,18 @@ __noinline int claim_port(struct __sk_buff *skb, u32 network)
 
 	if (!m)
 		return DROP(PORTS_EXHAUSTED);
-	err = try_same(skb, network);
+	err = try_preferred_port(skb, network);
 	if (err <= 0) {
 		count_probe(0);
 		return err;
 	}
-	start = first_try(m);
+	start = probe_start(m);
 	for (tries = 1; tries < VNET_PROBE_MAX; tries++) {
 		/* Used ports are taken only when none seems to be free. */
-		err = try_nth(skb, network, start + tries,
-			      tries <= VNET_PROBE_MAX / 2	? TAKE_FREE
-			      : tries <= VNET_PROBE_MAX * 3 / 4 ? TAKE_CLOSED
-								: TAKE_FROM_LARGEST);
+		err = try_nth_port(skb, network, start + tries,
+				   tries <= VNET_PROBE_MAX / 2	     ? TAKE_FREE
+				   : tries <= VNET_PROBE_MAX * 3 / 4 ? TAKE_CLOSED
+								     : TAKE_FROM_LARGEST);
 		if (err <= 0) {
 			if (!err)
 				note_mapping(m);
@@ -251,7 +251,7 @@ static __always_inline int has_ports(u8 proto)
 }
 
 /* Reserves quota for one more session, of this port and of its network. */
-static __always_inline int reserve(u32 network, u32 port, u32 session_flags)
+static __always_inline int reserve_quota(u32 network, u32 port, u32 session_flags)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	struct vnet_quota_usage *of_net = bpf_map_lookup_elem(&quota_usage, &network);
@@ -273,7 +273,7 @@ static __always_inline int reserve(u32 network, u32 port, u32 session_flags)
  * Enters the new session in the network's ring of half-open ones, and deletes the oldest: in a flood with
  * forged sources that is nearly always one of the flood; one that is established in time is spared.
  */
-__noinline int enter_half_open(u32 network, u32 unheard)
+__noinline int enter_half_open(u32 network, u32 not_located)
 {
 	struct vnet_quota_usage *u = bpf_map_lookup_elem(&quota_usage, &network);
 	struct vnet_half_open_key key = {.network = network};
@@ -284,8 +284,8 @@ __noinline int enter_half_open(u32 network, u32 unheard)
 	if (!m || !u)
 		return 0;
 	key.place = __sync_fetch_and_add(&u->half_open, 1);
-	key.place =
-		unheard ? VNET_HALF_OPEN + key.place % VNET_HALF_OPEN_UNHEARD : key.place % VNET_HALF_OPEN;
+	key.place = not_located ? VNET_HALF_OPEN + key.place % VNET_HALF_OPEN_UNHEARD
+				: key.place % VNET_HALF_OPEN;
 	oldest = bpf_map_lookup_elem(&half_open, &key);
 	s = oldest ? bpf_map_lookup_elem(&sessions, oldest) : NULL;
 	if (s && s->state == VNET_SESSION_NEW && s->flags & VNET_SESSION_F_INBOUND && s->network == network)
@@ -302,7 +302,7 @@ struct admission {
 	u8 flags;	    /* VNET_SESSION_F_* */
 	u32 mark;	    /* as struct vnet_session */
 	u8 hop_known;	    /* session_scratch()->hop is the outbound next hop: no lookup needed */
-	u8 unheard;	    /* with SESSION_F_INBOUND: the guest's port is not known */
+	u8 not_located;	    /* with SESSION_F_INBOUND: the guest's port is not known */
 };
 
 /*
@@ -316,11 +316,11 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 
 	if (!flow || !a || !m)
 		return DROP(SESSION_LIMIT);
-	expiry_wind();
+	expiry_start();
 	m->key = *flow;
 	if (a->flags & VNET_SESSION_F_INBOUND)
-		enter_half_open(a->network, a->unheard);
-	err = reserve(a->network, a->port, a->flags);
+		enter_half_open(a->network, a->not_located);
+	err = reserve_quota(a->network, a->port, a->flags);
 	if (err)
 		return err;
 
@@ -332,10 +332,10 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	m->session.port = a->port;
 	if (a->flags & VNET_SESSION_F_INBOUND) {
 		m->answer.dport_be = a->nat_port_be;
-		err = claim(TAKE_CLOSED);
+		err = claim_reply_flow(TAKE_CLOSED);
 	} else if (addr_equal(&a->nat, &flow->src) || !has_ports(flow->proto)) {
 		m->answer.dport_be = flow->sport_be;
-		err = claim(TAKE_CLOSED);
+		err = claim_reply_flow(TAKE_CLOSED);
 	} else {
 		err = claim_port(skb, a->network);
 	}
@@ -358,7 +358,7 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 		m->session.leg[VNET_OUT].hop.tick = m->session.created;
 	}
 	m->session.leg[VNET_OUT].hop.ifindex = a->uplink;
-	err = wheel_put(&m->key, &m->session.due, first_look(m->key.proto));
+	err = wheel_put(&m->key, &m->session.due, first_check_ticks(m->key.proto));
 	if (err) {
 		bpf_map_delete_elem(&rev_nat, &m->answer);
 		err = DROP(SESSION_LIMIT);

@@ -21,7 +21,7 @@ const volatile __u16 uplink_slot;
 
 _Static_assert(VNET_DROP_MAX <= 64, "a monitor's filter of reasons is a mask of 64 bits");
 
-static __always_inline struct vnet_readers *monitors_of(void)
+static __always_inline struct vnet_readers *all_readers(void)
 {
 	u32 zero = 0;
 
@@ -29,9 +29,9 @@ static __always_inline struct vnet_readers *monitors_of(void)
 }
 
 /* Is there a reader? */
-static __always_inline int is_watched(void)
+static __always_inline int has_reader(void)
 {
-	struct vnet_readers *all = monitors_of();
+	struct vnet_readers *all = all_readers();
 
 	return all && all->until;
 }
@@ -39,7 +39,7 @@ static __always_inline int is_watched(void)
 #ifdef VNET_LOST
 #define EVENT_BYTES sizeof(struct vnet_loss)
 
-static __always_inline void tell_cause(struct pkt_ctx *ctx, struct vnet_event *e)
+static __always_inline void set_cause(struct pkt_ctx *ctx, struct vnet_event *e)
 {
 	if (ctx)
 		((struct vnet_loss *)e)->cause = ctx->cause;
@@ -47,8 +47,8 @@ static __always_inline void tell_cause(struct pkt_ctx *ctx, struct vnet_event *e
 #else
 #define EVENT_BYTES sizeof(struct vnet_event)
 
-static __always_inline void tell_cause(struct pkt_ctx *ctx __attribute__((unused)),
-				       struct vnet_event *e __attribute__((unused)))
+static __always_inline void set_cause(struct pkt_ctx *ctx __attribute__((unused)),
+				      struct vnet_event *e __attribute__((unused)))
 {
 }
 #endif
@@ -65,7 +65,7 @@ static __noinline int monitor_show(struct pkt_ctx *ctx, u32 at, struct vnet_even
 	if (!e)
 		return -1;
 	e->head = *head;
-	tell_cause(ctx, e);
+	set_cause(ctx, e);
 	e->head.time = bpf_ktime_get_ns();
 	if (there > sizeof(e->bytes))
 		there = sizeof(e->bytes);
@@ -92,11 +92,11 @@ static __noinline int monitor_identify(struct pkt_ctx *ctx, struct vnet_event_he
 	if (!head || head->network)
 		return 0;
 	if (uplink_slot) {
-		struct packet *p = packet_room();
+		struct packet *p = scratch_packet();
 
 #ifdef VNET_XDP
 		if (p) /* most are dropped before they are parsed */
-			read_whose(ctx, p);
+			read_ends_and_port(ctx, p);
 #endif
 		head->network = p ? network_at_uplink(p, head->hook != VNET_HOOK_UPLINK_EGRESS) : 0;
 		return 0;
@@ -153,7 +153,7 @@ struct monitored {
  */
 __noinline int monitor_reader(struct pkt_ctx *ctx, u32 at, struct monitored *drop)
 {
-	struct vnet_readers *all = monitors_of();
+	struct vnet_readers *all = all_readers();
 	struct vnet_reader *m;
 	u64 *lost;
 
@@ -213,7 +213,7 @@ __noinline int monitor_drop(struct pkt_ctx *ctx, u32 hook, u64 slots, u32 reason
 	for (u32 at = 0; at < VNET_MONITORS_MAX; at++)
 		expire |= monitor_reader(ctx, at, &drop);
 	if (expire)
-		monitor_expire(monitors_of());
+		monitor_expire(all_readers());
 	return 0;
 }
 

@@ -23,24 +23,24 @@ static __always_inline u8 icmp_type(struct __sk_buff *skb, const struct packet *
 }
 
 /* fe80::/64 with an interface identifier derived from a MAC (RFC 4291), any MAC. */
-static __always_inline int is_made_of_a_mac(const struct vnet_addr *addr)
+static __always_inline int is_eui64(const struct vnet_addr *addr)
 {
 	const u8 *id = (const u8 *)&addr->word_be[2];
 
 	return is_link_local6(addr) && id[3] == 0xff && id[4] == 0xfe;
 }
 
-static __always_inline int is_made_of(const struct vnet_addr *addr, const u8 *mac)
+static __always_inline int is_eui64_of(const struct vnet_addr *addr, const u8 *mac)
 {
 	const u8 *id = (const u8 *)&addr->word_be[2];
 
-	return is_made_of_a_mac(addr) && (id[0] ^ 2) == mac[0] && id[1] == mac[1] && id[2] == mac[2] &&
+	return is_eui64(addr) && (id[0] ^ 2) == mac[0] && id[1] == mac[1] && id[2] == mac[2] &&
 	       id[5] == mac[3] && id[6] == mac[4] && id[7] == mac[5];
 }
 
-static __always_inline int has6(struct vnet_addr *addr, const u8 *mac, u32 slot)
+static __always_inline int owns_ipv6(struct vnet_addr *addr, const u8 *mac, u32 slot)
 {
-	return is_made_of(addr, mac) || owns(addr, slot);
+	return is_eui64_of(addr, mac) || owns_address(addr, slot);
 }
 
 /* An address that a guest may assign itself: link-local, or in a prefix that its network advertises. */
@@ -52,7 +52,7 @@ __noinline int may_claim(struct vnet_addr *addr, u32 flags, u32 network)
 	if (!addr)
 		return 0;
 	if (is_link_local6(addr))
-		return !is_made_of_a_mac(addr);
+		return !is_eui64(addr);
 	if (!(flags & VNET_PORT_F_AUTOCONF) || flags & VNET_PORT_F_FIXED6)
 		return 0;
 	where.addr = *addr;
@@ -61,7 +61,7 @@ __noinline int may_claim(struct vnet_addr *addr, u32 flags, u32 network)
 }
 
 /* Every link-layer address that the message carries is the guest's. */
-__noinline int nd_options_own(struct __sk_buff *skb, u32 at, u32 end)
+__noinline int nd_options_match(struct __sk_buff *skb, u32 at, u32 end)
 {
 	u8 option[8] __attribute__((aligned(4))), mac[6] __attribute__((aligned(4)));
 
@@ -95,15 +95,15 @@ __noinline int filter_nd(struct __sk_buff *skb, struct vnet_port *port, struct p
 	at = p->l4;
 	end = p->l3 + p->l3_bytes;
 	if (type == ND_ROUTER_SOLICIT)
-		return nd_options_own(skb, at + 8, end) ? 0 : DROP(SPOOFED_ND);
+		return nd_options_match(skb, at + 8, end) ? 0 : DROP(SPOOFED_ND);
 	if (at + 24 > end || bpf_skb_load_bytes(skb, at + 8, &target, sizeof(target)) ||
 	    bpf_skb_load_bytes(skb, 6, mac, sizeof(mac)))
 		return DROP(MALFORMED);
-	if (!nd_options_own(skb, at + 24, end))
+	if (!nd_options_match(skb, at + 24, end))
 		return DROP(SPOOFED_ND);
 	if (type == ND_NEIGHBOR_SOLICIT && !probe)
 		return 0;
-	if (has6(&target, mac, port->slot))
+	if (owns_ipv6(&target, mac, port->slot))
 		return 0;
 	if (!probe || !may_claim(&target, port->flags, port->network))
 		return DROP(SPOOFED_ND);
@@ -120,9 +120,9 @@ static __always_inline int filter_source6(struct __sk_buff *skb, struct vnet_por
 	if (bpf_skb_load_bytes(skb, 6, mac, sizeof(mac)))
 		return DROP(MALFORMED);
 	if (unspecified) {
-		if (!is_of_newcomer(type))
+		if (!may_lack_ipv6_source(type))
 			return DROP(SPOOFED_SOURCE);
-	} else if (!has6(&src, mac, port->slot)) {
+	} else if (!owns_ipv6(&src, mac, port->slot)) {
 		return DROP(SPOOFED_SOURCE);
 	}
 	if (type == ND_NEIGHBOR_SOLICIT || type == ND_NEIGHBOR_ADVERT || type == ND_ROUTER_SOLICIT)

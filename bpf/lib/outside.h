@@ -28,7 +28,7 @@ __noinline int is_blocked(struct vnet_addr *source)
 }
 
 /* A packet without a session: may it come in? to: the destination's subnet. */
-static __always_inline int unknown(const struct vnet_addr *source, struct vnet_subnet *to)
+static __always_inline int check_unsolicited(const struct vnet_addr *source, struct vnet_subnet *to)
 {
 	struct vnet_network *net = NULL;
 	u32 slot;
@@ -39,7 +39,7 @@ static __always_inline int unknown(const struct vnet_addr *source, struct vnet_s
 		if (!net || !(net->flags & VNET_NETWORK_F_VISIBLE))
 			return DROP(NOT_VISIBLE);
 	}
-	if (is_guests(source))
+	if (is_guest_address(source))
 		return DROP(SPOOFED_SOURCE);
 	if (net && net->uplink_ifindex && net->uplink_ifindex != uplink_ifindex)
 		return DROP(NO_UPLINK);
@@ -47,14 +47,14 @@ static __always_inline int unknown(const struct vnet_addr *source, struct vnet_s
 }
 
 /* The network whose guest would get it; 0: none, it is for the host itself. */
-static __always_inline u32 network_behind(const struct packet *p)
+static __always_inline u32 network_of_target(const struct packet *p)
 {
 	struct vnet_subnet *to = subnet_of(packet_target(p));
 	struct vnet_port_forward *forward;
 
 	if (to)
 		return to->network;
-	forward = forward_of(p);
+	forward = port_forward_of(p);
 	return forward ? forward->network : 0;
 }
 
@@ -69,9 +69,9 @@ __noinline int exceeds_new_flows(struct packet *p)
 	u64 now, share, used, *known;
 	u32 slot;
 
-	if (!limits_new_flows || !p || !begins(p, BY_SYN))
+	if (!limits_new_flows || !p || !opens_connection(p, OPEN_BY_SYN))
 		return 0;
-	slot = network_behind(p);
+	slot = network_of_target(p);
 	net = slot ? bpf_map_lookup_elem(&networks, &slot) : NULL;
 	if (!net || !net->new_flows)
 		return 0;

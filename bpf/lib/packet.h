@@ -52,7 +52,7 @@ struct packet {
  */
 VNET_MAP(packet_scratch, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct packet, 0);
 
-static __always_inline struct packet *packet_room(void)
+static __always_inline struct packet *scratch_packet(void)
 {
 	u32 zero = 0;
 
@@ -345,7 +345,7 @@ static __always_inline int is_extension(u8 proto)
 }
 
 /* Skips extension headers; the position is in p->l4 and p->proto. */
-static __always_inline int pass_extensions(struct pkt_ctx *ctx, struct packet *p)
+static __always_inline int skip_extensions(struct pkt_ctx *ctx, struct packet *p)
 {
 	for (int i = 0; i < 6; i++) {
 		u32 at = l4_of(p);
@@ -406,7 +406,7 @@ static __always_inline int parse_ipv6(struct pkt_ctx *ctx, struct packet *p)
 	p->flowinfo_be = *(__be32 *)&ip & bpf_htonl(0x0fffffff);
 	p->proto = ip.nexthdr;
 	p->l4 = p->l3 + sizeof(ip);
-	return unlikely(is_extension(ip.nexthdr)) ? pass_extensions(ctx, p) : 0;
+	return unlikely(is_extension(ip.nexthdr)) ? skip_extensions(ctx, p) : 0;
 }
 
 /* l3: the offset of the network header of that protocol. */

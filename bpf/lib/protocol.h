@@ -77,7 +77,7 @@ static __always_inline int is_mld(u8 icmpv6_type)
 }
 
 /* What a host without an address sends from ::: DAD, router solicitations and listener reports. */
-static __always_inline int is_of_newcomer(u8 icmpv6_type)
+static __always_inline int may_lack_ipv6_source(u8 icmpv6_type)
 {
 	return icmpv6_type == ND_NEIGHBOR_SOLICIT || icmpv6_type == ND_ROUTER_SOLICIT ||
 	       icmpv6_type == MLD_REPORT || icmpv6_type == MLD_DONE || icmpv6_type == MLD2_REPORT;

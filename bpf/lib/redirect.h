@@ -15,7 +15,7 @@ const volatile __u8 rehearsal;
 /* One per object: `explain` clears it before a run, and reads it afterwards. */
 VNET_MAP(rehearsed, BPF_MAP_TYPE_ARRAY, 1, u32, struct vnet_rehearsed, 0);
 
-static __always_inline void rehearse(u32 ifindex, enum vnet_way way)
+static __always_inline void note_redirect(u32 ifindex, enum vnet_way way)
 {
 	u32 zero = 0;
 	struct vnet_rehearsed *noted;
@@ -35,34 +35,34 @@ static __always_inline int redirect_to_target(u32 ifindex)
 {
 	if (bpf_redirect_map(&xdp_targets, ifindex, XDP_PASS) != XDP_REDIRECT)
 		return 0;
-	rehearse(ifindex, VNET_WAY_OUT);
+	note_redirect(ifindex, VNET_WAY_OUT);
 	return 1;
 }
 #else
 static __always_inline int redirect_out(u32 ifindex)
 {
-	rehearse(ifindex, VNET_WAY_OUT);
+	note_redirect(ifindex, VNET_WAY_OUT);
 	return bpf_redirect(ifindex, 0);
 }
 
 /* As if received there. */
 static __always_inline int redirect_in(u32 ifindex)
 {
-	rehearse(ifindex, VNET_WAY_IN);
+	note_redirect(ifindex, VNET_WAY_IN);
 	return bpf_redirect(ifindex, BPF_F_INGRESS);
 }
 
 /* To the peer of a veth, in another namespace. At tc ingress only. */
 static __always_inline int redirect_peer(u32 ifindex)
 {
-	rehearse(ifindex, VNET_WAY_PEER);
+	note_redirect(ifindex, VNET_WAY_PEER);
 	return bpf_redirect_peer(ifindex, 0);
 }
 
 /* The kernel resolves the next hop's MAC, and queues the packet meanwhile. */
 static __always_inline int redirect_neigh(u32 ifindex, struct bpf_redir_neigh *next)
 {
-	rehearse(ifindex, VNET_WAY_NEIGHBOUR);
+	note_redirect(ifindex, VNET_WAY_NEIGHBOUR);
 	return bpf_redirect_neigh(ifindex, next, sizeof(*next), 0);
 }
 

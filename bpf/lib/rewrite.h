@@ -34,7 +34,7 @@ static __always_inline void set_addr_v4(struct iphdr *ip, const struct rewrite *
 {
 	__be32 to = r->to.word_be[3];
 
-	ip->check = checksum_after(ip->check, r->from.word_be[3], to);
+	ip->check = checksum_replace(ip->check, r->from.word_be[3], to);
 	if (r->source)
 		ip->saddr = to;
 	else
@@ -49,7 +49,7 @@ static __always_inline void set_addr_v6(struct ipv6hdr *ip, const struct rewrite
 
 static __always_inline void set_ttl_v4(struct iphdr *ip, u8 from, u8 to)
 {
-	ip->check = checksum_after(ip->check, bpf_htons((u16)from << 8), bpf_htons((u16)to << 8));
+	ip->check = checksum_replace(ip->check, bpf_htons((u16)from << 8), bpf_htons((u16)to << 8));
 	ip->ttl = to;
 }
 
@@ -57,8 +57,8 @@ static __always_inline void set_ttl_v4(struct iphdr *ip, u8 from, u8 to)
  * A complete transport checksum after the rewrite. addresses: their addr_diff(), which ICMPv4's does not
  * cover. UDP: 0 means none and stays; a sum of 0 is sent as 0xffff.
  */
-static __always_inline u16 transport_checksum_after(u16 check, u8 proto, u32 addresses,
-						    const struct rewrite *r)
+static __always_inline u16 transport_checksum_replace(u16 check, u8 proto, u32 addresses,
+						      const struct rewrite *r)
 {
 	u64 sum = (u16)~check;
 	u16 after;

@@ -75,7 +75,7 @@ static __always_inline void reply_flow(const struct vnet_flow *key, const struct
 }
 
 /* The same as the guest gets them. */
-static __always_inline void answer_of(const struct vnet_flow *key, struct vnet_flow *to)
+static __always_inline void inside_reply_flow(const struct vnet_flow *key, struct vnet_flow *to)
 {
 	to->src = key->dst;
 	to->dst = key->src;
@@ -154,13 +154,13 @@ static __always_inline struct vnet_session *session_inbound(struct vnet_flow *fl
 static __always_inline int establishes(const struct vnet_session *s, const struct packet *p, u32 direction)
 {
 	if (s->flags & VNET_SESSION_F_ANSWERED)
-		return direction == opener_of(s) && p->tcp_flags & TCP_ACK &&
+		return direction == opening_direction(s) && p->tcp_flags & TCP_ACK &&
 		       p->ack - s->leg[!direction].end < ACK_WINDOW;
 	return !(s->flags & VNET_SESSION_F_INBOUND) && direction != VNET_OUT;
 }
 
 /* Both ends have sent a FIN, and both FINs are acknowledged. */
-static __always_inline int is_over(const struct vnet_session *s)
+static __always_inline int is_closed(const struct vnet_session *s)
 {
 	return s->flags & VNET_SESSION_F_FIN_OUT && s->flags & VNET_SESSION_F_FIN_IN &&
 	       is_acknowledged(s, VNET_OUT) && is_acknowledged(s, VNET_IN);
@@ -196,7 +196,7 @@ static __noinline int track_tcp(struct vnet_session *s, const struct packet *p, 
 		/* Traffic after a RST, which was lost or not accepted. */
 		s->state = VNET_SESSION_ESTABLISHED;
 	}
-	if (is_over(s))
+	if (is_closed(s))
 		s->state = VNET_SESSION_CLOSED;
 	return 0;
 }
@@ -223,7 +223,7 @@ static __always_inline void session_use(struct vnet_session *s, const struct pac
 			tcp_follow(s, p, direction);
 	} else if (unlikely(s->state == VNET_SESSION_NEW)) {
 		/* If opened from outside, a reply alone proves nothing: the source may be forged. */
-		if (direction != opener_of(s))
+		if (direction != opening_direction(s))
 			s->flags |= VNET_SESSION_F_ANSWERED;
 		if (s->flags & VNET_SESSION_F_ANSWERED && direction == VNET_IN)
 			s->state = VNET_SESSION_ESTABLISHED;

@@ -26,7 +26,7 @@ static __always_inline int is_hidden(u32 network)
 }
 
 /* A guest's address, which others may not use; with an open network the host's firewall decides that. */
-static __always_inline int is_guests(const struct vnet_addr *source)
+static __always_inline int is_guest_address(const struct vnet_addr *source)
 {
 	struct vnet_subnet *claimed = subnet_of(source);
 

@@ -35,7 +35,7 @@ static __always_inline u32 end_of_segment(const struct packet *p)
 	return p->seq + p->data + !!(p->tcp_flags & (TCP_SYN | TCP_FIN));
 }
 
-static __always_inline u32 opener_of(const struct vnet_session *s)
+static __always_inline u32 opening_direction(const struct vnet_session *s)
 {
 	return s->flags & VNET_SESSION_F_INBOUND ? VNET_IN : VNET_OUT;
 }
@@ -102,7 +102,7 @@ static __always_inline int is_acknowledged(const struct vnet_session *s, u32 dir
 	return s->leg[!direction].ack == s->leg[direction].end;
 }
 
-static __always_inline void begin_anew(struct vnet_session *s)
+static __always_inline void session_reset(struct vnet_session *s)
 {
 	s->flags &= ~(VNET_SESSION_F_FIN_OUT | VNET_SESSION_F_FIN_IN | VNET_SESSION_F_ANSWERED);
 	s->state = VNET_SESSION_NEW;
@@ -130,7 +130,7 @@ static __always_inline void track_first_syn(struct vnet_session *s, const struct
 		if (direction == VNET_IN)
 			return;
 	}
-	begin_anew(s);
+	session_reset(s);
 	mine->end = end_of_segment(p);
 	s->scale[direction] = p->scale ?: 1;
 }
@@ -141,7 +141,7 @@ static __always_inline void track_syn_ack(struct vnet_session *s, const struct p
 
 	/* The guest accepts a new connection, although the end of the last one was not seen. */
 	if (s->state >= VNET_SESSION_CLOSING && direction == VNET_OUT)
-		begin_anew(s);
+		session_reset(s);
 	if (s->state != VNET_SESSION_NEW || (peer->end && peer->end - p->ack >= ACK_WINDOW))
 		return;
 	mine->end = end_of_segment(p);
@@ -156,15 +156,15 @@ static __always_inline void track_syn_ack(struct vnet_session *s, const struct p
 static __always_inline void track_syn(struct vnet_session *s, const struct packet *p, u32 direction)
 {
 	if (p->tcp_flags & TCP_ACK) {
-		if (direction != opener_of(s))
+		if (direction != opening_direction(s))
 			track_syn_ack(s, p, direction);
-	} else if (direction == opener_of(s)) {
+	} else if (direction == opening_direction(s)) {
 		track_first_syn(s, p, direction);
 	}
 }
 
 /* An ICMP error about data that the guest has in flight, as the guest's own stack checks, too. */
-static __always_inline int quotes_what_was_sent(const struct vnet_session *s, const struct packet *p)
+static __always_inline int quotes_data_in_flight(const struct vnet_session *s, const struct packet *p)
 {
 	u32 end = s->leg[VNET_OUT].end, ack = s->leg[VNET_IN].ack;
 

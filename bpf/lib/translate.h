@@ -92,7 +92,7 @@ __noinline int translate_error(struct __sk_buff *skb, struct packet *p, struct r
 		check_at += p->quoted_l4;
 		if (bpf_skb_load_bytes(skb, check_at, &before, 2))
 			return -1;
-		after = transport_checksum_after(before, p->flow.proto, diff, &inner);
+		after = transport_checksum_replace(before, p->flow.proto, diff, &inner);
 		if (after != before && (bpf_skb_store_bytes(skb, check_at, &after, 2, 0) ||
 					bpf_l4_csum_replace(skb, csum_at, before, after, 2)))
 			return -1;

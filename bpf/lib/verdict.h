@@ -12,39 +12,39 @@
 
 #define VERDICT_ACTION	   0xff
 #define VERDICT_PORT_SHIFT 8
-#define VERDICT_REFUSED	   64
+#define VERDICT_REJECT	   64
 
-_Static_assert(VNET_DROP_MAX <= VERDICT_REFUSED, "a reason does not fit beside the mark of a refusal");
+_Static_assert(VNET_DROP_MAX <= VERDICT_REJECT, "a reason does not fit beside the mark of a refusal");
 
 #define DROP(name) (-(int)VNET_DROP_##name)
 
-static __always_inline u32 drop_reason(int verdict)
+static __always_inline u32 verdict_drop_reason(int verdict)
 {
-	return -verdict & (VERDICT_REFUSED - 1);
+	return -verdict & (VERDICT_REJECT - 1);
 }
 
 /* drop: DROP(). The sender is to get an ICMP error (reject.h). */
-static __always_inline int refused(int drop)
+static __always_inline int verdict_reject(int drop)
 {
-	return drop - VERDICT_REFUSED;
+	return drop - VERDICT_REJECT;
 }
 
-static __always_inline int is_refused(int verdict)
+static __always_inline int verdict_is_reject(int verdict)
 {
-	return verdict < -VERDICT_REFUSED;
+	return verdict < -VERDICT_REJECT;
 }
 
-static __always_inline int delivered(int action, u32 slot)
+static __always_inline int verdict_delivered(int action, u32 slot)
 {
 	return (action & VERDICT_ACTION) | slot << VERDICT_PORT_SHIFT;
 }
 
-static __always_inline int action_of(int verdict)
+static __always_inline int verdict_action(int verdict)
 {
 	return verdict & VERDICT_ACTION;
 }
 
-static __always_inline u32 receiver_of(int verdict)
+static __always_inline u32 verdict_port(int verdict)
 {
 	return (u32)verdict >> VERDICT_PORT_SHIFT;
 }

@@ -36,7 +36,7 @@ struct behind_tags {
 	u16 vlan;	 /* the IDs of all tags, or'ed: 0 if all are priority tags */
 };
 
-__noinline int pass_tags(struct pkt_ctx *ctx, struct behind_tags *at)
+__noinline int skip_tags(struct pkt_ctx *ctx, struct behind_tags *at)
 {
 	struct vlan_header tag;
 

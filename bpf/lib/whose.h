@@ -3,7 +3,7 @@
 #ifndef VNET_BPF_WHOSE_H
 #define VNET_BPF_WHOSE_H
 
-#include "bpf/lib/forwards.h"
+#include "bpf/lib/port_forward.h"
 
 /* 0: none. ingress: it comes from outside. */
 static __always_inline u32 network_at_uplink(const struct packet *p, int ingress)
@@ -19,7 +19,7 @@ static __always_inline u32 network_at_uplink(const struct packet *p, int ingress
 		subnet = subnet_of(ingress ? from : to);
 	if (subnet)
 		return subnet->network;
-	forward = ingress ? forward_of(p) : NULL;
+	forward = ingress ? port_forward_of(p) : NULL;
 	return forward ? forward->network : 0;
 }
 

@@ -432,7 +432,7 @@ bool is_handed_on(Program which, const Ran& ran, const Bytes& frame, std::uint64
 
 // As the program before it leaves the packet: a port's has handed it to the gateway, or flooded it to a port.
 std::array<std::uint32_t, 5> DatapathTest::mark_before(Program which) {
-  constexpr std::uint32_t to_be_judged = 2;  // MARK_JUDGE of bpf/lib/mark.h
+  constexpr std::uint32_t to_be_judged = 2;  // MARK_CHECK of bpf/lib/mark.h
   if (which != Program::GatewayIngress && which != Program::PortEgress) return {};
   if (which == Program::PortEgress && flags_ & VNET_NETWORK_F_BRIDGED) return {};
   std::uint64_t secret = maps().settings.get(0).value().secret;

@@ -4,8 +4,8 @@
  * host's address that it names, or by none: then for all of them, but for what the link or the network itself
  * needs.
  */
-#ifndef VNET_BPF_FORWARDS_H
-#define VNET_BPF_FORWARDS_H
+#ifndef VNET_BPF_PORT_FORWARD_H
+#define VNET_BPF_PORT_FORWARD_H
 
 #include "bpf/lib/subnet.h"
 
@@ -19,8 +19,8 @@ static __always_inline int is_network_service(u8 proto, u16 port)
 }
 
 /* NULL: none. The caller checks that the address is the host's. */
-static __always_inline struct vnet_port_forward *forward_at(const struct vnet_addr *host, __be16 port_be,
-							    u8 proto, u8 family)
+static __always_inline struct vnet_port_forward *port_forward_at(const struct vnet_addr *host, __be16 port_be,
+								 u8 proto, u8 family)
 {
 	struct vnet_port_forward_key key = {.port_be = port_be, .proto = proto, .family = family};
 	struct vnet_port_forward *to;
@@ -39,13 +39,13 @@ static __always_inline struct vnet_port_forward *forward_at(const struct vnet_ad
 	return to;
 }
 
-static __always_inline struct vnet_port_forward *forward_of(const struct packet *p)
+static __always_inline struct vnet_port_forward *port_forward_of(const struct packet *p)
 {
-	return forward_at(&p->flow.dst, p->flow.dport_be, p->proto, p->family);
+	return port_forward_at(&p->flow.dst, p->flow.dport_be, p->proto, p->family);
 }
 
 /* May this sender use it? */
-static __always_inline int is_forwarded_from(const struct vnet_port_forward *to, const struct packet *p)
+static __always_inline int forward_allows_source(const struct vnet_port_forward *to, const struct packet *p)
 {
 	struct vnet_forward_source from = {.prefixlen = (sizeof(from.rule) + sizeof(from.addr)) * 8};
 

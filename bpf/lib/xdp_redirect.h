@@ -9,8 +9,8 @@
  * may come from a stack of this machine with only the pseudo header's sum (CHECKSUM_PARTIAL), which XDP
  * cannot see: a packet with an invalid checksum is left to tc, which can.
  */
-#ifndef VNET_BPF_FORWARD_H
-#define VNET_BPF_FORWARD_H
+#ifndef VNET_BPF_XDP_REDIRECT_H
+#define VNET_BPF_XDP_REDIRECT_H
 
 #include "bpf/lib/inbound.h"
 #include "bpf/lib/outside.h"
@@ -31,7 +31,7 @@ static __always_inline int is_small_frame(struct xdp_md *ctx)
 }
 
 /* Not what the card receives for others: a guest of direct attachment, a group. */
-static __always_inline int is_for_this_card(struct xdp_md *ctx)
+static __always_inline int is_to_uplink_mac(struct xdp_md *ctx)
 {
 	struct ethhdr *eth = linear(ctx, 0, sizeof(*eth));
 	u8 different = 0;
@@ -44,7 +44,7 @@ static __always_inline int is_for_this_card(struct xdp_md *ctx)
 }
 
 /* A pure ACK, or a SYN/ACK: nothing that GRO merges, nothing that must not overtake data. */
-static __always_inline int is_bare_tcp(struct xdp_md *ctx, const struct packet *p)
+static __always_inline int is_tcp_without_data(struct xdp_md *ctx, const struct packet *p)
 {
 	u8 *doff = linear(ctx, l4_of(p) + 12, 1);
 
@@ -52,13 +52,13 @@ static __always_inline int is_bare_tcp(struct xdp_md *ctx, const struct packet *
 	       p->l4 + (*doff >> 4) * 4 == p->l3 + p->l3_bytes;
 }
 
-static __always_inline int is_worth_it(struct xdp_md *ctx, const struct packet *p)
+static __always_inline int is_redirectable(struct xdp_md *ctx, const struct packet *p)
 {
 	if (p->flags & ~PACKET_REPLY || p->ttl <= 1 || p->l3_bytes > FORWARD_MAX || !is_small_frame(ctx) ||
-	    !is_for_this_card(ctx))
+	    !is_to_uplink_mac(ctx))
 		return 0;
 	if (p->proto == IPPROTO_TCP)
-		return is_bare_tcp(ctx, p);
+		return is_tcp_without_data(ctx, p);
 	return p->proto == IPPROTO_UDP || is_icmp(p->family, p->proto);
 }
 
@@ -69,7 +69,7 @@ struct sum_room {
 VNET_MAP(sum_rooms, BPF_MAP_TYPE_PERCPU_ARRAY, 1, u32, struct sum_room, 0);
 
 /* A valid checksum is complete, wherever it comes from. A UDP checksum of 0 (IPv4) is good, too. */
-__noinline int adds_up(struct xdp_md *ctx, struct packet *p)
+__noinline int checksum_is_valid(struct xdp_md *ctx, struct packet *p)
 {
 	u32 zero = 0, bytes;
 	struct sum_room *room = bpf_map_lookup_elem(&sum_rooms, &zero);
@@ -116,7 +116,7 @@ static __always_inline void write_link(struct xdp_md *ctx, const struct vnet_hop
 	void *macs = linear(ctx, 0, 12);
 
 	if (macs)
-		move(macs, hop->dmac, 12); /* adjacent in the hop as in the frame */
+		copy_aligned(macs, hop->dmac, 12); /* adjacent in the hop as in the frame */
 }
 
 static __always_inline void write_ipv4(struct xdp_md *ctx, const struct rewrite *r)
@@ -145,7 +145,7 @@ static __always_inline void write_l4(struct xdp_md *ctx, const struct packet *p,
 
 	if (!check || changes_nothing(r))
 		return;
-	*check = transport_checksum_after(*check, p->proto, addr_diff(&r->from, &r->to), r);
+	*check = transport_checksum_replace(*check, p->proto, addr_diff(&r->from, &r->to), r);
 	if (!changes_port(r))
 		return;
 	port = linear(ctx, l4_of(p) + port_offset(p->proto, r->source), 2);
@@ -154,23 +154,25 @@ static __always_inline void write_l4(struct xdp_md *ctx, const struct packet *p,
 }
 
 /* The port's policy is checked here: its own programs do not see the packet. */
-static __always_inline int accepts(struct xdp_md *ctx, u32 ifindex, struct packet *p)
+static __always_inline int port_accepts(struct xdp_md *ctx, u32 ifindex, struct packet *p)
 {
 	struct vnet_port *port = bpf_map_lookup_elem(&ports, &ifindex);
 
 	return port && !(port->flags & (VNET_PORT_F_DOWN | VNET_PORT_F_VLAN | VNET_PORT_F_LIMIT_IN)) &&
-	       !(port->flags & VNET_PORT_F_INBOUND && let_in(ctx, port, p));
+	       !(port->flags & VNET_PORT_F_INBOUND && check_inbound(ctx, port, p));
 }
 
 /* s, found: the session that p is a reply of, and its key. XDP_PASS: left to tc. */
-__noinline int forward(struct xdp_md *ctx, struct packet *p, struct vnet_session *s, struct vnet_flow *found)
+__noinline int xdp_redirect(struct xdp_md *ctx, struct packet *p, struct vnet_session *s,
+			    struct vnet_flow *found)
 {
 	u32 now = tick_now(), bytes = frame_bytes(ctx);
 	struct rewrite r = {};
 	struct vnet_leg *leg;
 	u32 ifindex;
 
-	if (!p || !s || !found || !is_worth_it(ctx, p) || (distrusts_checksums && !adds_up(ctx, p)))
+	if (!p || !s || !found || !is_redirectable(ctx, p) ||
+	    (distrusts_checksums && !checksum_is_valid(ctx, p)))
 		return XDP_PASS;
 	r.from = p->flow.dst;
 	r.to = found->src;
@@ -185,7 +187,7 @@ __noinline int forward(struct xdp_md *ctx, struct packet *p, struct vnet_session
 	if (too_big(ctx, p, leg->hop.mtu))
 		return XDP_PASS;
 	ifindex = leg->hop.ifindex;
-	if (!accepts(ctx, ifindex, p) || !is_writable(ctx, p) || !redirect_to_target(ifindex))
+	if (!port_accepts(ctx, ifindex, p) || !is_writable(ctx, p) || !redirect_to_target(ifindex))
 		return XDP_PASS;
 	session_use(s, p, VNET_IN, now, bytes);
 	write_link(ctx, &leg->hop);
@@ -194,7 +196,7 @@ __noinline int forward(struct xdp_md *ctx, struct packet *p, struct vnet_session
 	else
 		write_ipv6(ctx, &r);
 	write_l4(ctx, p, &r);
-	return delivered(XDP_REDIRECT, leg->hop.slot);
+	return verdict_delivered(XDP_REDIRECT, leg->hop.slot);
 }
 
 #endif

@@ -5,21 +5,21 @@
  * translated. If it had to wait (for a neighbour, for reassembly), another has come in between; then nothing
  * is known, and nothing is assumed.
  */
-#ifndef VNET_BPF_HANDED_H
-#define VNET_BPF_HANDED_H
+#ifndef VNET_BPF_TO_STACK_H
+#define VNET_BPF_TO_STACK_H
 
 #include "bpf/lib/packet.h"
 
-static __always_inline struct vnet_flow *last_handed_up(void)
+static __always_inline struct vnet_flow *to_stack_flow(void)
 {
 	u32 zero = 0;
 
 	return bpf_map_lookup_elem(&to_stack, &zero);
 }
 
-static __always_inline void hand_up(const struct packet *p)
+static __always_inline void note_to_stack(const struct packet *p)
 {
-	struct vnet_flow *last = last_handed_up();
+	struct vnet_flow *last = to_stack_flow();
 
 	if (last)
 		*last = p->flow;
@@ -36,17 +36,17 @@ static __always_inline int is_same_flow(const struct vnet_flow *a, const struct 
 }
 
 /* Not translated since. */
-static __always_inline int is_as_handed_up(const struct packet *p)
+static __always_inline int is_untranslated(const struct packet *p)
 {
-	struct vnet_flow *last = last_handed_up();
+	struct vnet_flow *last = to_stack_flow();
 
 	return last && is_same_flow(last, &p->flow);
 }
 
 /* The destination differs from what the guest sent: the host's DNAT rewrote it. */
-static __always_inline int was_turned(const struct packet *p)
+static __always_inline int is_dnatted(const struct packet *p)
 {
-	struct vnet_flow *last = last_handed_up();
+	struct vnet_flow *last = to_stack_flow();
 
 	return last && has_same_source(last, &p->flow) && !addr_equal(&last->dst, &p->flow.dst);
 }
