@@ -107,7 +107,7 @@ static __always_inline int guard(struct vnet_port *port, const u8 *source, u32 i
 
 #define VNET_PORT_F_INSPECT (VNET_PORT_F_FILTERS | VNET_PORT_F_ESTABLISHED | VNET_PORT_F_DHCP_SERVER)
 
-/* For a port with any of F_VET, after guard(); it parses the packet. */
+/* For a port with any of F_INSPECT, after guard(); it parses the packet. */
 static __always_inline int inspect_frame(struct __sk_buff *skb, struct vnet_port *port, struct packet *p)
 {
 	int err = parse_frame(skb, p);

@@ -73,7 +73,8 @@ Result<GuestPortXml> parse_guest_port(std::string_view xml) {
   VNET_ASSIGN(request.mac, mac->unicast_mac("address"));
   if (!request.mac) return mac->error("the attribute address is missing");
   if (const auto bandwidth = root.child("bandwidth")) {
-    VNET_ASSIGN(request.bandwidth, parse_bandwidth(*bandwidth, true));
+    VNET_ASSIGN(const auto rates, parse_bandwidth(*bandwidth, true));
+    request.bandwidth = BandwidthRequest{rates.inbound, rates.outbound};
   }
   if (const auto vlan = root.child("vlan")) {
     VNET_ASSIGN(request.vlan, parse_vlan(*vlan));

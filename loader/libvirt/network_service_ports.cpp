@@ -111,7 +111,8 @@ Reply<Nothing> NetworkService::hold(const GuestPort& port) {
     request.interface = info.interface;
     request.network = "";
     // What the former port of this card asked for, and this one does not.
-    if (!request.bandwidth && info.bandwidth) request.bandwidth = BandwidthPair{};
+    if (!request.bandwidth && info.bandwidth)
+      request.bandwidth = BandwidthRequest{std::optional<Bandwidth>{}, std::optional<Bandwidth>{}};
     if (!request.portgroup) request.portgroup = "";
     VNET_TRY(carry_out(SetPort{request}));
   }

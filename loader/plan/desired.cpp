@@ -17,8 +17,7 @@ std::unexpected<Error> no_network(const std::string& name) {
   return not_found(fmt::format("no network with matching name '{}'", name));
 }
 
-// One that was interrupted is finished by whoever comes next: some programs are on the old maps, some on the
-// new ones.
+// An interrupted upgrade is finished by the next command: some programs use the old maps, some the new ones.
 void finish_upgrade(Builder& builder) {
   if (builder.snapshot.outdated.begun) builder.wanted.resources.outdated = {};
 }

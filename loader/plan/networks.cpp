@@ -36,9 +36,6 @@ Result<void> check_vlans(const Network& network) {
 
 // What the XML may say but this version does not do yet is refused, never ignored.
 Result<void> check_supported(const Network& network) {
-  auto missing = [&](const std::string& what) {
-    return invalid(fmt::format("network {}: {} is not in this build yet", network.name, what));
-  };
   VNET_TRY(check_vlans(network));
   if (network.nat.ports && network.nat.ports->start >= network.nat.ports->end)
     return invalid(fmt::format("network {}: Invalid port range '{}-{}'", network.name,

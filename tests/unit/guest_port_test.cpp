@@ -51,8 +51,8 @@ TEST(GuestPortXml, IsReadAsTheDriverSendsIt) {
   EXPECT_EQ(request.guest_uuid, "df5b1ce2-9d1e-4c8f-a9ac-1e8c0a7c3f10");
   EXPECT_EQ(request.portgroup, "web");
   EXPECT_EQ(request.mac->text(), "52:54:00:00:00:01");
-  EXPECT_EQ(request.bandwidth->inbound->peak, 2000U);
-  EXPECT_EQ(request.vlan->tags.front().id, 42U);
+  EXPECT_EQ((*request.bandwidth->inbound)->peak, 2000U);
+  EXPECT_EQ((*request.vlan)->tags.front().id, 42U);
   EXPECT_EQ(request.isolated, true);
   EXPECT_EQ(request.any_mac, true);
 }
