@@ -1,6 +1,6 @@
 # A thin front for CMake: everything here is one or two commands that you can run yourself.
 .PHONY: all deps build-deps build tests demo check bench scale hostile kill-sweep fuzz vmtest install lint sanitize clean
-.PHONY: deb rpm dist check-package
+.PHONY: deb rpm check-package
 all: build
 
 deps:        ## install what building, testing and linting need (apt, dnf)
@@ -58,9 +58,6 @@ rpm:         ## dist/*.rpm, by rpmbuild, from the last commit
 	@scripts/install-deps package
 	@packaging/make-rpm dist
 
-dist:        ## dist/: tarballs of the source and of the program with its libraries, SHA256SUMS; from the last commit
-	@scripts/dist
-
 check-package:  ## packages built, installed, used and purged in fresh Debian 12 and 13; long  [SUITE=trixie]
 	@tests/package/fresh $(or $(SUITE),bookworm trixie)
 
@@ -68,4 +65,4 @@ install: build
 	@cmake --install build --strip
 
 clean:
-	@rm -rf build build-sanitize build-fuzz build-release dist
+	@rm -rf build build-sanitize build-fuzz dist

@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <optional>
 #include <vector>
 
@@ -35,19 +34,9 @@ int say_nothing(libxdp_print_level, const char*, va_list) {
   return 0;
 }
 
-// The dispatcher of the libxdp that we bring along where the system has none: `make dist`.
-void use_own_dispatcher() {
-  std::error_code error;
-  auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  auto folder = program.parent_path().parent_path() / "lib/vnet-bpf";
-  if (!error && std::filesystem::exists(folder / "xdp-dispatcher.o", error))
-    ::setenv("LIBXDP_OBJECT_PATH", folder.c_str(), 0);
-}
-
-// libxdp reads where its pins and its dispatcher are from the environment.
+// libxdp reads where its pins are from the environment.
 void use_bpffs(const XdpPoint& point) {
   ::setenv(XDP_BPFFS_ENVVAR, point.bpffs.c_str(), 1);
-  use_own_dispatcher();
   libxdp_set_print(say_nothing);
 }
 

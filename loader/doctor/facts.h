@@ -65,7 +65,7 @@ struct CheckedNetwork {
 struct HostFacts {
   KernelFacts kernel;
   Distribution distribution;  // what its remedies are written for
-  std::string bpffs;  // where it must be mounted
+  std::string bpffs;          // where it must be mounted
   bool bpffs_mounted = true;
   bool initial_mounts = true;                  // we see process 1's mounts: a bpffs mounted now would stay
   std::map<std::string, std::string> sysctls;  // those of sysctl_names() that exist here

@@ -55,7 +55,8 @@ std::string out_of_inotify_means() {
 
 Result<void> Dnsmasq::start() const {
   if (running()) return {};
-  if (!find_program("dnsmasq")) return failed("dnsmasq is not installed; " + this_distribution().install_dnsmasq());
+  if (!find_program("dnsmasq"))
+    return failed("dnsmasq is not installed; " + this_distribution().install_dnsmasq());
   VNET_TRY(wait_if_dying(noted_pid(pid_file_), "dnsmasq"));
   VNET_ASSIGN(Output output, run({"dnsmasq", conf_argument(conf_), "--dhcp-leasefile=" + leases_.string()}));
   if (output.ok()) return {};

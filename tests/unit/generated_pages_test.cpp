@@ -36,7 +36,7 @@ TEST(GeneratedPages, TellEverySetting) {
     std::erase(row, '`');
     EXPECT_THAT(page, HasSubstr("\n.It Sy " + row.substr(2, row.find(" |", 2) - 2) + "\n")) << row;
   }
-  EXPECT_THAT(page, HasSubstr("\nValues: honor, bypass.\nDefault: honor.\n"));
+  EXPECT_THAT(page, HasSubstr("\nValues: auto, honor, bypass.\nDefault: auto.\n"));
   EXPECT_THAT(page, testing::Not(HasSubstr("](")));  // no link of the document's
 }
 
