@@ -77,8 +77,8 @@ TEST_F(PlanUpgradeTest, MovesTheMapsFirstAndTheRestOnBothSidesOfTheUplinks) {
   EXPECT_THAT(all,
               ElementsAre(moves, HasSubstr("network bridge"), HasSubstr("network nat"), HasSubstr("eth1"),
                           "move what has been written meanwhile", HasSubstr("uplink eth0"),
-                          "move what has been written meanwhile", HasSubstr("bandwidth of g1"), HasSubstr("fence"),
-                          HasSubstr("host itself"), "let go of what has been replaced"));
+                          "move what has been written meanwhile", HasSubstr("bandwidth of g1"),
+                          HasSubstr("fence"), HasSubstr("host itself"), "let go of what has been replaced"));
 }
 
 TEST_F(PlanUpgradeTest, AnOlderLayoutIsOnlyReadUntilThen) {
