@@ -140,7 +140,7 @@ TEST_F(BandwidthTest, WhatAGuestReceives) {
   }
   EXPECT_GT(drops_at("g1", "bandwidth"), 0U);
   EXPECT_EQ(0U, drops_at("g2", "bandwidth")) << "the receiver's limit";
-  EXPECT_THAT(vnet({"explain", "--port", "g2", "--to", ip4(11) + ":9000"}).out,
+  EXPECT_THAT(vnet({"explain", "--port", "g2", "--from", ip4(12), "--to", ip4(11) + ":9000"}).out,
               HasSubstr("what g1 receives above 1000 kB/s is dropped"));
 }
 

@@ -138,7 +138,7 @@ TEST_F(DoctorTest, AKernelWithoutTcx) {
 TEST_F(DoctorTest, AnOldKernel) {
   Output ran = host().exec({"setarch", "--uname-2.6", VNET_PROGRAM, "--state-dir",
                             ground().state_dir().string(), "doctor", "--json"});
-  EXPECT_EQ(1, ran.status) << ran.err;
+  EXPECT_EQ(0, ran.status) << "a note: its features are what counts\n" << ran.err;
   json told = json::parse(ran.out, nullptr, false);
   ASSERT_TRUE(told.is_object()) << ran.out;
   std::vector<std::string> all;

@@ -84,15 +84,6 @@ TEST_F(Lifecycle, ExitCodesAndMessages) {
   EXPECT_EQ(1, ground().vnet({"start", "default"}).status);  // active already
 }
 
-TEST_F(Lifecycle, WhatIsNotBuiltIsRefusedByName) {
-  vnet({"define", file("slow.xml",
-                       "<network><name>slow</name><forward mode='nat'/><bridge zone='libvirt'/>"
-                       "<ip address='192.168.9.1' netmask='255.255.255.0'/></network>")});
-  Output start = ground().vnet({"start", "slow"});
-  EXPECT_EQ(2, start.status);
-  EXPECT_THAT(start.err, HasSubstr("a firewalld zone is not in this build yet"));
-}
-
 TEST_F(Lifecycle, ASubnetInUseIsRefusedWithTheInterface) {
   host().must(
       "ip link add lan0 type veth peer name lan1; ip addr add 192.168.122.7/24 dev lan0; ip link set lan0 "

@@ -157,8 +157,7 @@ Read read_allow_rule(const std::string& text) {
 
 // A record is read from its file, and what is taken is the same when it is saved.
 template <typename Record>
-Read read_record(const std::string& text, const char* folder, const char* name,
-                 std::string Record::*identity,
+Read read_record(const std::string& text, const char* folder, const char* name, std::string Record::*identity,
                  Result<std::optional<Record>> (Records::*load)(const std::string&) const) {
   static const TemporaryFolder state;
   static const StateDir dirs(state.path());
@@ -169,10 +168,12 @@ Read read_record(const std::string& text, const char* folder, const char* name,
   auto record = (records.*load)(name);
   if (!record) return Read::refused(record.error().message);
   if (!*record) return {.broken = "the record is not there"};
-  if ((*record)->*identity != name) return {.taken = true};
+  if ((**record).*identity != name) return {.taken = true};
   if (auto saved = records.save(**record); !saved) return {.broken = saved.error().message};
+  const auto once = read_file(file);
   auto again = (records.*load)(name);
-  if (!again || !*again || **again != **record) return {.broken = "not the same when it is read again"};
+  if (!again || !*again || !records.save(**again) || !once || read_file(file).value() != *once)
+    return {.taken = true, .broken = "not the same when it is read again"};
   return {.taken = true};
 }
 
@@ -252,8 +253,8 @@ const std::vector<Reader>& readers() {
        .read = read_command_line,
        .per_thousand_taken = 1},
       {.name = "allow-rules",
-       .seeds = {"tcp:22", "udp:53,192.0.2.0/24", "icmp", "tcp:1000-2000"},
-       .words = {"tcp", "udp", ":", "-", "/"},
+       .seeds = {"tcp/22", "udp/53@192.0.2.0/24", "icmp", "tcp/1000-2000"},
+       .words = {"tcp", "udp", "@", "-", "/"},
        .read = read_allow_rule,
        .per_thousand_taken = 10},
       {.name = "port-records",
@@ -266,7 +267,7 @@ const std::vector<Reader>& readers() {
        .per_thousand_taken = 10},
       {.name = "network-records",
        .seeds =
-           {R"({"name":"n","slot":2,"complete":true,"xml":"<network/>","added":[["192.168.123.0/24",false]],"before":""})"},
+           {R"({"name":"n","slot":2,"complete":true,"xml":"<network/>","added":[["192.168.123.0/24",false]],"before":["<network/>"]})"},
        .words = {"null", "true", "[]", "{}", "\"slot\":", "\\u0000", "[["},
        .read = read_network_record,
        .per_thousand_taken = 10}};
