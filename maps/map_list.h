@@ -60,7 +60,8 @@
   MAP(SHARED, mappings, LRU_HASH, VNET_MAPPINGS_MAX, struct vnet_mapping_key, struct vnet_mapping, 0, WHOLE) \
   MAP(PER_CPU, to_stack, PERCPU_ARRAY, 1, __u32, struct vnet_flow, 0, WHOLE) \
   MAP(SHARED, frag_queue, LRU_HASH, VNET_HELD_MAX, struct vnet_frag_queue_key, struct vnet_frag_queue, 0, WHOLE) \
-  MAP(SHARED, dhcp_clients, HASH, VNET_ADDRESSES_MAX, struct vnet_claim_key, struct vnet_dhcp_client, BPF_F_NO_PREALLOC, WHOLE)
+  MAP(SHARED, dhcp_clients, HASH, VNET_ADDRESSES_MAX, struct vnet_claim_key, struct vnet_dhcp_client, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, seq_shifts, HASH, VNET_SEQ_SHIFTS_MAX, struct vnet_flow, struct vnet_seq_shift, BPF_F_NO_PREALLOC, LARGE)
 /* clang-format on */
 
 #endif

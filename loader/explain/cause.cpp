@@ -53,6 +53,8 @@ constexpr Quote quotes[] = {
     {VNET_DROP_FORWARD_FROM, "", "its <vnet:portForward> names others", "from= says who may use it"},
     {VNET_DROP_NO_GUEST, "", "its <vnet:portForward> leads to a guest that is not there",
      "start the guest, or attach its interface"},
+    {VNET_DROP_NAT_FILTER, "vnet:nat", "it has no <vnet:nat>",
+     "filtering says who may send to a mapped port"},
     {VNET_DROP_HOST_CLOSED, "vnet:host", "the default <vnet:host access> holds",
      "access='all' opens the host"},
 };
@@ -132,6 +134,7 @@ constexpr bool has_setting(vnet_reason reason) {
     case VNET_DROP_NO_WAY_OUT:
     case VNET_DROP_FORWARD_FROM:
     case VNET_DROP_NO_GUEST:
+    case VNET_DROP_NAT_FILTER:
       return true;
     case VNET_DROP_NONE:
     case VNET_DROP_UNATTACHED:
