@@ -17,6 +17,7 @@
 #include "bpf/lib/dhcp.h"
 #include "bpf/lib/flood.h"
 #include "bpf/lib/guard.h"
+#include "bpf/lib/mac_nat.h"
 
 const volatile __u8 passthrough;
 
@@ -36,28 +37,35 @@ static __always_inline u32 mode_at(u32 ifindex)
 	return port ? mode_of(port) : 0;
 }
 
-static __always_inline int to_wire(struct __sk_buff *skb)
+static __always_inline int to_wire(struct __sk_buff *skb, const struct vnet_port *port)
 {
 	u32 mtu = 0;
 	int fits = bpf_check_mtu(skb, gateway_ifindex, &mtu, 0, BPF_MTU_CHK_SEGS);
+	int err;
 
 	if (fits > 0)
 		return DROP(TOO_BIG);
 	if (fits == -ENODEV)
 		return DROP(NO_PARENT);
+	if (unlikely(port->flags & VNET_PORT_F_MAC_NAT)) {
+		err = mac_nat_out(skb, port->slot);
+		if (err)
+			return err;
+	}
 	mark(skb, MARK_WIRE);
 	skb->tc_index = 0;
 	return redirect_out(gateway_ifindex);
 }
 
-static __always_inline int group_from_guest(struct __sk_buff *skb, u32 mode)
+static __always_inline int group_from_guest(struct __sk_buff *skb, const struct vnet_port *port, u32 mode)
 {
 	if (mode == MODE_BRIDGE)
 		flood(skb, skb->ifindex, MODE_BRIDGE | VNET_TO_HOST);
-	return to_wire(skb);
+	return to_wire(skb, port);
 }
 
-static __always_inline int unicast_from_guest(struct __sk_buff *skb, const u8 *to, u32 mode)
+static __always_inline int unicast_from_guest(struct __sk_buff *skb, const struct vnet_port *port,
+					      const u8 *to, u32 mode)
 {
 	struct vnet_fdb_entry *target;
 	u32 other;
@@ -70,14 +78,14 @@ static __always_inline int unicast_from_guest(struct __sk_buff *skb, const u8 *t
 	}
 	target = guest_of(to);
 	if (!target)
-		return to_wire(skb);
+		return to_wire(skb, port);
 	if (target->ifindex == skb->ifindex)
 		return DROP(REFLECTED);
 	other = mode_at(target->ifindex);
 	if ((mode | other) & MODE_PRIVATE)
 		return DROP(PRIVATE);
 	if (other == MODE_VEPA)
-		return to_wire(skb);
+		return to_wire(skb, port);
 	return deliver(skb, target->ifindex, target->slot, target->flags, 1);
 }
 
@@ -102,8 +110,8 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	if (is_link_protocol(macs))
 		return DROP(BPDU);
 	if (passthrough || mode == MODE_VEPA)
-		return to_wire(skb);
-	return macs[0] & 1 ? group_from_guest(skb, mode) : unicast_from_guest(skb, macs, mode);
+		return to_wire(skb, port);
+	return macs[0] & 1 ? group_from_guest(skb, port, mode) : unicast_from_guest(skb, port, macs, mode);
 }
 
 SEC("tc")
@@ -154,6 +162,19 @@ static __always_inline int group_from_wire(struct __sk_buff *skb, struct vnet_fd
 	return source && mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
 }
 
+/* Of a guest that has the parent's MAC outside. 0: the host's. */
+static __always_inline int to_mac_nat(struct __sk_buff *skb)
+{
+	u32 ifindex = mac_nat_in(skb);
+	struct vnet_port *port = ifindex ? bpf_map_lookup_elem(&ports, &ifindex) : NULL;
+
+	if (!port)
+		return TC_ACT_OK;
+	if (port->flags & VNET_PORT_F_FILTERS)
+		snoop_wire(skb);
+	return deliver(skb, ifindex, port->slot, port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0, 1);
+}
+
 static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to,
 					     struct vnet_fdb_entry *source, u32 mode)
 {
@@ -161,6 +182,8 @@ static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to
 	struct vnet_port *port;
 	u32 ifindex;
 
+	if (!target && unlikely(!mode && is_gateway_mac(to) && has_mac_nat()))
+		return to_mac_nat(skb);
 	if (!target)
 		return source && mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
 	ifindex = target->ifindex;

@@ -61,7 +61,9 @@
   MAP(PER_CPU, to_stack, PERCPU_ARRAY, 1, __u32, struct vnet_flow, 0, WHOLE) \
   MAP(SHARED, frag_queue, LRU_HASH, VNET_HELD_MAX, struct vnet_frag_queue_key, struct vnet_frag_queue, 0, WHOLE) \
   MAP(SHARED, dhcp_clients, HASH, VNET_ADDRESSES_MAX, struct vnet_claim_key, struct vnet_dhcp_client, BPF_F_NO_PREALLOC, WHOLE) \
-  MAP(SHARED, seq_shifts, HASH, VNET_SEQ_SHIFTS_MAX, struct vnet_flow, struct vnet_seq_shift, BPF_F_NO_PREALLOC, LARGE)
+  MAP(SHARED, mac_nat, HASH, VNET_MAC_NAT_MAX, struct vnet_address_key, struct vnet_mac_nat, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, seq_shifts, HASH, VNET_SEQ_SHIFTS_MAX, struct vnet_flow, struct vnet_seq_shift, BPF_F_NO_PREALLOC, LARGE) \
+  MAP(SHARED, mac_nat_rings, HASH, VNET_PORTS_MAX, __u32, struct vnet_mac_nat_ring, BPF_F_NO_PREALLOC, WHOLE)
 /* clang-format on */
 
 #endif
