@@ -67,7 +67,7 @@ Result<std::vector<rpc::Listener>> inherited_listeners() {
     if (name != "network" && name != "network-ro") unknown = name;
     listeners.push_back({Fd(SD_LISTEN_FDS_START + i), name == "network-ro"});
   }
-  std::free(names);
+  std::free(static_cast<void*>(names));
   if (!unknown.empty())
     return failed("a socket's FileDescriptorName is '" + unknown + "': known are network and network-ro");
   return listeners;

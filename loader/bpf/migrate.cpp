@@ -129,7 +129,7 @@ class RawMap {
     __u32 room = 1024, in = 0, out = 0;
     DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, options);
     for (bool first = true;;) {
-      Bytes keys(room * shape_.key), values(room * stride_);
+      Bytes keys(std::size_t{room} * shape_.key), values(std::size_t{room} * stride_);
       __u32 count = room;
       int failed = bpf_map_lookup_batch(fd_, first ? nullptr : &in, &out, keys.data(), values.data(), &count,
                                         &options);
