@@ -267,7 +267,7 @@ const std::vector<Reader>& readers() {
        .per_thousand_taken = 10},
       {.name = "network-records",
        .seeds =
-           {R"({"name":"n","slot":2,"complete":true,"xml":"<network/>","added":[["192.168.123.0/24",false]],"before":["<network/>"]})"},
+           {R"({"name":"n","slot":2,"complete":true,"xml":"<network/>","added":[],"before":["<network/>"]})"},
        .words = {"null", "true", "[]", "{}", "\"slot\":", "\\u0000", "[["},
        .read = read_network_record,
        .per_thousand_taken = 10}};
