@@ -132,11 +132,11 @@ Result<void> apply(System& system, const TakePortDown& change) {
   PortRecord record = change.record;
   record.leaving = true;
   VNET_TRY(system.records.save(record));
-  return change.there ? system.netlink.set_down(record.ifindex) : Result<void>{};
+  return change.ours ? system.netlink.set_down(record.ifindex) : Result<void>{};
 }
 Result<void> undo(System& system, const TakePortDown& change) {
   VNET_TRY(system.records.save(change.record));
-  bool up = change.there && change.record.plugged;
+  bool up = change.ours && change.record.plugged;
   return up ? system.netlink.set_up(change.record.ifindex) : Result<void>{};
 }
 

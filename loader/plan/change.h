@@ -298,7 +298,7 @@ struct ChangePort {
 };
 struct TakePortDown {
   PortRecord record;
-  bool there = true;  // its interface is
+  bool ours = true;  // the interface is still there, and in no other bridge
 };
 struct UnplugPort {
   PortRecord record;

@@ -11,13 +11,15 @@ class PortDiff {
       : steps_(steps), snapshot_(snapshot), record_(record), link_(snapshot.link(record.interface)) {}
 
   void remove() {
-    // The name may have been given to another interface meanwhile: that one is not ours to touch. And it may
-    // have been moved to another bridge.
+    // The name may have been given to another interface meanwhile, or the interface been moved to another
+    // bridge (`virsh update-device` does so to running guests): that is not ours to touch.
     bool there = link_ && link_->ifindex == record_.ifindex;
     const ActiveNetwork* active = snapshot_.network(record_.network);
     const LinkInfo* bridge = active ? snapshot_.link(active->network.bridge) : nullptr;
-    add(TakePortDown{record_, there});
-    if (there && bridge && link_->master == bridge->ifindex) add(UnplugPort{record_});
+    bool plugged = there && bridge && link_->master == bridge->ifindex;
+    bool ours = there && (plugged || !link_->master || !record_.parent.empty());
+    add(TakePortDown{record_, ours});
+    if (plugged) add(UnplugPort{record_});
     if (!record_.parent.empty()) add(UnplugDirectPort{record_});
     add(UnguardPort{record_});
   }
