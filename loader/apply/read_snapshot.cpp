@@ -226,7 +226,6 @@ void read_host_services(Snapshot& snapshot) {
   for (const auto& network : snapshot.definitions) add(network);
   for (const auto& active : snapshot.active) add(active.network);
   if (auto passes = read_passes()) snapshot.passes = std::move(*passes);
-  if (gateways.empty()) return;
   snapshot.firewalld = read_firewalld({gateways.begin(), gateways.end()});
   if (!any_names) return;
   std::map<std::string, int> ifindexes;
