@@ -38,6 +38,7 @@ class RealPackagesTest : public RealHostTest {
 
   // `script` becomes the daemon in the end. What it mounts is its own.
   void start_daemon(const std::string& script) {
+    if (daemon_) daemon_->terminate();
     daemon_.reset();
     daemon_.emplace(host().background({"unshare", "-m", "sh", "-ec", script}));
   }

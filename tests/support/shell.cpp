@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <system_error>
+#include <thread>
 
 namespace vnet::test {
 namespace {
@@ -86,6 +87,18 @@ Output sh(const std::string& script, std::chrono::milliseconds limit) {
 }
 
 Background::Background(const Argv& argv) : pid_(spawn(argv, -1, -1)) {}
+
+void Background::terminate() {
+  const auto deadline = Clock::now() + std::chrono::seconds(10);
+  kill(-pid_, SIGTERM);
+  while (Clock::now() < deadline)
+    if (waitpid(pid_, nullptr, WNOHANG) == pid_) {
+      pid_ = -1;
+      return;
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+}
 
 Background::~Background() {
   if (pid_ <= 0) return;

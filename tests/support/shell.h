@@ -33,6 +33,7 @@ class Background {
   Background(Background&& other) noexcept : pid_(other.pid_) { other.pid_ = -1; }
   Background& operator=(Background&&) = delete;
   pid_t pid() const { return pid_; }
+  void terminate();  // as a service manager does: SIGTERM, and time to tidy up
 
  private:
   pid_t pid_ = -1;
