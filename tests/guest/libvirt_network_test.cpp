@@ -120,7 +120,9 @@ class LibvirtNetworkTest : public testing::Test {
 
 TEST_F(LibvirtNetworkTest, AnUnchangedGuestIsServed) {
   start_libvirtd(our_driver());
-  libvirt().must({"net-define", file("default.xml", default_xml)});
+  std::string in_a_vlan = default_xml;
+  in_a_vlan.insert(in_a_vlan.find("</network>"), "<vlan><tag id='42'/></vlan>");
+  libvirt().must({"net-define", file("default.xml", in_a_vlan)});
   libvirt().must({"net-start", "default"});
   define_guest("<port isolated='yes'/><vlan><tag id='42'/></vlan>");
   libvirt().must({"start", "g1"});
@@ -130,6 +132,7 @@ TEST_F(LibvirtNetworkTest, AnUnchangedGuestIsServed) {
   EXPECT_THAT(guest->sh("ip addr show dev eth0").out, HasSubstr("inet 192.168.122.1"));
   EXPECT_EQ(port()["guest"], "g1");
   EXPECT_EQ(port()["isolated"], true);
+  EXPECT_EQ(port()["vlan"]["tags"], nlohmann::json({42}));
   EXPECT_THAT(libvirt().must({"domifaddr", "g1"}), HasSubstr("192.168.122.1"));
   EXPECT_THAT(libvirt().must({"net-dhcp-leases", "default"}), HasSubstr(card_mac));
   EXPECT_THAT(libvirt().must({"net-dumpxml", "default"}), HasSubstr("connections='1'"));
