@@ -12,7 +12,7 @@ older)
     ;;
 wider)
     rm -rf "$folder/new" && mkdir "$folder/new"
-    (cd "$sources" && tar c CMakeLists.txt bpf cli cmake docs loader maps packaging) | tar x -C "$folder/new"
+    (cd "$sources" && tar c CMakeLists.txt bpf cli cmake docs loader maps nss packaging) | tar x -C "$folder/new"
     python3 "$(dirname "$0")/widen.py" "$folder/new"
     # What has not changed keeps its time: only the rest is compiled again.
     (cd "$folder/new" && find . -type f) | while read -r file; do
