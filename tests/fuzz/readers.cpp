@@ -159,7 +159,7 @@ Read read_allow_rule(const std::string& text) {
 template <typename Record>
 Read read_record(const std::string& text, const char* folder, const char* name, std::string Record::*identity,
                  Result<std::optional<Record>> (Records::*load)(const std::string&) const) {
-  static const TemporaryFolder state;
+  static const TemporaryFolder state("/dev/shm");  // records are synced: on a disk, each for milliseconds
   static const StateDir dirs(state.path());
   static const Records records(dirs);
   const auto file = dirs.runtime() / folder / (std::string(name) + ".json");

@@ -10,8 +10,8 @@ namespace vnet::test {
 // A folder that goes with the test.
 class TemporaryFolder {
  public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "vnet-test.XXXXXX").string();
+  explicit TemporaryFolder(const std::filesystem::path& in = std::filesystem::temp_directory_path()) {
+    std::string name = (in / "vnet-test.XXXXXX").string();
     if (::mkdtemp(name.data())) path_ = name;
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
