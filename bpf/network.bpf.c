@@ -80,28 +80,35 @@ __noinline u32 bypass_uplink(struct __sk_buff *skb, struct packet *p)
 	return q.ifindex;
 }
 
-/* hostFirewall='bypass': the session is created here instead of behind the host's FORWARD rules. */
-__noinline int admit_bypass(struct __sk_buff *skb, struct packet *p)
+/* The admission of what is admitted here instead of behind the host's FORWARD rules. 0: nothing is. */
+__noinline int admit_bypass(struct __sk_buff *skb, struct packet *p, struct admission *a)
 {
-	struct admission a = {.network = network_slot, .port = skb->tc_index};
 	struct session_scratch *m = session_scratch();
 	u32 masquerade;
 
-	if (!p || !m || !opens_session(p, OPEN_BY_SYN))
+	if (!p || !a || !m || !opens_session(p, OPEN_BY_SYN))
 		return 0;
 	masquerade = p->family == 4 ? VNET_NETWORK_F_MASQUERADE4 : VNET_NETWORK_F_MASQUERADE6;
-	a.uplink = bypass_uplink(skb, p);
-	if (!a.uplink)
+	a->uplink = bypass_uplink(skb, p);
+	if (!a->uplink)
 		return 0;
-	a.nat = p->flow.src;
+	a->nat = p->flow.src;
 	if (network_flags & masquerade) {
-		if (route_source(skb, &p->flow.dst, a.uplink, &a.nat))
+		if (route_source(skb, &p->flow.dst, a->uplink, &a->nat))
 			return 0;
-		a.flags = VNET_SESSION_F_MASQUERADE;
+		a->flags = VNET_SESSION_F_MASQUERADE;
 	}
-	a.flags |= VNET_SESSION_F_PLAIN;
-	a.hop_known = m->hop.ifindex == a.uplink && m->hop.mtu;
-	return session_create(skb, &p->flow, &a);
+	a->flags |= VNET_SESSION_F_PLAIN;
+	a->hop_known = m->hop.ifindex == a->uplink && m->hop.mtu;
+	return 1;
+}
+
+/* hostFirewall='bypass': the session is made in the port's program. */
+static __always_inline int begin_bypass(struct __sk_buff *skb, struct packet *p)
+{
+	struct admission a = {.network = network_slot, .port = skb->tc_index};
+
+	return admit_bypass(skb, p, &a) ? begin_outwards(skb, p, &a) : 0;
 }
 
 /* To the gateway's MAC: packets of known sessions are redirected, all others take the host's stack. */
@@ -130,7 +137,7 @@ static __always_inline int route_from_guest(struct __sk_buff *skb, struct packet
 		return TC_ACT_OK;
 	s = session_outbound(&p->flow);
 	if (unlikely(!s) && network_flags & VNET_NETWORK_F_BYPASS) {
-		err = admit_bypass(skb, p);
+		err = begin_bypass(skb, p);
 		if (err)
 			return err;
 		s = session_outbound(&p->flow);

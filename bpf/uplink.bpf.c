@@ -10,6 +10,7 @@
 #include "bpf/lib/held.h"
 #include "bpf/lib/host_nat.h"
 #include "bpf/lib/inwards.h"
+#include "bpf/lib/mapped_in.h"
 #include "bpf/lib/outside.h"
 #include "bpf/lib/admit_forward.h"
 #include "bpf/lib/vlan.h"
@@ -60,16 +61,25 @@ static __always_inline int is_valid_input(struct __sk_buff *skb, u32 network)
 
 /*
  * A datagram of the host's, or one that its NAT has given the host's address: if a guest's session has got
- * the same flow for its replies, it is deleted, and the guest gets another port.
+ * the same flow for its replies, it is deleted, and the guest gets another port. Where
+ * a guest has the port for all endpoints, replies to flows of the host's NAT must not be taken for the
+ * guest's.
  */
-__noinline int evict_for_host(struct packet *p)
+__noinline int evict_for_host(struct packet *p, u32 is_forwarded)
 {
+	struct session_scratch *m = session_scratch();
 	struct vnet_flow answer = {};
 	struct vnet_flow *owner;
 	struct vnet_session *s;
 
-	if (!p || p->proto != IPPROTO_UDP || p->flags & (PACKET_LATER | PACKET_ERROR))
+	if (!p || !m || p->proto != IPPROTO_UDP || p->flags & (PACKET_LATER | PACKET_ERROR))
 		return 0;
+	if (is_forwarded && has_mappings()) {
+		owner = mapping_at(&m->probe, &p->flow.src, p->flow.sport_be);
+		s = owner ? bpf_map_lookup_elem(&sessions, owner) : NULL;
+		if (s)
+			s->mapped |= VNET_MAPPED_SHARED;
+	}
 	answer.src = p->flow.dst;
 	answer.dst = p->flow.src;
 	answer.sport_be = p->flow.dport_be;
@@ -100,7 +110,7 @@ static __always_inline int handle_egress(struct __sk_buff *skb, struct packet *p
 	if (!from && (err || !(p->flags & PACKET_ERROR))) {
 		/* From a gateway of ours: an uplink on top of this interface has translated it already. */
 		if (!err && !before)
-			evict_for_host(p);
+			evict_for_host(p, skb->ingress_ifindex);
 		return TC_ACT_OK;
 	}
 	if (err)
@@ -187,6 +197,8 @@ static __always_inline int handle_reply(struct __sk_buff *skb, struct packet *p,
 		if (release_held_fragments(skb, p))
 			return DROP(WRITE_FAILED);
 	}
+	if (unlikely(s->mapped & VNET_MAPPED_FTP) && ftp_in(skb, to))
+		return DROP(WRITE_FAILED);
 	session_use(s, p, VNET_IN, tick_now(), skb->len);
 	r.from = p->flow.dst;
 	r.to = to->dst;
@@ -285,6 +297,12 @@ static __always_inline int handle_ingress(struct __sk_buff *skb, struct packet *
 		if (err)
 			return err;
 		err = admit_forward(skb, p);
+		if (err)
+			return err;
+		s = session_inbound(&p->flow, &found);
+	}
+	if (!s) {
+		err = admit_mapped(skb, p, uplink_ifindex, 0);
 		if (err)
 			return err;
 		s = session_inbound(&p->flow, &found);

@@ -39,7 +39,8 @@ std::vector<PoolUse> pool_use(const std::vector<SessionInfo>& flows,
   std::map<std::tuple<std::string, Address, std::string>, Tally> tallies;
   for (const auto& flow : flows) {
     bool translated = flow.translated.address != flow.inside.address;
-    if (!translated || flow.inbound || !flow.translated.port) continue;  // no port was chosen for it
+    if (!flow.is_flow() || !translated || flow.inbound || !flow.translated.port)
+      continue;  // no port was chosen for it
     auto& tally = tallies[{flow.network, flow.translated.address, flow.protocol}];
     ++tally.sessions;
     tally.ports.insert(flow.translated.port);

@@ -8,13 +8,15 @@
 //            "xdp":{UPLINK: how it is done, or why not},
 //            "xdp_ports":{PORT: null, or why XDP forward does not deliver there},
 //            "port_forwards":["tcp/8080 to 192.168.122.10:80"],
-//            "host_firewall":"honor"|"bypass"|"auto", "sessions", "max_sessions", "max_sessions_per_port"}
+//            "host_firewall":"honor"|"bypass"|"auto", "sessions", "max_sessions", "max_sessions_per_port",
+//            "nat":{"mapping","filtering"} (null where nothing is translated),
+//            "timeouts":{"tcp","udp","icmp","other"} (seconds)}
 //   leases  [{"expiry" (0: never),"mac","protocol":"ipv4"|"ipv6","ip","prefix","hostname","client_id"}]
 //   forward list  [{"network","active": bool,"protocol","port":"8000-8010","listen": null where it is each
 //            address of the host,"to","to_port":"80-90","from":[] (everybody),"sessions"}]
 //   block list  [{"prefix":"203.0.113.0/24","family":"ipv4"|"ipv6"}]
 //   flows   [{"network","protocol","state","inbound": bool, "inside":{"address","port"},"outside":{...},
-//            "translated":{...} (as the outside sees the inside), "age","idle" (seconds),
+//            "translated":{...} (as the outside sees the inside), "age","idle","timeout" (seconds),
 //            "out_packets","out_bytes","in_packets","in_bytes","bits_per_second" (since it began),
 //            "interface" (the guest's port)}]; port is the echo id for ICMP
 //   flows --usage  {"networks":[{"network","sessions","max_sessions"}],"ports":[{"interface", as networks}],

@@ -28,7 +28,8 @@ std::string flows_text(const std::vector<SessionInfo>& flows) {
   for (const auto& flow : flows) {
     bool ports = flow.inside.port || flow.outside.port;
     bool same = flow.translated.address == flow.inside.address && flow.translated.port == flow.inside.port;
-    table.add({flow.protocol, flow.state, flow.inside.text(ports), flow.outside.text(ports),
+    table.add({flow.protocol, flow.state, flow.inside.text(ports),
+               flow.state == "mapping" ? "*" : flow.outside.text(ports && flow.is_flow()),
                same ? "-" : flow.translated.text(ports), duration(flow.age_seconds),
                fmt::format("{}/{}", flow.out_packets, flow.in_packets),
                fmt::format("{}/{}", flow.out_bytes, flow.in_bytes), short_number(flow.bits_per_second)});
@@ -49,6 +50,7 @@ Json flows_json(const std::vector<SessionInfo>& flows) {
                    {"translated", endpoint_json(flow.translated)},
                    {"age", flow.age_seconds},
                    {"idle", flow.idle_seconds},
+                   {"timeout", flow.timeout_seconds},
                    {"out_packets", flow.out_packets},
                    {"out_bytes", flow.out_bytes},
                    {"in_packets", flow.in_packets},

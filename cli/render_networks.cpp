@@ -84,6 +84,12 @@ std::string show_text(const NetworkDetails& details) {
     if (takes_any_mac(network, group.name)) line("Guests' MACs:", "any in portgroup " + group.name);
   if (takes_any_mac(network, "")) line("Guests' MACs:", "any");
   for (const auto& forward : network.settings.port_forwards) line("Port forward:", forward_line(forward));
+  if (network.settings.nat_mapping == NatMapping::EndpointIndependent)
+    line("UDP mapping:", fmt::format("{}, filtering {}", nat_mapping_name(network.settings.nat_mapping),
+                                     nat_filtering_name(network.settings.nat_filtering)));
+  if (const auto& timeouts = network.settings.timeouts; timeouts != Timeouts{})
+    line("Timeouts:", fmt::format("tcp {} s, udp {} s, icmp {} s, other {} s", timeouts.tcp, timeouts.udp,
+                                  timeouts.icmp, timeouts.other));
   line("Ports:", std::to_string(details.summary.ports));
   if (!details.summary.active) return out;
   line("Uplinks:", fmt::format("{}", fmt::join(details.uplinks, ", ")));
@@ -127,6 +133,12 @@ Json show_json(const NetworkDetails& details) {
   json["sessions"] = details.sessions;
   json["max_sessions"] = network.settings.max_sessions;
   json["max_sessions_per_port"] = network.settings.max_sessions_per_port;
+  json["nat"] = masquerades(network) ? Json{{"mapping", nat_mapping_name(network.settings.nat_mapping)},
+                                            {"filtering", nat_filtering_name(network.settings.nat_filtering)}}
+                                     : Json();
+  const auto& timeouts = network.settings.timeouts;
+  json["timeouts"] = {
+      {"tcp", timeouts.tcp}, {"udp", timeouts.udp}, {"icmp", timeouts.icmp}, {"other", timeouts.other}};
   return json;
 }
 

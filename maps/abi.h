@@ -56,9 +56,17 @@ struct vnet_flow {
   __be16 sport_be;
   __be16 dport_be;
   __u8 proto;
-  __u8 pad[3];
+  __u8 kind; /* enum vnet_flow_kind; of packets 0 */
+  __u8 pad[2];
 };
 VNET_SIZE(struct vnet_flow, 40);
+
+/*
+ * Kinds of entries of the session table. Beside connections there are (bpf/lib/mapping.h):
+ * MAPPING: the outside port of a guest's UDP port, for all endpoints. dst is the outside address, dport 0.
+ * PEER: an address that may send to the guest's port from any port. dst is that address, dport 0.
+ */
+enum vnet_flow_kind { VNET_FLOW_PACKETS, VNET_FLOW_MAPPING, VNET_FLOW_PEER };
 
 enum vnet_session_state {
   VNET_SESSION_NEW, /* no reply yet */
@@ -84,6 +92,14 @@ enum vnet_session_state {
  * it the gateway's address, as if it went out; the other comes in from there, as if from outside.
  */
 #define VNET_SESSION_F_HAIRPIN 128
+
+/* Sessions with a mapping or a peer, which their outbound packets refresh; and such entries themselves. */
+#define VNET_MAPPED_PORT 1    /* its mapping */
+#define VNET_MAPPED_PEER 2    /* its peer's entry */
+#define VNET_MAPPED_IN 4      /* opened from outside, by one of the two */
+#define VNET_MAPPED_RELATED 8 /* of a peer: it replies to an admitted request (TFTP, FTP) */
+#define VNET_MAPPED_SHARED 16 /* of a mapping: the host's NAT uses its port, too */
+#define VNET_MAPPED_FTP 32    /* an FTP control connection, in which commands are rewritten (bpf/lib/ftp.h) */
 
 #define VNET_HOP_F_PEER 1 /* a veth with its peer in another netns: bpf_redirect_peer() works */
 
@@ -164,8 +180,8 @@ struct vnet_session {
   __u16 port;
   __u8 scale[VNET_DIRECTIONS]; /* TCP window scale + 1; 0: not known */
   __u8 hop_flags;              /* VNET_HOP_F_* of the inbound hop */
-  __u8 pad;
-  __u32 mark; /* skb->mark behind the host's routing, which may depend on it */
+  __u8 mapped;                 /* VNET_MAPPED_* */
+  __u32 mark;                  /* skb->mark behind the host's routing, which may depend on it */
   struct vnet_leg leg[VNET_DIRECTIONS];
 };
 VNET_SIZE(struct vnet_session, 160);
@@ -200,6 +216,16 @@ struct vnet_mapping {
 };
 VNET_SIZE(struct vnet_mapping, 4);
 #define VNET_MAPPINGS_MAX (1 << 16)
+
+/* Change of length of what a guest has sent in a TCP session, in bytes. Keyed as the session. */
+#define VNET_SEQ_SHIFTS_MAX (1 << 14)
+struct vnet_seq_shift {
+  __u32 at;     /* the guest's number of the last segment that was changed; host byte order */
+  __s32 before; /* up to it */
+  __s32 after;
+  __u32 pad;
+};
+VNET_SIZE(struct vnet_seq_shift, 16);
 
 /* Later fragments carry no ports and follow their first. Keyed as in the packets' headers. */
 struct vnet_fragment_key {
@@ -294,6 +320,23 @@ VNET_SIZE(struct vnet_shortcut, 20);
 #define VNET_NETWORK_F_BRIDGED 256      /* the host's own bridge: no gateway of ours */
 #define VNET_NETWORK_F_SHORTCUT 512     /* bridged: known frames may bypass the bridge (only in the map) */
 #define VNET_NETWORK_F_HOST_CLOSED 128  /* <vnet:host access>: replies to the host only */
+/* Only in the map: <vnet:nat>. UDP ports are mapped independently of the far end (RFC 4787), ... */
+#define VNET_NETWORK_F_ONE_MAPPING 1024
+#define VNET_NETWORK_F_FROM_ANYBODY 2048 /* ... and who knows the mapping may send to it; */
+#define VNET_NETWORK_F_FROM_PEERS 4096   /* those whose address the guest has sent to may. Neither: answers */
+
+/* Seconds. <vnet:timeouts>. */
+#define VNET_UDP_NEW_SECONDS 120 /* at most, before an answer */
+#define VNET_TCP_OPENING_SECONDS 240
+#define VNET_TCP_CLOSING_SECONDS 240
+#define VNET_TCP_CLOSED_SECONDS 10
+enum vnet_timeout {
+  VNET_TIMEOUT_TCP,
+  VNET_TIMEOUT_UDP,
+  VNET_TIMEOUT_ICMP,
+  VNET_TIMEOUT_OTHER,
+  VNET_TIMEOUTS
+};
 
 struct vnet_port_span {
   __u16 first; /* host byte order, both inclusive; first > last: empty */
@@ -316,8 +359,9 @@ struct vnet_network {
   __u32 gateway_vrf;    /* ifindex of the gateway's VRF, which is the stack's input device; 0: none */
   __u16 link_protocols; /* bit n: frames to 01:80:c2:00:00:0n pass between guests (group_fwd_mask) */
   __u16 vlan;           /* the gateway's VLAN; 0: none */
+  __u32 timeouts[VNET_TIMEOUTS]; /* 0: the default */
 };
-VNET_SIZE(struct vnet_network, 56);
+VNET_SIZE(struct vnet_network, 72);
 
 enum vnet_device_role {
   VNET_DEVICE_UPLINK = 1,
@@ -497,7 +541,10 @@ struct vnet_event {
 };
 VNET_SIZE(struct vnet_event, 40 + VNET_EVENT_BYTES);
 
-/* One entry, written by the loader that creates the maps; only `blocks` changes. */
+/*
+ * One entry, written by the loader that creates the maps; only `blocks` changes. Its size stays: each version
+ * reads it as its own to learn which layout it has found.
+ */
 struct vnet_settings {
   __u32 abi_version;
   __u32 blocks; /* 0: the block list is empty, no lookup */

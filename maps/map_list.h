@@ -62,7 +62,9 @@
   MAP(SHARED, frag_queue, LRU_HASH, VNET_HELD_MAX, struct vnet_frag_queue_key, struct vnet_frag_queue, 0, WHOLE) \
   MAP(SHARED, dhcp_clients, HASH, VNET_ADDRESSES_MAX, struct vnet_claim_key, struct vnet_dhcp_client, BPF_F_NO_PREALLOC, WHOLE) \
   MAP(SHARED, limits, HASH, VNET_LIMITS_MAX, struct vnet_limit_key, VNET_LIMIT, BPF_F_NO_PREALLOC, WHOLE) \
-  MAP(SHARED, port_vlans, HASH, VNET_PORT_VLANS_MAX, struct vnet_port_vlan, __u32, BPF_F_NO_PREALLOC, WHOLE)
+  MAP(SHARED, port_vlans, HASH, VNET_PORT_VLANS_MAX, struct vnet_port_vlan, __u32, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, seq_shifts, HASH, VNET_SEQ_SHIFTS_MAX, struct vnet_flow, struct vnet_seq_shift, BPF_F_NO_PREALLOC, LARGE) \
+  MAP(SHARED, any_mappings, ARRAY, 1, __u32, __u32, 0, WHOLE)
 /* clang-format on */
 
 #endif

@@ -12,17 +12,23 @@
 
 #include "bpf/lib/begin.h"
 #include "bpf/lib/fragment.h"
+#include "bpf/lib/ftp.h"
 #include "bpf/lib/to_stack.h"
+#include "bpf/lib/mapping.h"
 #include "bpf/lib/masquerade.h"
 #include "bpf/lib/route.h"
 #include "bpf/lib/subnet.h"
 #include "bpf/lib/translate.h"
 
-/* The address of <nat><address> for a pair of hosts: always the same one. */
+/*
+ * The address of <nat><address> for a pair of hosts: always the same one. With endpoint-independent mapping
+ * it is the same for all destinations of the guest (RFC 4787 REQ-2).
+ */
 static __always_inline void nat_pool_address(const struct vnet_network *net, const struct vnet_flow *flow,
 					     struct vnet_addr *to)
 {
-	u32 hash = (flow->src.word_be[3] ^ flow->dst.word_be[3] * 0x9e3779b1u) * 0x85ebca6bu;
+	u32 far = net->flags & VNET_NETWORK_F_ONE_MAPPING ? 0 : flow->dst.word_be[3];
+	u32 hash = (flow->src.word_be[3] ^ far * 0x9e3779b1u) * 0x85ebca6bu;
 	u32 size = net->nat_last - net->nat_first + 1;
 
 	addr_from_v4(to, bpf_htonl(net->nat_first + (u32)(((u64)hash * size) >> 32)));
@@ -209,7 +215,7 @@ static __always_inline int admit_outbound(struct __sk_buff *skb, struct packet *
 		a.hop_known = hop_from_frame(skb, p, &a);
 		a.mark = skb->mark;
 		a.flags |= fast_path_flags(skb, p, &a);
-		err = session_create(skb, &p->flow, &a);
+		err = begin_outwards(skb, p, &a);
 		if (err)
 			return visible ? TC_ACT_OK : err;
 		s = session_outbound(&p->flow);
@@ -221,6 +227,13 @@ static __always_inline int admit_outbound(struct __sk_buff *skb, struct packet *
 		s->leg[VNET_OUT].hop.ifindex = device;
 	}
 	session_use(s, p, VNET_OUT, tick_now(), skb->len);
+	if (unlikely(s->mapped & VNET_MAPPED_FTP)) {
+		if (ftp_out(skb, p, &a))
+			return DROP(WRITE_FAILED);
+		s = session_outbound(&p->flow);
+		if (!s)
+			return DROP(NO_SESSION);
+	}
 	r.from = p->flow.src;
 	r.to = s->nat;
 	r.from_port_be = p->flow.sport_be;

@@ -17,8 +17,11 @@ const volatile __u32 clock_version = 1;
 /* Sessions checked per run of the timer, for which packets wait. */
 #define EXPIRY_BATCH 512
 
-/* The longest wait: a connection may close at any time, and its timeout is then much shorter. */
-#define TCP_CHECK_TICKS 30
+/*
+ * The longest wait: a connection may close at any time, and its timeout is then much shorter; and a mapping
+ * learns of the packets of its sessions only when they are checked.
+ */
+#define LOOK_TICKS 30
 
 static __always_inline struct vnet_wheel_batch_key batch_key_of(const struct vnet_due *due)
 {
@@ -65,29 +68,77 @@ static __always_inline int wheel_put(struct vnet_flow *flow, struct vnet_due *du
 	return (int)(tick_now() - tick) >= 0 ? -1 : 0;
 }
 
+/* The wheel is no longer than that: longer timeouts are checked in between. */
+static __always_inline u32 within_wheel(u32 ticks)
+{
+	return ticks < VNET_WHEEL_TICKS - 1 ? ticks : VNET_WHEEL_TICKS - 1;
+}
+
 /* Ticks. */
-static __always_inline u32 first_check_ticks(u8 proto)
+static __always_inline u32 first_check_ticks(const struct vnet_network *net, u8 proto)
 {
 	/* Most connections are over by then. */
-	return ticks_of(proto == IPPROTO_TCP ? timeout_tcp_closed : session_timeout(proto, VNET_SESSION_NEW));
+	return within_wheel(ticks_of(proto == IPPROTO_TCP ? timeout_tcp_closed
+							  : session_timeout(net, proto, VNET_SESSION_NEW)));
 }
 
 /* Is the quota that the session counts against half used? */
-static __always_inline int is_quota_half_used(const struct vnet_session *s)
+static __always_inline int is_quota_half_used(const struct vnet_network *net, const struct vnet_session *s)
+{
+	u32 slot = s->network;
+	struct vnet_quota_usage *u = bpf_map_lookup_elem(&quota_usage, &slot);
+
+	return u && *sessions_of(u, s->flags) > net->max_sessions / 2;
+}
+
+/* Seconds. As session_timeout(). */
+static __always_inline u32 timeout_of(const struct vnet_session *s, const struct vnet_flow *flow)
 {
 	u32 slot = s->network;
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &slot);
-	struct vnet_quota_usage *u = bpf_map_lookup_elem(&quota_usage, &slot);
+	u8 state = flow->kind == VNET_FLOW_PACKETS ? s->state
+		   : flow->proto == IPPROTO_UDP	   ? VNET_SESSION_ESTABLISHED
+						   : VNET_SESSION_NEW;
+	u32 timeout = session_timeout(net, flow->proto, state);
 
-	return net && u && *sessions_of(u, s->flags) > net->max_sessions / 2;
+	if (flow->proto == IPPROTO_TCP && s->state == VNET_SESSION_ESTABLISHED &&
+	    timeout > timeout_tcp_established_pressed && net && is_quota_half_used(net, s))
+		return timeout_tcp_established_pressed;
+	/* It learns of its sessions' packets when these are checked. */
+	return flow->kind == VNET_FLOW_PACKETS ? timeout : timeout + 2 * LOOK_TICKS;
 }
 
-/* Seconds, as session_timeout(). */
-static __always_inline u32 timeout_of(const struct vnet_session *s, u8 proto)
+static __always_inline void renew(const struct vnet_flow *flow, const struct vnet_session *s, u8 kind)
 {
-	if (proto == IPPROTO_TCP && s->state == VNET_SESSION_ESTABLISHED && is_quota_half_used(s))
-		return timeout_tcp_established_pressed;
-	return session_timeout(proto, s->state);
+	u32 zero = 0;
+	struct vnet_flow *key = bpf_map_lookup_elem(&delete_scratch_map, &zero);
+	struct vnet_session *of;
+	u32 seen = s->leg[VNET_OUT].seen;
+
+	if (!key)
+		return;
+	*key = *flow;
+	key->dport_be = 0;
+	key->kind = kind;
+	if (kind == VNET_FLOW_MAPPING)
+		key->dst = s->nat;
+	of = bpf_map_lookup_elem(&sessions, key);
+	if (of && (int)(seen - of->leg[VNET_OUT].seen) > 0)
+		of->leg[VNET_OUT].seen = seen;
+}
+
+/* Only outbound packets refresh a mapping (RFC 4787 REQ-6): otherwise the outside could keep it open. */
+__noinline int renew_mapping(struct vnet_flow *flow)
+{
+	struct vnet_session *s = flow ? bpf_map_lookup_elem(&sessions, flow) : NULL;
+
+	if (!s || !s->leg[VNET_OUT].packets)
+		return 0;
+	if (s->mapped & VNET_MAPPED_PORT)
+		renew(flow, s, VNET_FLOW_MAPPING);
+	if (s->mapped & VNET_MAPPED_PEER)
+		renew(flow, s, VNET_FLOW_PEER);
+	return 0;
 }
 
 /* 0: done with the entry. */
@@ -99,15 +150,17 @@ static __always_inline int expire_or_wait(struct vnet_flow *flow, struct vnet_du
 
 	if (!s || s->due.tick != at->tick || s->due.cpu != at->cpu || s->due.place != at->place)
 		return 0;
-	timeout = ticks_of(timeout_of(s, flow->proto));
+	timeout = ticks_of(timeout_of(s, flow));
 	idle = session_idle(s);
+	if (s->mapped)
+		renew_mapping(flow);
 	if (idle > timeout) {
 		session_delete(flow);
 		return 0;
 	}
-	wait = timeout - idle ?: 1;
-	if (flow->proto == IPPROTO_TCP && wait > TCP_CHECK_TICKS)
-		wait = TCP_CHECK_TICKS;
+	wait = within_wheel(timeout - idle ?: 1);
+	if ((flow->proto == IPPROTO_TCP || s->mapped) && wait > LOOK_TICKS)
+		wait = LOOK_TICKS;
 	if (wheel_put(flow, &next, wait))
 		return -1;
 	s->due = next;

@@ -4,11 +4,13 @@
  * source, and the gateway that the packet came in by is the uplink. From a guest of its own network, itself
  * included, replies would go straight back, from an address that was never asked. So the source is changed to
  * the gateway's address (a hairpin): two sessions, one as if the packet had left, the other as if it came in.
+ * To a port that is mapped for another guest it comes from the sender's own mapping (RFC 4787 REQ-9).
  */
 #ifndef VNET_BPF_HAIRPIN_H
 #define VNET_BPF_HAIRPIN_H
 
 #include "bpf/lib/inwards.h"
+#include "bpf/lib/mapped_in.h"
 #include "bpf/lib/admit_forward.h"
 #include "bpf/lib/reject.h"
 
@@ -104,6 +106,52 @@ static __always_inline int admit_guest_forward(struct __sk_buff *skb, struct pac
 		      ? hairpin_create(skb, p, found == GUEST_NOT_LOCATED)
 		      : create_forward_session(skb, p, gateway_ifindex, found == GUEST_NOT_LOCATED);
 	return err ? err : 1;
+}
+
+/* Is the destination a guest's mapped port, and not a socket of the host? */
+__noinline int is_to_mapped(struct __sk_buff *skb, struct packet *p)
+{
+	return p && opens_connection(p, OPEN_BY_SYN) && network_of_mapping(p) && !is_hosts_own(skb, p);
+}
+
+/*
+ * As admit_guest_forward(): creates the outer half of a hairpin to a mapped port. Whether that port lets it
+ * in is asked later, by open_mapped(): the sender's own port is open to replies in any case.
+ */
+static __always_inline int admit_to_mapped(struct __sk_buff *skb, struct packet *p)
+{
+	struct admission a = {.network = network_slot,
+			      .port = skb->tc_index,
+			      .uplink = gateway_ifindex,
+			      .mapped = VNET_MAPPED_IN,
+			      .flags = VNET_SESSION_F_HAIRPIN | VNET_SESSION_F_STACK};
+	int err;
+
+	if (!(network_flags & (VNET_NETWORK_F_MASQUERADE4 | VNET_NETWORK_F_MASQUERADE6)) ||
+	    !is_to_mapped(skb, p))
+		return 0;
+	a.nat = p->flow.dst;
+	err = begin_outwards(skb, p, &a);
+	return err ? err : 1;
+}
+
+/* Creates the inner half of a hairpin to a mapped port, if it does not exist. */
+static __always_inline int open_mapped(struct __sk_buff *skb, struct packet *p, struct vnet_session *outer)
+{
+	struct session_scratch *m = session_scratch();
+	struct vnet_flow *key;
+	int err = 0;
+
+	if (!m || !(outer->mapped & VNET_MAPPED_IN) || outer->network != network_slot ||
+	    (outer->port && outer->port != skb->tc_index))
+		return 0;
+	m->unturned = p->flow;
+	p->flow.src = outer->nat;
+	p->flow.sport_be = outer->nat_port_be;
+	if (!session_inbound(&p->flow, &key))
+		err = admit_mapped(skb, p, gateway_ifindex, VNET_SESSION_F_HAIRPIN | VNET_SESSION_F_STACK);
+	p->flow = m->unturned;
+	return err;
 }
 
 /* Rewrites one end of the packet, and of what it quotes, and p accordingly. */
@@ -244,12 +292,18 @@ static __always_inline int to_port_forward(struct __sk_buff *skb, struct packet 
 	s = session_outbound(&p->flow);
 	if (!s && !session_inbound(&p->flow, &key)) {
 		err = admit_guest_forward(skb, p);
+		if (!err)
+			err = admit_to_mapped(skb, p);
 		if (err < 0)
 			return err;
 		s = err ? session_outbound(&p->flow) : NULL;
 	}
-	return s && s->flags & VNET_SESSION_F_HAIRPIN ? hairpin_redirect(skb, p)
-						      : redirect_to_network(skb, p);
+	if (!s || !(s->flags & VNET_SESSION_F_HAIRPIN))
+		return redirect_to_network(skb, p);
+	err = open_mapped(skb, p, s);
+	if (err) /* no ICMP error for nat-filter: the other guest may be about to send */
+		return err == DROP(NAT_FILTER) ? err : verdict_reject(err);
+	return hairpin_redirect(skb, p);
 }
 
 /* A guest's reply to another network's guest, by the stack: allowed though that network may be hidden. */

@@ -56,13 +56,15 @@ __noinline int note_outgoing_flow(struct packet *p, u32 slot)
 /* mine: the packet's flow reversed, as the guest would have sent it. */
 static __always_inline int is_reply_to_guest(struct vnet_port *port, struct vnet_flow *mine)
 {
-	u32 slot = port->slot, now = tick_now(), *seen;
+	u32 slot = port->slot, network = port->network, now = tick_now(), *seen, timeout;
 	struct vnet_session *s;
 	void *flows = bpf_map_lookup_elem(&outgoing_flows, &slot);
 
 	if (flows) {
 		seen = bpf_map_lookup_elem(flows, mine);
-		if (seen && now - *seen <= ticks_of(session_timeout(mine->proto, VNET_SESSION_ESTABLISHED)))
+		timeout = session_timeout(bpf_map_lookup_elem(&networks, &network), mine->proto,
+					  VNET_SESSION_ESTABLISHED);
+		if (seen && now - *seen <= ticks_of(timeout))
 			return 1;
 	}
 	/* Older than the port's setting, or long idle in the guest's direction. */

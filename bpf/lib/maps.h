@@ -87,6 +87,14 @@ struct session_scratch {
 	u32 round;	     /* of port allocations on this CPU; see probe_start() */
 	struct vnet_hop hop; /* outbound, with admission.hop_known */
 	u32 pad;
+	/* A guest's port: see bpf/lib/mapping.h and mapped_in.h. */
+	struct vnet_flow wanted;
+	u16 wanted_network;
+	u16 wanted_port;
+	u32 wanted_flags;
+	struct vnet_flow probe;
+	struct vnet_flow unturned; /* of a hairpin's packet */
+	struct vnet_port_forward_key forward;
 	struct vnet_flow key;
 	struct vnet_flow answer;
 	struct vnet_session session;

@@ -7,13 +7,16 @@
  * REQ-1). That is found by probing, outside the host's ephemeral range unless the network's XML names a port
  * range (the loader cuts it out of the spans). Inside that range only UDP ports are kept: a datagram socket
  * of the host that gets the same flow later takes it over (evict_for_host()), which would break a TCP
- * connection.
+ * connection. A port that is mapped independently of the endpoint (bpf/lib/mapping.h) is its guest's for all
+ * flows, and never in the host's range: replies to the host's own sockets there are the host's.
  */
 #ifndef VNET_BPF_MASQUERADE_H
 #define VNET_BPF_MASQUERADE_H
 
 #include "bpf/lib/mark.h"
 #include "bpf/lib/expiry.h"
+#include "bpf/lib/port_forward.h"
+#include "bpf/lib/mapped.h"
 #include "bpf/lib/socket.h"
 
 static __always_inline u32 span_size(struct vnet_port_span span)
@@ -108,31 +111,91 @@ __noinline int claim_reply_flow(u32 taking)
 	return err == -EEXIST ? 1 : DROP(SESSION_LIMIT);
 }
 
+/* Does a port forward to another guest have the port that is tried? */
+static __always_inline int is_forwarded_to_another(struct session_scratch *m)
+{
+	struct vnet_port_forward *to;
+
+	__builtin_memset(&m->forward, 0, sizeof(m->forward));
+	m->forward.listen = m->answer.dst;
+	m->forward.port_be = m->answer.dport_be;
+	m->forward.proto = m->answer.proto;
+	m->forward.family = is_v4(&m->answer.dst) ? 4 : 6;
+	to = bpf_map_lookup_elem(&port_forwards, &m->forward);
+	if (!to) {
+		__builtin_memset(&m->forward.listen, 0, sizeof(m->forward.listen));
+		to = bpf_map_lookup_elem(&port_forwards, &m->forward);
+	}
+	return to && !(to->port_be == m->key.sport_be && addr_equal(&to->to, &m->key.src));
+}
+
+/*
+ * Is the port that is tried another guest's mapping; or, for a mapping or an FTP peer, a port forward's? With
+ * as little stack as possible.
+ */
+__noinline int is_mapped_otherwise(u32 taking)
+{
+	struct session_scratch *m = session_scratch();
+	struct vnet_flow *owner;
+
+	if (!m)
+		return 0;
+	if (m->answer.kind == VNET_FLOW_PACKETS) {
+		if (m->answer.proto != IPPROTO_UDP || taking == TAKE_FROM_LARGEST || !has_mappings())
+			return 0;
+		owner = mapping_at(&m->probe, &m->answer.dst, m->answer.dport_be);
+		return owner && !(owner->sport_be == m->key.sport_be && addr_equal(&owner->src, &m->key.src));
+	}
+	if (m->answer.kind == VNET_FLOW_PEER && m->answer.proto == IPPROTO_UDP)
+		return 0; /* it has the port of its guest's flow */
+	return is_forwarded_to_another(m);
+}
+
 static __always_inline int try_port(struct __sk_buff *skb, struct session_scratch *m, u32 port, u32 taking)
 {
 	m->answer.dport_be = bpf_htons(port);
-	return host_has_socket(skb) ? 1 : claim_reply_flow(taking);
+	return host_has_socket(skb) || is_mapped_otherwise(taking) ? 1 : claim_reply_flow(taking);
 }
 
-/* The n-th port (modulo) of the network's spans; of all 65536, for an ICMP identifier. */
-__noinline int try_nth_port(struct __sk_buff *skb, u32 network, u32 n, u32 taking)
+static __always_inline int is_probed(const struct vnet_network *net, u16 port)
+{
+	return span_has(net->ports[0], port) || span_has(net->ports[1], port);
+}
+
+/* The n-th port (modulo) of the network's spans; 0: none. */
+__noinline u32 nth_port(u32 network, u32 n)
 {
 	struct vnet_network *net = bpf_map_lookup_elem(&networks, &network);
 	struct session_scratch *m = session_scratch();
 	u32 first, size;
 
 	if (!net || !m)
+		return 0;
+	first = span_size(net->ports[0]);
+	size = first + span_size(net->ports[1]);
+	if (!size)
+		return 0;
+	n %= size;
+	n = n < first ? net->ports[0].first + n : net->ports[1].first + (n - first);
+	/* Port parity (RFC 4787 REQ-4). */
+	if (m->key.kind != VNET_FLOW_MAPPING || !((n ^ bpf_ntohs(m->key.sport_be)) & 1))
+		return n;
+	n ^= 1;
+	return is_probed(net, n) ? n : 0;
+}
+
+/* Tries the n-th port of the network's spans; of all 65536, for an ICMP identifier. */
+__noinline int try_nth_port(struct __sk_buff *skb, u32 network, u32 n, u32 taking)
+{
+	struct session_scratch *m = session_scratch();
+
+	if (!m)
 		return DROP(PORTS_EXHAUSTED);
 	/* Any ICMP identifier will do: no clamping (RFC 5508 REQ-1). */
 	if (m->key.proto == IPPROTO_ICMP || m->key.proto == IPPROTO_ICMPV6)
 		return try_port(skb, m, n & 0xffff, taking);
-	first = span_size(net->ports[0]);
-	size = first + span_size(net->ports[1]);
-	if (!size)
-		return DROP(PORTS_EXHAUSTED);
-	n %= size;
-	n = n < first ? net->ports[0].first + n : net->ports[1].first + (n - first);
-	return try_port(skb, m, n, taking);
+	n = nth_port(network, n);
+	return n ? try_port(skb, m, n, taking) : 1;
 }
 
 __noinline int count_probe(u32 tries)
@@ -181,12 +244,13 @@ static __always_inline void note_mapping(struct session_scratch *m)
 	bpf_map_update_elem(&mappings, &key, &to, BPF_ANY);
 }
 
-static __always_inline int may_keep_port(const struct vnet_network *net, u8 proto, u16 port)
+static __always_inline int may_keep_port(const struct vnet_network *net, const struct vnet_flow *key,
+					 u16 port)
 {
-	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6 || proto == IPPROTO_SCTP)
+	if (key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6 || key->proto == IPPROTO_SCTP)
 		return 1;
-	return proto == IPPROTO_UDP ? span_has(net->keep, port)
-				    : span_has(net->ports[0], port) || span_has(net->ports[1], port);
+	return key->proto == IPPROTO_UDP && key->kind == VNET_FLOW_PACKETS ? span_has(net->keep, port)
+									   : is_probed(net, port);
 }
 
 /* Tries the port that the guest's flows from there have, else the guest's own. As claim_reply_flow(). */
@@ -203,13 +267,13 @@ __noinline int try_preferred_port(struct __sk_buff *skb, u32 network)
 		return DROP(PORTS_EXHAUSTED);
 	mapping_key(m, &key);
 	to = bpf_map_lookup_elem(&mappings, &key);
-	if (unlikely(to)) {
+	if (unlikely(to) && (m->key.kind == VNET_FLOW_PACKETS || is_probed(net, bpf_ntohs(to->port_be)))) {
 		err = try_port(skb, m, bpf_ntohs(to->port_be), TAKE_FREE);
 		if (err <= 0)
 			return err;
 	}
 	want = bpf_ntohs(m->key.sport_be);
-	return may_keep_port(net, m->key.proto, want) ? try_port(skb, m, want, TAKE_FREE) : 1;
+	return may_keep_port(net, &m->key, want) ? try_port(skb, m, want, TAKE_FREE) : 1;
 }
 
 /* Chooses the outside port of the new session and claims it. 0, or the reason of a drop. */
@@ -298,8 +362,9 @@ struct admission {
 	u32 uplink;	      /* ifindex */
 	u16 network;	      /* slots */
 	u16 port;
-	__be16 nat_port_be; /* with SESSION_F_INBOUND: given */
+	__be16 nat_port_be; /* with SESSION_F_INBOUND: given; otherwise preferred, 0: none */
 	u8 flags;	    /* VNET_SESSION_F_* */
+	u8 mapped;	    /* VNET_MAPPED_* */
 	u32 mark;	    /* as struct vnet_session */
 	u8 hop_known;	    /* session_scratch()->hop is the outbound next hop: no lookup needed */
 	u8 not_located;	    /* with SESSION_F_INBOUND: the guest's port is not known */
@@ -312,6 +377,7 @@ struct admission {
 __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, struct admission *a)
 {
 	struct session_scratch *m = session_scratch();
+	u32 slot;
 	int err;
 
 	if (!flow || !a || !m)
@@ -329,6 +395,7 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	m->answer.dst = a->nat;
 	m->answer.sport_be = flow->dport_be;
 	m->answer.proto = flow->proto;
+	m->answer.kind = flow->kind;
 	m->session.port = a->port;
 	if (a->flags & VNET_SESSION_F_INBOUND) {
 		m->answer.dport_be = a->nat_port_be;
@@ -337,7 +404,11 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 		m->answer.dport_be = flow->sport_be;
 		err = claim_reply_flow(TAKE_CLOSED);
 	} else {
-		err = claim_port(skb, a->network);
+		/* The host, or another guest, may have a flow to that endpoint from the port of the mapping.
+		 */
+		err = a->nat_port_be ? try_port(skb, m, bpf_ntohs(a->nat_port_be), TAKE_CLOSED) : 1;
+		if (err > 0 && !(flow->kind == VNET_FLOW_PEER && a->nat_port_be))
+			err = claim_port(skb, a->network);
 	}
 	if (err) {
 		if (err > 0)
@@ -348,6 +419,7 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 	m->session.nat = a->nat;
 	m->session.nat_port_be = m->answer.dport_be;
 	m->session.flags = a->flags;
+	m->session.mapped = a->mapped;
 	m->session.mark = a->mark;
 	m->session.network = a->network;
 	m->session.created = tick_now();
@@ -358,7 +430,9 @@ __noinline int session_create(struct __sk_buff *skb, struct vnet_flow *flow, str
 		m->session.leg[VNET_OUT].hop.tick = m->session.created;
 	}
 	m->session.leg[VNET_OUT].hop.ifindex = a->uplink;
-	err = wheel_put(&m->key, &m->session.due, first_check_ticks(m->key.proto));
+	slot = a->network;
+	err = wheel_put(&m->key, &m->session.due,
+			first_check_ticks(bpf_map_lookup_elem(&networks, &slot), m->key.proto));
 	if (err) {
 		bpf_map_delete_elem(&rev_nat, &m->answer);
 		err = DROP(SESSION_LIMIT);

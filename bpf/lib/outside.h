@@ -7,6 +7,7 @@
 #define VNET_BPF_OUTSIDE_H
 
 #include "bpf/lib/begin.h"
+#include "bpf/lib/mapped.h"
 #include "bpf/lib/whose.h"
 
 const volatile __u16 uplink_slot;
@@ -55,7 +56,7 @@ static __always_inline u32 network_of_target(const struct packet *p)
 	if (to)
 		return to->network;
 	forward = port_forward_of(p);
-	return forward ? forward->network : 0;
+	return forward ? forward->network : network_of_mapping(p);
 }
 
 /*

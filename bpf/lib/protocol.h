@@ -20,7 +20,8 @@
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
-/* Well-known ports: of UDP, DNS of TCP, too. */
+/* Well-known ports: of UDP; DNS of TCP, too; FTP of TCP. */
+#define PORT_FTP	  21
 #define PORT_DNS	  53
 #define PORT_DHCP_SERVER  67
 #define PORT_DHCP_CLIENT  68

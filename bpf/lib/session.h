@@ -12,14 +12,14 @@
 /*
  * Seconds. RFC 5382 REQ-5 (TCP), RFC 4787 REQ-5 (UDP), RFC 5508 REQ-2 (ICMP); see docs/rfc.md. An idle
  * connection is kept as long as conntrack keeps it, and while its network's quota is more than half used, as
- * long as the RFC requires.
+ * long as the RFC requires. <vnet:timeouts> overrides four of them for a network.
  */
-const volatile __u32 timeout_tcp_opening = 240;
+const volatile __u32 timeout_tcp_opening = VNET_TCP_OPENING_SECONDS;
 const volatile __u32 timeout_tcp_established = 432000;
 const volatile __u32 timeout_tcp_established_pressed = 7440;
-const volatile __u32 timeout_tcp_closing = 240;
-const volatile __u32 timeout_tcp_closed = 10;
-const volatile __u32 timeout_udp_new = 120;
+const volatile __u32 timeout_tcp_closing = VNET_TCP_CLOSING_SECONDS;
+const volatile __u32 timeout_tcp_closed = VNET_TCP_CLOSED_SECONDS;
+const volatile __u32 timeout_udp_new = VNET_UDP_NEW_SECONDS;
 const volatile __u32 timeout_udp_established = 300;
 const volatile __u32 timeout_icmp = 60;
 const volatile __u32 timeout_other = 600;
@@ -38,13 +38,22 @@ static __always_inline void usage_add(u32 slot, u32 session_flags, int n)
 		__sync_fetch_and_add(sessions_of(u, session_flags), n);
 }
 
-static __always_inline u32 session_timeout(u8 proto, u8 state)
+static __always_inline u32 chosen_timeout(const struct vnet_network *net, enum vnet_timeout which,
+					  u32 otherwise)
 {
+	return net && net->timeouts[which] ? net->timeouts[which] : otherwise;
+}
+
+/* net: the session's; NULL: it is gone. */
+static __always_inline u32 session_timeout(const struct vnet_network *net, u8 proto, u8 state)
+{
+	u32 udp;
+
 	switch (proto) {
 	case IPPROTO_TCP:
 		switch (state) {
 		case VNET_SESSION_ESTABLISHED:
-			return timeout_tcp_established;
+			return chosen_timeout(net, VNET_TIMEOUT_TCP, timeout_tcp_established);
 		case VNET_SESSION_CLOSING:
 			return timeout_tcp_closing;
 		case VNET_SESSION_CLOSED:
@@ -53,12 +62,13 @@ static __always_inline u32 session_timeout(u8 proto, u8 state)
 			return timeout_tcp_opening;
 		}
 	case IPPROTO_UDP:
-		return state == VNET_SESSION_ESTABLISHED ? timeout_udp_established : timeout_udp_new;
+		udp = chosen_timeout(net, VNET_TIMEOUT_UDP, timeout_udp_established);
+		return state == VNET_SESSION_ESTABLISHED || udp < timeout_udp_new ? udp : timeout_udp_new;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
-		return timeout_icmp;
+		return chosen_timeout(net, VNET_TIMEOUT_ICMP, timeout_icmp);
 	default:
-		return timeout_other;
+		return chosen_timeout(net, VNET_TIMEOUT_OTHER, timeout_other);
 	}
 }
 
@@ -71,6 +81,7 @@ static __always_inline void reply_flow(const struct vnet_flow *key, const struct
 	rev->sport_be = key->dport_be;
 	rev->dport_be = s->nat_port_be;
 	rev->proto = key->proto;
+	rev->kind = key->kind;
 	__builtin_memset(rev->pad, 0, sizeof(rev->pad));
 }
 
@@ -92,10 +103,11 @@ static __always_inline int session_delete_in(struct vnet_flow *key, struct vnet_
 {
 	struct vnet_session *s = bpf_map_lookup_elem(&sessions, key);
 	struct vnet_flow *owner;
-	u32 network, port, flags;
+	u32 network, port, flags, mapped;
 
 	if (!s)
 		return 0;
+	mapped = s->mapped;
 	network = s->network;
 	port = s->port;
 	flags = s->flags;
@@ -105,6 +117,8 @@ static __always_inline int session_delete_in(struct vnet_flow *key, struct vnet_
 	owner = bpf_map_lookup_elem(&rev_nat, answer);
 	if (owner && addr_equal(&owner->src, &key->src) && owner->sport_be == key->sport_be)
 		bpf_map_delete_elem(&rev_nat, answer);
+	if (unlikely(mapped & VNET_MAPPED_FTP))
+		bpf_map_delete_elem(&seq_shifts, key);
 	usage_add(network, flags, -1);
 	if (port)
 		usage_add(port, flags, -1);

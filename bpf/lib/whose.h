@@ -4,6 +4,7 @@
 #define VNET_BPF_WHOSE_H
 
 #include "bpf/lib/port_forward.h"
+#include "bpf/lib/mapped.h"
 
 /* 0: none. ingress: it comes from outside. */
 static __always_inline u32 network_at_uplink(const struct packet *p, int ingress)
@@ -19,8 +20,10 @@ static __always_inline u32 network_at_uplink(const struct packet *p, int ingress
 		subnet = subnet_of(ingress ? from : to);
 	if (subnet)
 		return subnet->network;
-	forward = ingress ? port_forward_of(p) : NULL;
-	return forward ? forward->network : 0;
+	if (!ingress)
+		return 0;
+	forward = port_forward_of(p);
+	return forward ? forward->network : network_of_mapping(p);
 }
 
 #endif

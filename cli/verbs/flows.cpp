@@ -65,8 +65,9 @@ std::vector<Option> FlowsOptions::list() {
        into(filter.address, parse_address)},
       {"--proto PROTO", "Only tcp, udp, icmp, icmp6 or a number", into(filter.protocol, parse_protocol),
        "tcp udp icmp"},
-      Option("--state STATE", "Only new, established, closing or closed", into(filter.state))
-          .only({"new", "established", "closing", "closed"}),
+      Option("--state STATE", "Only new, established, closing or closed; mapping, peer: of UDP ports",
+             into(filter.state))
+          .only({"new", "established", "closing", "closed", "mapping", "peer"}),
       {"--usage", "What sessions use up: limits, ports to masquerade to, retries", flag_into(usage)},
       watch_option(watch_seconds, "The fastest sessions, every SECONDS (default 1)")};
 }

@@ -45,7 +45,7 @@ Result<void> fill_port_spans(const Network& network, vnet_network& entry) {
 }
 
 Result<void> fill_gateway(System& system, const Network& network, vnet_network& entry) {
-  entry.flags = program_flags(network);
+  entry.flags = program_flags(network) | entry_flags(network);
   entry.new_flows = network.settings.new_flows;
   entry.vlan = untagged_vlan(network.vlan);
   VNET_TRY(fill_port_spans(network, entry));
@@ -64,6 +64,11 @@ Result<void> fill_gateway(System& system, const Network& network, vnet_network& 
 Result<void> fill_entry(System& system, const Network& network, vnet_network& entry) {
   entry.max_sessions = network.settings.max_sessions;
   entry.max_sessions_per_port = network.settings.max_sessions_per_port;
+  const Timeouts& timeouts = network.settings.timeouts;
+  entry.timeouts[VNET_TIMEOUT_TCP] = timeouts.tcp;
+  entry.timeouts[VNET_TIMEOUT_UDP] = timeouts.udp;
+  entry.timeouts[VNET_TIMEOUT_ICMP] = timeouts.icmp;
+  entry.timeouts[VNET_TIMEOUT_OTHER] = timeouts.other;
   entry.link_protocols = is_direct(network) ? 0 : network.settings.link_protocols;
   return has_gateway(network) ? fill_gateway(system, network, entry) : Result<void>{};
 }

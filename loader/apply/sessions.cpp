@@ -36,7 +36,9 @@ Result<void> end_sessions(SharedMaps& maps, const IsOver& is_over) {
     answer.sport_be = key.dport_be;
     answer.dport_be = session.nat_port_be;
     answer.proto = key.proto;
+    answer.kind = key.kind;
     VNET_TRY(maps.sessions.erase(key));
+    if (session.mapped & VNET_MAPPED_FTP) VNET_TRY(maps.seq_shifts.erase(key));
     VNET_TRY(maps.rev_nat.erase(answer));
     VNET_TRY(give_back(maps, session.network, session));
     if (session.port) VNET_TRY(give_back(maps, session.port, session));
@@ -67,6 +69,10 @@ class Legality {
   bool holds(const vnet_flow& key, const vnet_session& session) const {
     Address guest = to_address(key.src);
     bool translated = to_address(session.nat) != guest || session.nat_port_be != key.sport_be;
+    if (key.kind == VNET_FLOW_MAPPING && !(entry_.flags & VNET_NETWORK_F_ONE_MAPPING)) return false;
+    // TFTP's peers, too, which the guest's next request brings back.
+    if (key.kind == VNET_FLOW_PEER && !(entry_.flags & VNET_NETWORK_F_FROM_PEERS)) return false;
+    if (session.mapped & VNET_MAPPED_IN) return true;
     if (has_lost_its_forward(network_.settings.port_forwards, key, session)) return false;
     // By a gateway: of another network's guest, or a hairpin.
     if (session.flags & VNET_SESSION_F_HAIRPIN) return true;

@@ -189,6 +189,52 @@ Result<void> parse_host(const XmlNode& node, Settings& settings) {
       settings.host_access);
 }
 
+// Without filtering=: of one mapping for all, whoever the guest has sent to may send to it.
+Result<void> parse_nat(const XmlNode& node, Settings& settings) {
+  using enum NatFiltering;
+  VNET_TRY(only_attributes(node, {"mapping", "filtering"}));
+  VNET_TRY(node.required("mapping"));
+  VNET_ASSIGN(
+      const auto mapping,
+      node.choice<NatMapping>("mapping", {{"endpoint-dependent", NatMapping::EndpointDependent},
+                                          {"endpoint-independent", NatMapping::EndpointIndependent}}));
+  VNET_ASSIGN(
+      const auto filtering,
+      node.choice<NatFiltering>("filtering", {{"endpoint-independent", EndpointIndependent},
+                                              {"address-dependent", AddressDependent},
+                                              {"address-and-port-dependent", AddressAndPortDependent}}));
+  const bool independent = *mapping == NatMapping::EndpointIndependent;
+  if (!independent && filtering && *filtering != AddressAndPortDependent)
+    return node.wrong_value("filtering", nat_filtering_name(*filtering),
+                            "needs mapping='endpoint-independent': a port that differs from peer to peer is "
+                            "reached by that peer alone");
+  settings.nat_mapping = *mapping;
+  settings.nat_filtering = filtering.value_or(independent ? AddressDependent : AddressAndPortDependent);
+  return {};
+}
+
+// A day of 86400 s, and a year.
+struct TimeoutBounds {
+  const char* name;
+  std::uint32_t Timeouts::*member;
+  std::uint64_t least, most;
+};
+constexpr TimeoutBounds timeout_bounds[] = {{"tcp", &Timeouts::tcp, 60, 31'536'000},
+                                            {"udp", &Timeouts::udp, 10, 86'400},
+                                            {"icmp", &Timeouts::icmp, 5, 86'400},
+                                            {"other", &Timeouts::other, 10, 86'400}};
+
+Result<void> parse_timeouts(const XmlNode& node, Settings& settings) {
+  VNET_TRY(only_attributes(node, {"tcp", "udp", "icmp", "other"}));
+  if (node.attribute_names().empty())
+    return node.error("needs at least one of tcp, udp, icmp, other (seconds)");
+  for (const auto& bounds : timeout_bounds) {
+    VNET_ASSIGN(const auto seconds, node.number(bounds.name, bounds.least, bounds.most));
+    if (seconds) settings.timeouts.*bounds.member = static_cast<std::uint32_t>(*seconds);
+  }
+  return {};
+}
+
 constexpr SettingElement elements[] = {
     {"hostFirewall", parse_host_firewall, false, {}},
     {"xdp", parse_xdp, false, {}},
@@ -199,6 +245,8 @@ constexpr SettingElement elements[] = {
     {"uplink", parse_uplink, true, {"dev"}},
     {"guard", parse_guard, true, {"portgroup"}},
     {"link-protocols", parse_link_protocols, false, {}},
+    {"nat", parse_nat, false, {}},
+    {"timeouts", parse_timeouts, false, {}},
 };
 
 Result<const SettingElement*> find_element(const XmlNode& node) {

@@ -65,6 +65,27 @@ constexpr ElementRule element_rules[] = {
     {"bandwidth", nullptr, nullptr, &ModeSpec::has_bandwidth},
 };
 
+// The same of our own settings.
+struct SettingRule {
+  const char* element;
+  bool ModeSpec::*needs;
+};
+constexpr SettingRule setting_rules[] = {
+    {"nat", &ModeSpec::masquerades},
+    {"timeouts", &ModeSpec::is_routed},
+};
+
+Result<void> validate_setting_elements(const Network& network, const XmlNode& root) {
+  const auto metadata = root.child("metadata");
+  const auto settings = metadata ? metadata->child("network", settings_namespace) : std::nullopt;
+  if (!settings) return {};
+  for (const auto& rule : setting_rules)
+    if (const auto node = settings->child(rule.element, settings_namespace);
+        node && !(mode_spec(network.mode).*rule.needs))
+      return node->error("not allowed with " + forward_text(network));
+  return {};
+}
+
 Result<void> validate_elements(const Network& network, const XmlNode& root) {
   const auto why = "not allowed with " + forward_text(network);
   for (const auto& rule : element_rules) {
@@ -182,6 +203,7 @@ Result<void> validate_settings(const Network& network, const XmlNode& root) {
 Result<void> validate(const Network& network, const XmlNode& root) {
   VNET_TRY(refuse_virtualport(root));
   VNET_TRY(validate_elements(network, root));
+  VNET_TRY(validate_setting_elements(network, root));
   VNET_TRY(validate_bridge(network, root));
   VNET_TRY(validate_forward(network, root));
   VNET_TRY(validate_portgroups(network, root));

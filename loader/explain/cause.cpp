@@ -55,6 +55,8 @@ constexpr Quote quotes[] = {
      "start the guest, or attach its interface"},
     {VNET_DROP_OTHER_VLAN, "vlan", "its ports and port groups alone have VLANs, its gateway has none",
      "guests reach those of their VLAN, and the gateway that of the network's own <vlan>"},
+    {VNET_DROP_NAT_FILTER, "vnet:nat", "it has no <vnet:nat>",
+     "filtering says who may send to a mapped port"},
     {VNET_DROP_HOST_CLOSED, "vnet:host", "the default <vnet:host access> holds",
      "access='all' opens the host"},
 };
@@ -146,6 +148,7 @@ constexpr bool has_setting(vnet_reason reason) {
     case VNET_DROP_FORWARD_FROM:
     case VNET_DROP_NO_GUEST:
     case VNET_DROP_OTHER_VLAN:
+    case VNET_DROP_NAT_FILTER:
       return true;
     case VNET_DROP_NONE:
     case VNET_DROP_UNATTACHED:

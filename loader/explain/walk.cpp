@@ -111,6 +111,17 @@ std::optional<Walk::Session> Walk::session_of(const PacketView& packet) const {
   return Session{*key, *session};
 }
 
+// Whose guest's UDP port it is, as the outside sees it.
+const ActiveNetwork* Walk::network_of_mapping(const Endpoint& outside) const {
+  vnet_flow flow{.src = from_address(outside.address), .dst = from_address(outside.address)};
+  flow.dport_be = htons(outside.port);
+  flow.proto = IPPROTO_UDP;
+  flow.kind = VNET_FLOW_MAPPING;
+  auto key = shadow_->maps().rev_nat.get(flow);
+  auto session = key ? shadow_->maps().sessions.get(*key) : std::nullopt;
+  return session ? network_of(session->network) : nullptr;
+}
+
 void Walk::dropped(const DropSeen& drop, bool answered) {
   last().verdict = answered ? "refused" : "dropped";
   told_.reason = reason_word(drop.reason);
@@ -120,6 +131,7 @@ void Walk::dropped(const DropSeen& drop, bool answered) {
   if (port)
     for (const auto& each : networks_)
       if (each.record.name == port->network) network = &each;
+  if (!network && drop.reason == VNET_DROP_NAT_FILTER) network = network_of_mapping(*told_.sent.destination);
   if (!network) network = network_with(told_.sent.destination->address);
   if (!network) network = network_with(told_.sent.source->address);
   told_.cause = cause_of(drop.reason, {network ? &network->record : nullptr, port});

@@ -115,6 +115,7 @@ class Walk {
 
   const ActiveNetwork* network_of(std::uint16_t slot) const;
   const ActiveNetwork* network_with(const Address& address) const;  // by its subnets
+  const ActiveNetwork* network_of_mapping(const Endpoint& outside) const;
   const ActiveNetwork* network_behind(int gateway) const;
   const PortRecord* port_of(std::uint16_t slot) const;
   const PortRecord* port_at(int ifindex) const;

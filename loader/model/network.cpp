@@ -80,6 +80,22 @@ const char* xdp_mode_name(XdpMode mode) {
   return "";
 }
 
+const char* nat_mapping_name(NatMapping mapping) {
+  return mapping == NatMapping::EndpointIndependent ? "endpoint-independent" : "endpoint-dependent";
+}
+
+const char* nat_filtering_name(NatFiltering filtering) {
+  switch (filtering) {
+    case NatFiltering::EndpointIndependent:
+      return "endpoint-independent";
+    case NatFiltering::AddressDependent:
+      return "address-dependent";
+    case NatFiltering::AddressAndPortDependent:
+      return "address-and-port-dependent";
+  }
+  return "";
+}
+
 const char* inbound_name(Inbound inbound) {
   switch (inbound) {
     case Inbound::Accept:

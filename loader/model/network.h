@@ -153,6 +153,16 @@ const char* xdp_mode_name(XdpMode mode);  // auto off filter forward
 enum class Inbound { Accept, Established, Drop };
 const char* inbound_name(Inbound inbound);  // accept established drop
 enum class HostAccess { All, Services, None };
+// <nat mapping, filtering>: of UDP, in RFC 4787's words.
+enum class NatMapping { EndpointDependent, EndpointIndependent };
+enum class NatFiltering { EndpointIndependent, AddressDependent, AddressAndPortDependent };
+const char* nat_mapping_name(NatMapping mapping);
+const char* nat_filtering_name(NatFiltering filtering);
+// <timeouts>: seconds after which an idle session ends; tcp: of an established one, udp: of an answered one.
+struct Timeouts {
+  std::uint32_t tcp = 432000, udp = 300, icmp = 60, other = 600;
+  bool operator==(const Timeouts&) const = default;
+};
 struct Settings {
   // <guard mac>: whether guests may send from any MAC, by portgroup; "": the network's own word.
   std::map<std::string, bool> any_mac;
@@ -167,6 +177,9 @@ struct Settings {
   std::uint16_t link_protocols = 0;  // <link-protocols forward>: bit n for 01:80:c2:00:00:0n
   std::vector<std::string> uplinks;  // <uplink dev>: bridged mode, where the bridge's way out is not obvious
   std::vector<PortForward> port_forwards;
+  NatMapping nat_mapping = NatMapping::EndpointDependent;
+  NatFiltering nat_filtering = NatFiltering::AddressAndPortDependent;
+  Timeouts timeouts;
   bool operator==(const Settings&) const = default;
 };
 

@@ -43,12 +43,33 @@ const char* state_word(std::uint8_t state) {
   }
 }
 
+// As bpf/lib/session.h has it.
+std::uint64_t timeout_of(const vnet_network& network, std::uint8_t proto, std::uint8_t state) {
+  switch (proto) {
+    case IPPROTO_TCP:
+      if (state == VNET_SESSION_ESTABLISHED) return network.timeouts[VNET_TIMEOUT_TCP];
+      if (state == VNET_SESSION_CLOSED) return VNET_TCP_CLOSED_SECONDS;
+      return state == VNET_SESSION_CLOSING ? VNET_TCP_CLOSING_SECONDS : VNET_TCP_OPENING_SECONDS;
+    case IPPROTO_UDP: {
+      auto udp = network.timeouts[VNET_TIMEOUT_UDP];
+      return state == VNET_SESSION_ESTABLISHED ? udp : std::min<std::uint32_t>(udp, VNET_UDP_NEW_SECONDS);
+    }
+    case IPPROTO_ICMP:
+    case IPPROTO_ICMPV6:
+      return network.timeouts[VNET_TIMEOUT_ICMP];
+    default:
+      return network.timeouts[VNET_TIMEOUT_OTHER];
+  }
+}
+
 SessionInfo describe(const vnet_flow& flow, const vnet_session& session, std::uint32_t now) {
   const vnet_leg& out = session.leg[VNET_OUT];
   const vnet_leg& in = session.leg[VNET_IN];
   SessionInfo info;
   info.protocol = protocol_word(flow.proto);
-  info.state = state_word(session.state);
+  info.state = flow.kind == VNET_FLOW_MAPPING ? "mapping"
+               : flow.kind == VNET_FLOW_PEER  ? "peer"
+                                              : state_word(session.state);
   info.inside = {to_address(flow.src), ntohs(flow.sport_be)};
   info.outside = {to_address(flow.dst), ntohs(flow.dport_be)};
   info.translated = {to_address(session.nat), ntohs(session.nat_port_be)};
@@ -107,8 +128,12 @@ void session_rates(const std::vector<SessionInfo>& before, std::vector<SessionIn
 std::vector<SessionInfo> read_sessions(const SharedMaps& maps) {
   std::vector<SessionInfo> all;
   std::uint32_t now = tick_now();
+  constexpr std::uint8_t established = VNET_SESSION_ESTABLISHED;
   maps.sessions.for_each([&](const vnet_flow& flow, const vnet_session& session) {
-    all.push_back(describe(flow, session, now));
+    SessionInfo info = describe(flow, session, now);
+    if (auto network = maps.networks.get(session.network))
+      info.timeout_seconds = timeout_of(*network, flow.proto, info.is_flow() ? session.state : established);
+    all.push_back(std::move(info));
   });
   return all;
 }

@@ -20,14 +20,18 @@ struct Endpoint {
 
 struct SessionInfo {
   std::string protocol;  // tcp udp icmp icmp6, else the number
-  std::string state;     // new established closing closed
+  // new established closing closed; mapping: of a guest's UDP port, for every far end; peer: an address that
+  // may answer that port from any other one
+  std::string state;
   std::string network;
   std::string interface;                 // the guest's port; "": detached since
   Endpoint inside, outside, translated;  // translated: as the outside sees the inside
   bool inbound = false;                  // opened from outside
   std::uint64_t age_seconds = 0, idle_seconds = 0;
+  std::uint64_t timeout_seconds = 0;  // when it has been idle for so long, it ends
   std::uint64_t out_packets = 0, out_bytes = 0, in_packets = 0, in_bytes = 0;
   std::uint16_t network_slot = 0, port_slot = 0;
+  bool is_flow() const { return state != "mapping" && state != "peer"; }
 
   // Both directions, since it began; of two readings: see session_rates().
   double bits_per_second = 0;

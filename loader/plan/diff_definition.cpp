@@ -26,7 +26,8 @@ bool fills_other_entry(const Network& before, const Network& after) {
   return a.max_sessions != b.max_sessions || a.max_sessions_per_port != b.max_sessions_per_port ||
          a.new_flows != b.new_flows || a.link_protocols != b.link_protocols || before.nat != after.nat ||
          before.vlan != after.vlan || before.devices != after.devices ||
-         program_flags(before) != program_flags(after);
+         program_flags(before) != program_flags(after) || entry_flags(before) != entry_flags(after) ||
+         a.timeouts != b.timeouts;
 }
 
 bool has_other_tree(const Network& before, const Network& after) {

@@ -187,6 +187,12 @@ const std::vector<LiveRow>& live_rows() {
       {"inbound", setting<&Settings::inbound>, live},
       {"host access", setting<&Settings::host_access>, live},
       {"link protocols", setting<&Settings::link_protocols>, live},
+      {"NAT mapping",
+       [](const Network& a, const Network& b) {
+         return setting<&Settings::nat_mapping>(a, b) || setting<&Settings::nat_filtering>(a, b);
+       },
+       live},
+      {"timeouts", setting<&Settings::timeouts>, live},
       {"uplinks", setting<&Settings::uplinks>, live},
       {"port forwards", setting<&Settings::port_forwards>, live},
       // Last: what of it has a meaning here is in the rows above.

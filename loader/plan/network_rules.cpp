@@ -22,6 +22,20 @@ std::uint32_t program_flags(const Network& network) {
   return flags;
 }
 
+std::uint32_t entry_flags(const Network& network) {
+  const Settings& settings = network.settings;
+  if (!masquerades(network) || settings.nat_mapping != NatMapping::EndpointIndependent) return 0;
+  switch (settings.nat_filtering) {
+    case NatFiltering::EndpointIndependent:
+      return VNET_NETWORK_F_ONE_MAPPING | VNET_NETWORK_F_FROM_ANYBODY;
+    case NatFiltering::AddressDependent:
+      return VNET_NETWORK_F_ONE_MAPPING | VNET_NETWORK_F_FROM_PEERS;
+    case NatFiltering::AddressAndPortDependent:
+      break;
+  }
+  return VNET_NETWORK_F_ONE_MAPPING;
+}
+
 std::optional<Address> gateway_of(const Network& network, Family family) {
   for (const auto& ip : network.ips)
     if (ip.gateway.address.family == family) return ip.gateway.address;
@@ -36,6 +50,7 @@ bool needs_other_programs(const Network& before, const Network& after) {
 
 bool translates_otherwise(const Network& before, const Network& after) {
   return before.nat != after.nat || before.devices != after.devices ||
+         entry_flags(before) != entry_flags(after) ||
          std::ranges::any_of(before.settings.port_forwards, [&](const PortForward& forward) {
            return !std::ranges::count(after.settings.port_forwards, forward);
          });

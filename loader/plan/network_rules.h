@@ -11,6 +11,8 @@
 namespace vnet {
 
 // VNET_NETWORK_F_* of a network with a gateway.
+// What only its entry in the map has of VNET_NETWORK_F_*: no program is compiled for it.
+std::uint32_t entry_flags(const Network& network);
 std::uint32_t program_flags(const Network& network);
 // The first address of the family: the source of ICMP refusals.
 std::optional<Address> gateway_of(const Network& network, Family family);

@@ -55,6 +55,12 @@ class Expiry : public BothFamilies {
     enter(value.due, flow);
     return value.due;
   }
+  void look_soon_as_it_is(const vnet_flow& flow) {
+    auto value = session(flow).value();
+    value.due = reserve(tick_now() + 2);
+    EXPECT_TRUE(maps().sessions.set(flow, value));
+    enter(value.due, flow);
+  }
   void enter(const vnet_due& due, const vnet_flow& flow) {
     vnet_wheel_batch bunch = maps().timer_wheel.get(bunch_of(due)).value_or(vnet_wheel_batch{});
     bunch.flow[due.place % VNET_WHEEL_BATCH] = flow;
@@ -129,6 +135,61 @@ TEST_P(Expiry, ATimeoutLastsAsLongAsItSays) {
   ASSERT_TRUE(eventually([&] { return session_count() == 1 && is_gone(first_look); })) << session_count();
   ASSERT_TRUE(session(key(L4::Tcp, at.guest1, 2000)));
   EXPECT_NEAR(session(key(L4::Tcp, at.guest1, 2000))->due.tick, first_look.tick + 8, 2);
+}
+
+TEST_P(Expiry, ANetworksTimeoutsAreItsOwn) {
+  set_network([](vnet_network& n) {
+    n.timeouts[VNET_TIMEOUT_UDP] = 20;
+    n.timeouts[VNET_TIMEOUT_ICMP] = 5;
+  });
+  for (auto [kind, seconds] : {std::pair{L4::Udp, 20}, {L4::Tcp, 10}, {L4::Echo, 5}}) {
+    open(kind, at.guest1, 2000);
+    EXPECT_NEAR(session(key(kind, at.guest1, 2000))->due.tick, tick_now() + ticks(seconds), 1);
+  }
+  look_soon(key(L4::Udp, at.guest1, 2000), 21);
+  EXPECT_TRUE(eventually([&] { return session_count() == 2; }));
+  EXPECT_FALSE(session(key(L4::Udp, at.guest1, 2000)));
+}
+
+// The wheel is shorter than what a network may ask for.
+TEST_P(Expiry, ATimeoutMayBeLongerThanTheWheel) {
+  set_network([](vnet_network& n) { n.timeouts[VNET_TIMEOUT_UDP] = 86'400; });
+  open(L4::Udp, at.guest1, 2000);
+  const vnet_flow udp = key(L4::Udp, at.guest1, 2000);
+  const vnet_due first = look_soon(udp, 5000);
+  auto value = session(udp).value();
+  value.state = VNET_SESSION_ESTABLISHED;
+  ASSERT_TRUE(maps().sessions.set(udp, value));
+  ASSERT_TRUE(eventually([&] { return is_gone(first); }));
+  ASSERT_TRUE(session(udp));
+  EXPECT_NEAR(session(udp)->due.tick, tick_now() + VNET_WHEEL_TICKS - 1, 3);
+}
+
+// RFC 4787 REQ-6: by what the guest sends, and by nothing else.
+TEST_P(Expiry, AMappingLastsAsLongAsItsGuestSends) {
+  for (bool guest_sends : {true, false}) {
+    SCOPED_TRACE(guest_sends);
+    set_network([](vnet_network& n) { n.flags |= VNET_NETWORK_F_ONE_MAPPING; });
+    const auto port = static_cast<std::uint16_t>(guest_sends ? 2000 : 2001);
+    open(L4::Udp, at.guest1, port);
+    const vnet_flow udp = key(L4::Udp, at.guest1, port);
+    vnet_flow mapping = flow(at.guest1, at.host, IPPROTO_UDP, port, 0);
+    mapping.kind = VNET_FLOW_MAPPING;
+    auto unused = session(mapping).value();
+    for (vnet_leg& leg : unused.leg) leg.seen = tick_now() - 700;
+    ASSERT_TRUE(maps().sessions.set(mapping, unused));
+    look_soon(udp, 1);
+    auto used = session(udp).value();
+    used.leg[VNET_OUT].seen = tick_now() - (guest_sends ? 1 : 700);
+    ASSERT_TRUE(maps().sessions.set(udp, used));
+    const vnet_due looked = used.due;
+    ASSERT_TRUE(eventually([&] { return is_gone(looked); }));
+    EXPECT_TRUE(session(udp));
+    look_soon_as_it_is(mapping);
+    ASSERT_TRUE(
+        eventually([&] { return session(mapping)->due.tick > tick_now() + 30 || !session(mapping); }));
+    EXPECT_EQ(guest_sends, session(mapping).has_value());
+  }
 }
 
 TEST_P(Expiry, AClosedConnectionGoesSoon) {

@@ -26,6 +26,10 @@ inline Network with_settings(Network network) {
   if (s.inbound == Inbound::Drop) xml += "<v:inbound default='drop'/>";
   if (s.host_access == HostAccess::None) xml += "<v:host access='none'/>";
   if (s.link_protocols) xml += "<v:link-protocols forward='lldp'/>";
+  if (s.nat_mapping == NatMapping::EndpointIndependent)
+    xml += std::string("<v:nat mapping='endpoint-independent' filtering='") +
+           nat_filtering_name(s.nat_filtering) + "'/>";
+  if (s.timeouts != Timeouts{}) xml += "<v:timeouts udp='" + std::to_string(s.timeouts.udp) + "'/>";
   for (const auto& uplink : s.uplinks) xml += "<v:uplink dev='" + uplink + "'/>";
   for (const auto& f : s.port_forwards)
     xml += "<v:portForward proto='" + f.proto + "' port='" + range_text(f.ports) + "' to='" + f.to.text() +

@@ -123,6 +123,12 @@ const std::vector<ApplyCase>& live_cases() {
       {"inbound", "nat", [](Network& n) { n.settings.inbound = Inbound::Drop; }},
       {"host access", "nat", [](Network& n) { n.settings.host_access = HostAccess::None; }},
       {"link protocols", "nat", [](Network& n) { n.settings.link_protocols = 1 << 14; }},
+      {"NAT mapping", "nat",
+       [](Network& n) {
+         n.settings.nat_mapping = NatMapping::EndpointIndependent;
+         n.settings.nat_filtering = NatFiltering::AddressDependent;
+       }},
+      {"timeouts", "nat", [](Network& n) { n.settings.timeouts.udp = 60; }},
       {"uplinks", "bridge", [](Network& n) { n.settings.uplinks = {"eth3"}; }},
       {"port forwards", "nat", [](Network& n) { n.settings.port_forwards = {forward(8080)}; }},
   };

@@ -17,6 +17,21 @@ std::string message(const std::string& inner) {
   return network ? "accepted" : network.error().message;
 }
 
+// A network of a mode ("": isolated) with such a setting.
+std::string of_mode(const std::string& mode, const std::string& inner) {
+  const bool direct = mode == "bridge" || mode == "private" || mode == "vepa" || mode == "passthrough";
+  return "<network><name>n</name><metadata><v:network xmlns:v='urn:vnet-bpf:network:1'>" + inner +
+         "</v:network></metadata>" +
+         (mode.empty()
+              ? ""
+              : "<forward mode='" + mode + "'>" + (direct ? "<interface dev='eth0'/>" : "") + "</forward>") +
+         (direct ? "" : "<ip address='192.168.122.1' prefix='24'/>") + "</network>";
+}
+std::string mode_message(const std::string& mode, const std::string& inner) {
+  const auto network = parse_network(of_mode(mode, inner), "f");
+  return network ? "accepted" : network.error().message;
+}
+
 TEST(SettingsXml, Defaults) {
   const auto network = parse_network(with_settings(""), "f");
   ASSERT_TRUE(network);
@@ -115,6 +130,45 @@ TEST(SettingsXml, LinkProtocolsAsNamesOrAsABridgesMask) {
   }
 }
 
+TEST(SettingsXml, NatAsRfc4787HasIt) {
+  using enum NatFiltering;
+  for (const auto& [attributes, mapping, filtering] :
+       {std::tuple{"mapping='endpoint-dependent'", NatMapping::EndpointDependent, AddressAndPortDependent},
+        {"mapping='endpoint-independent'", NatMapping::EndpointIndependent, AddressDependent},
+        {"mapping='endpoint-independent' filtering='endpoint-independent'", NatMapping::EndpointIndependent,
+         EndpointIndependent},
+        {"mapping='endpoint-independent' filtering='address-and-port-dependent'",
+         NatMapping::EndpointIndependent, AddressAndPortDependent}}) {
+    const auto network = parse_network(of_mode("nat", fmt::format("<v:nat {}/>", attributes)), "f");
+    ASSERT_TRUE(network) << network.error().message;
+    EXPECT_EQ(mapping, network->settings.nat_mapping) << attributes;
+    EXPECT_EQ(filtering, network->settings.nat_filtering) << attributes;
+  }
+  EXPECT_THAT(mode_message("nat", "<v:nat mapping='endpoint-dependent' filtering='address-dependent'/>"),
+              testing::HasSubstr("needs mapping='endpoint-independent'"));
+}
+
+// What has no meaning in a mode is refused there by name.
+void expect_modes(const std::string& setting, const std::string& name, const std::string& modes) {
+  for (const char* mode : {"nat", "route", "open", "bridge", "private", "vepa", "passthrough", ""}) {
+    const bool allowed = *mode && (" " + modes + " ").contains(" " + std::string(mode) + " ");
+    const auto said = mode_message(mode, setting);
+    if (allowed) {
+      EXPECT_EQ("accepted", said) << mode << " " << setting;
+    } else {
+      EXPECT_THAT(said, testing::HasSubstr(fmt::format("<{}>", name))) << mode;
+    }
+  }
+}
+
+TEST(SettingsXml, NatAndTimeoutsByMode) {
+  expect_modes("<v:nat mapping='endpoint-independent'/>", "nat", "nat");
+  expect_modes("<v:timeouts udp='60'/>", "timeouts", "nat route open");
+  const auto network = parse_network(of_mode("nat", "<v:timeouts tcp='7200' udp='60'/>"), "f");
+  ASSERT_TRUE(network);
+  EXPECT_EQ((Timeouts{.tcp = 7200, .udp = 60}), network->settings.timeouts);
+}
+
 TEST(SettingsXml, SmallTableLowersTheQuota) {
   const auto network = parse_network(with_settings("<v:sessions max='100'/>"), "f");
   ASSERT_TRUE(network);
@@ -131,6 +185,12 @@ TEST(SettingsXml, Rejections) {
            Case{"<v:hostFirewall mode='no'/>", "allowed: honor, bypass, auto"},
            Case{"<v:hostFirewall/>", "attribute mode is missing"},
            Case{"<v:hostFirewall mode='honor' Mode='x'/>", "unknown attribute Mode; allowed: mode"},
+           Case{"<v:timeouts/>", "needs at least one of tcp, udp, icmp, other"},
+           Case{"<v:timeouts udp='9'/>", "udp"},
+           Case{"<v:timeouts tcp='31536001'/>", "tcp"},
+           Case{"<v:timeouts sctp='60'/>", "unknown attribute sctp"},
+           Case{"<v:nat/>", "attribute mapping is missing"},
+           Case{"<v:nat mapping='cone'/>", "allowed: endpoint-dependent, endpoint-independent"},
            Case{"<v:xdp mode='on'/>", "allowed: auto, off, filter, forward"},
            Case{"<v:xdp mode='off'/><v:xdp mode='off'/>", "only one is allowed"},
            Case{"<v:xdp mode='filter' newFlows='0'/>", "newFlows"},
