@@ -17,6 +17,7 @@
 #include "bpf/lib/dhcp.h"
 #include "bpf/lib/flood.h"
 #include "bpf/lib/guard.h"
+#include "bpf/lib/mac_nat.h"
 
 const volatile __u8 passthrough;
 
@@ -36,8 +37,11 @@ static __always_inline u32 port_mode_at(u32 ifindex)
 	return port ? port_mode(port) : 0;
 }
 
-/* vlan: on the wire a frame of a VLAN is always tagged. */
-static __always_inline int to_wire(struct __sk_buff *skb, u32 vlan)
+/*
+ * vlan: on the wire a frame of a VLAN is always tagged. A card that allows one MAC is in no VLAN:
+ * mac_nat_out() drops what has a tag.
+ */
+static __always_inline int to_wire(struct __sk_buff *skb, const struct vnet_port *port, u32 vlan)
 {
 	u32 mtu = 0;
 	int fits = bpf_check_mtu(skb, gateway_ifindex, &mtu, 0, BPF_MTU_CHK_SEGS);
@@ -47,6 +51,8 @@ static __always_inline int to_wire(struct __sk_buff *skb, u32 vlan)
 		return DROP(TOO_BIG);
 	if (fits == -ENODEV)
 		return DROP(NO_PARENT);
+	if (!err && unlikely(port->flags & VNET_PORT_F_MAC_NAT))
+		err = mac_nat_out(skb, port->slot);
 	if (err)
 		return err;
 	mark(skb, MARK_WIRE);
@@ -55,22 +61,24 @@ static __always_inline int to_wire(struct __sk_buff *skb, u32 vlan)
 }
 
 /* The host's VLAN interfaces go by the tag. */
-static __always_inline int group_from_guest(struct __sk_buff *skb, u32 mode, u32 vlan)
+static __always_inline int group_from_guest(struct __sk_buff *skb, const struct vnet_port *port, u32 mode,
+					    u32 vlan)
 {
 	if (mode == MODE_BRIDGE)
 		flood(skb, skb->ifindex, vlan ? MODE_BRIDGE : MODE_BRIDGE | VNET_TO_HOST, vlan);
 	if (!vlan)
-		return to_wire(skb, 0);
+		return to_wire(skb, port, 0);
 	if (put_tag_on(skb, vlan))
 		return DROP(WRITE_FAILED);
 	if (mode == MODE_BRIDGE) {
 		mark_done(skb);
 		send_clone(skb, gateway_ifindex, BPF_F_INGRESS);
 	}
-	return to_wire(skb, 0);
+	return to_wire(skb, port, 0);
 }
 
-static __always_inline int unicast_from_guest(struct __sk_buff *skb, const u8 *to, u32 mode, u32 vlan)
+static __always_inline int unicast_from_guest(struct __sk_buff *skb, const struct vnet_port *port,
+					      const u8 *to, u32 mode, u32 vlan)
 {
 	struct vnet_fdb_entry *target;
 	u32 other;
@@ -87,14 +95,14 @@ static __always_inline int unicast_from_guest(struct __sk_buff *skb, const u8 *t
 	}
 	target = guest_by_mac(to);
 	if (!target)
-		return to_wire(skb, vlan);
+		return to_wire(skb, port, vlan);
 	if (target->ifindex == skb->ifindex)
 		return DROP(REFLECTED);
 	other = port_mode_at(target->ifindex);
 	if ((mode | other) & MODE_PRIVATE)
 		return DROP(PRIVATE);
 	if (other == MODE_VEPA)
-		return to_wire(skb, vlan);
+		return to_wire(skb, port, vlan);
 	return deliver(skb, target->ifindex, target->slot, target->flags, vlan, 1);
 }
 
@@ -126,8 +134,9 @@ static __always_inline int from_guest(struct __sk_buff *skb, struct vnet_port *p
 	if (is_link_protocol(macs))
 		return DROP(BPDU);
 	if (passthrough || mode == MODE_VEPA)
-		return to_wire(skb, vlan);
-	return macs[0] & 1 ? group_from_guest(skb, mode, vlan) : unicast_from_guest(skb, macs, mode, vlan);
+		return to_wire(skb, port, vlan);
+	return macs[0] & 1 ? group_from_guest(skb, port, mode, vlan)
+			   : unicast_from_guest(skb, port, macs, mode, vlan);
 }
 
 SEC("tc")
@@ -191,6 +200,19 @@ static __always_inline int group_from_wire(struct __sk_buff *skb, struct vnet_fd
 	return source && mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
 }
 
+/* Of a guest that has the parent's MAC outside. 0: the host's. */
+static __always_inline int to_mac_nat(struct __sk_buff *skb)
+{
+	u32 ifindex = mac_nat_in(skb);
+	struct vnet_port *port = ifindex ? bpf_map_lookup_elem(&ports, &ifindex) : NULL;
+
+	if (!port)
+		return TC_ACT_OK;
+	if (port->flags & VNET_PORT_F_FILTERS)
+		snoop_wire(skb);
+	return deliver(skb, ifindex, port->slot, port->flags & VNET_PORT_F_PEER ? VNET_HOP_F_PEER : 0, 0, 1);
+}
+
 static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to,
 					     struct vnet_fdb_entry *source, u32 mode)
 {
@@ -198,6 +220,8 @@ static __always_inline int unicast_from_wire(struct __sk_buff *skb, const u8 *to
 	struct vnet_port *port;
 	u32 ifindex;
 
+	if (!target && unlikely(!mode && is_gateway_mac(to) && has_mac_nat()))
+		return to_mac_nat(skb);
 	if (!target)
 		return source && mode == MODE_BRIDGE ? DROP(REFLECTED) : TC_ACT_OK;
 	ifindex = target->ifindex;

@@ -10,7 +10,7 @@
 //            "port_forwards":["tcp/8080 to 192.168.122.10:80"],
 //            "host_firewall":"honor"|"bypass"|"auto", "sessions", "max_sessions", "max_sessions_per_port",
 //            "nat":{"mapping","filtering"} (null where nothing is translated),
-//            "timeouts":{"tcp","udp","icmp","other"} (seconds)}
+//            "timeouts":{"tcp","udp","icmp","other"} (seconds), "mac_nat":"off"|"on"|"auto"}
 //   leases  [{"expiry" (0: never),"mac","protocol":"ipv4"|"ipv6","ip","prefix","hostname","client_id"}]
 //   forward list  [{"network","active": bool,"protocol","port":"8000-8010","listen": null where it is each
 //            address of the host,"to","to_port":"80-90","from":[] (everybody),"sessions"}]

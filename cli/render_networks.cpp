@@ -90,6 +90,7 @@ std::string show_text(const NetworkDetails& details) {
   if (const auto& timeouts = network.settings.timeouts; timeouts != Timeouts{})
     line("Timeouts:", fmt::format("tcp {} s, udp {} s, icmp {} s, other {} s", timeouts.tcp, timeouts.udp,
                                   timeouts.icmp, timeouts.other));
+  if (network.settings.mac_nat != MacNat::Off) line("MAC NAT:", mac_nat_name(network.settings.mac_nat));
   line("Ports:", std::to_string(details.summary.ports));
   if (!details.summary.active) return out;
   line("Uplinks:", fmt::format("{}", fmt::join(details.uplinks, ", ")));
@@ -139,6 +140,7 @@ Json show_json(const NetworkDetails& details) {
   const auto& timeouts = network.settings.timeouts;
   json["timeouts"] = {
       {"tcp", timeouts.tcp}, {"udp", timeouts.udp}, {"icmp", timeouts.icmp}, {"other", timeouts.other}};
+  json["mac_nat"] = mac_nat_name(network.settings.mac_nat);
   return json;
 }
 

@@ -64,7 +64,9 @@
   MAP(SHARED, limits, HASH, VNET_LIMITS_MAX, struct vnet_limit_key, VNET_LIMIT, BPF_F_NO_PREALLOC, WHOLE) \
   MAP(SHARED, port_vlans, HASH, VNET_PORT_VLANS_MAX, struct vnet_port_vlan, __u32, BPF_F_NO_PREALLOC, WHOLE) \
   MAP(SHARED, seq_shifts, HASH, VNET_SEQ_SHIFTS_MAX, struct vnet_flow, struct vnet_seq_shift, BPF_F_NO_PREALLOC, LARGE) \
-  MAP(SHARED, any_mappings, ARRAY, 1, __u32, __u32, 0, WHOLE)
+  MAP(SHARED, any_mappings, ARRAY, 1, __u32, __u32, 0, WHOLE) \
+  MAP(SHARED, mac_nat, HASH, VNET_MAC_NAT_MAX, struct vnet_address_key, struct vnet_mac_nat, BPF_F_NO_PREALLOC, WHOLE) \
+  MAP(SHARED, mac_nat_rings, HASH, VNET_PORTS_MAX, __u32, struct vnet_mac_nat_ring, BPF_F_NO_PREALLOC, WHOLE)
 /* clang-format on */
 
 #endif

@@ -35,6 +35,7 @@
 #define VNET_PORT_F_VLAN 0x100000
 #define VNET_PORT_F_TRUNK 0x200000
 #define VNET_PORT_F_NATIVE_TAGGED 0x400000
+#define VNET_PORT_F_MAC_NAT 0x800000 /* outside it has its parent's MAC (bpf/lib/mac_nat.h) */
 
 #define VNET_PORT_F_FILTERS                                                                  \
   (VNET_PORT_F_NO_IP_SPOOFING | VNET_PORT_F_NO_ARP_SPOOFING | VNET_PORT_F_NO_IPV6_SPOOFING | \
@@ -159,6 +160,27 @@ struct vnet_rehearsed {
   __u32 way; /* enum vnet_way */
 };
 VNET_SIZE(struct vnet_rehearsed, 8);
+
+/*
+ * <vnet:macNat>: whose a frame is that comes to the parent's MAC, by the address that it is for. A port's
+ * addresses are noted in a ring, so that it has the latest so many.
+ */
+#define VNET_MAC_NAT_MAX (1 << 16)
+#define VNET_MAC_NAT_OF_PORT 32
+
+struct vnet_mac_nat {
+  __u32 ifindex;
+  __u32 seen; /* tick of the guest's last packet from there, coarse */
+  __u16 slot; /* the port's */
+  __u8 mac[6];
+};
+VNET_SIZE(struct vnet_mac_nat, 16);
+
+struct vnet_mac_nat_ring {
+  __u32 next;
+  struct vnet_addr addr[VNET_MAC_NAT_OF_PORT];
+};
+VNET_SIZE(struct vnet_mac_nat_ring, 516);
 
 /* The ports of a parent or a gateway, numbered without gaps; the value is the port's ifindex. */
 struct vnet_flood_key {

@@ -53,7 +53,8 @@
   X(FORWARD_FROM, "forward-from", "the port forward is not for this sender (portForward from=)")            \
   X(NO_GUEST, "no-guest", "the port forward leads to a network without a guest")                            \
   X(OTHER_VLAN, "other-vlan", "of a VLAN that the sender's or the receiver's port is not in")               \
-  X(NAT_FILTER, "nat-filter", "to a guest's mapped port, from whom the guest has sent nothing (vnet:nat)")
+  X(NAT_FILTER, "nat-filter", "to a guest's mapped port, from whom the guest has sent nothing (vnet:nat)")  \
+  X(MAC_NAT, "mac-nat", "vnet:macNat: neither IP nor ARP, or from an address that is another guest's")
 
 #define VNET_REASON_ENUM(name, word, meaning) VNET_DROP_##name,
 enum vnet_reason { VNET_DROP_NONE = 0, VNET_REASONS(VNET_REASON_ENUM) VNET_DROP_MAX };

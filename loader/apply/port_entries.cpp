@@ -100,6 +100,7 @@ Result<void> write_rules(System& system, const PortRecord& record, const LinkInf
   VNET_ASSIGN(port.flags, port_flags(record, active.network));
   if (reaches_other_namespace(link)) port.flags |= VNET_PORT_F_PEER;
   port.vlan = untagged_vlan(switched_vlan_of(record, active.network));
+  if (has_mac_nat(record, active.network)) port.flags |= VNET_PORT_F_MAC_NAT;
   if (auto mac = fixed_mac(record, active.network)) {
     port.flags |= VNET_PORT_F_MAC;
     std::memcpy(port.mac, mac->bytes.data(), sizeof(port.mac));
@@ -135,6 +136,7 @@ Result<void> write_entries(System& system, const PortRecord& record, const LinkI
 Result<void> erase_entries(System& system, const PortRecord& record) {
   auto& maps = system.datapath->maps();
   VNET_TRY(forget_macs(maps, static_cast<std::uint32_t>(record.ifindex)));
+  VNET_TRY(forget_mac_nat(maps, record.slot));
   VNET_TRY(maps.xdp_targets.erase(static_cast<__u32>(record.ifindex)));
   VNET_ASSIGN(auto network, system.records.network(record.network));
   auto entry = network ? maps.networks.get(network->slot) : std::nullopt;

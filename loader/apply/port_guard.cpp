@@ -11,6 +11,7 @@
 #include "loader/bpf/map_address.h"
 #include "loader/bpf/shared_maps.h"
 #include "loader/model/port_rules.h"
+#include "loader/os/wireless.h"
 #include "loader/plan/port_rules.h"
 
 namespace vnet {
@@ -73,7 +74,27 @@ Result<void> make_started(SharedMaps& maps, std::uint16_t slot) {
   return maps.outgoing_flows.set(slot, static_cast<__u32>(flows.get()));
 }
 
+// What its guest's addresses are noted in; a port without one has none.
+Result<void> make_mac_nat_ring(SharedMaps& maps, std::uint16_t slot) {
+  return maps.mac_nat_rings.get(slot) ? Result<void>{} : maps.mac_nat_rings.set(slot, {});
+}
+
 }  // namespace
+
+bool has_mac_nat(const PortRecord& record, const Network& network) {
+  if (!is_direct(network) || network.settings.mac_nat == MacNat::Off) return false;
+  return network.settings.mac_nat == MacNat::On || is_wireless(record.parent);
+}
+
+Result<void> forget_mac_nat(SharedMaps& maps, std::uint16_t slot) {
+  VNET_TRY(maps.mac_nat_rings.erase(slot));  // now nothing more is noted
+  std::vector<vnet_address_key> gone;
+  maps.mac_nat.for_each([&](const vnet_address_key& key, const vnet_mac_nat& guest) {
+    if (guest.slot == slot) gone.push_back(key);
+  });
+  for (const auto& key : gone) VNET_TRY(maps.mac_nat.erase(key));
+  return {};
+}
 
 Result<void> add_guard(System& system, const PortRecord& record, const ActiveNetwork& active) {
   VNET_ASSIGN(Datapath * datapath, system.need_datapath());
@@ -84,6 +105,7 @@ Result<void> add_guard(System& system, const PortRecord& record, const ActiveNet
   for (const auto& [key, value] : wanted.rules) VNET_TRY(maps.allow_rules.set(key, value));
   if (inbound_of(record, active.network) == Inbound::Established) VNET_TRY(make_started(maps, record.slot));
   if (is_isolated(record, active.network)) VNET_TRY(maps.isolated.set(record.slot, active.record.slot));
+  if (has_mac_nat(record, active.network)) VNET_TRY(make_mac_nat_ring(maps, record.slot));
   return {};
 }
 
@@ -101,6 +123,7 @@ Result<void> trim_guard(System& system, const PortRecord& record, const ActiveNe
   if (inbound_of(record, active.network) != Inbound::Established)
     VNET_TRY(maps.outgoing_flows.erase(record.slot));
   if (!is_isolated(record, active.network)) VNET_TRY(maps.isolated.erase(record.slot));
+  if (!has_mac_nat(record, active.network)) VNET_TRY(forget_mac_nat(maps, record.slot));
   return {};
 }
 
@@ -111,6 +134,7 @@ Result<void> forget_guard(SharedMaps& maps, std::uint16_t slot) {
   for (const auto& key : maps.allow_prefixes.keys())
     if (key.rule.slot == slot) VNET_TRY(maps.allow_prefixes.erase(key));
   VNET_TRY(maps.outgoing_flows.erase(slot));
+  VNET_TRY(forget_mac_nat(maps, slot));
   return maps.isolated.erase(slot);
 }
 

@@ -14,6 +14,11 @@ namespace vnet {
 Result<void> add_guard(System& system, const PortRecord& record, const ActiveNetwork& active);
 Result<void> trim_guard(System& system, const PortRecord& record, const ActiveNetwork& active);
 
+// Whether outside its guest has the parent's MAC: <vnet:macNat>, with auto on a wireless one.
+bool has_mac_nat(const PortRecord& record, const Network& network);
+// So that nothing from outside finds the port any more.
+Result<void> forget_mac_nat(SharedMaps& maps, std::uint16_t port_slot);
+
 // The port goes; its network goes.
 Result<void> forget_guard(SharedMaps& maps, std::uint16_t port_slot);
 Result<void> forget_addresses(SharedMaps& maps, std::uint16_t slot);

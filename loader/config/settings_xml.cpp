@@ -235,6 +235,15 @@ Result<void> parse_timeouts(const XmlNode& node, Settings& settings) {
   return {};
 }
 
+Result<void> parse_mac_nat(const XmlNode& node, Settings& settings) {
+  VNET_TRY(only_attributes(node, {"mode"}));
+  VNET_ASSIGN(
+      const auto mode,
+      node.choice<MacNat>("mode", {{"auto", MacNat::Auto}, {"on", MacNat::On}, {"off", MacNat::Off}}));
+  settings.mac_nat = mode.value_or(MacNat::On);
+  return {};
+}
+
 constexpr SettingElement elements[] = {
     {"hostFirewall", parse_host_firewall, false, {}},
     {"xdp", parse_xdp, false, {}},
@@ -247,6 +256,7 @@ constexpr SettingElement elements[] = {
     {"link-protocols", parse_link_protocols, false, {}},
     {"nat", parse_nat, false, {}},
     {"timeouts", parse_timeouts, false, {}},
+    {"macNat", parse_mac_nat, false, {}},
 };
 
 Result<const SettingElement*> find_element(const XmlNode& node) {

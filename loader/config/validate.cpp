@@ -73,6 +73,7 @@ struct SettingRule {
 constexpr SettingRule setting_rules[] = {
     {"nat", &ModeSpec::masquerades},
     {"timeouts", &ModeSpec::is_routed},
+    {"macNat", &ModeSpec::on_parents},
 };
 
 Result<void> validate_setting_elements(const Network& network, const XmlNode& root) {
@@ -83,6 +84,12 @@ Result<void> validate_setting_elements(const Network& network, const XmlNode& ro
     if (const auto node = settings->child(rule.element, settings_namespace);
         node && !(mode_spec(network.mode).*rule.needs))
       return node->error("not allowed with " + forward_text(network));
+  const auto mac_nat = settings->child("macNat", settings_namespace);
+  if (mac_nat && network.settings.mac_nat != MacNat::Off &&
+      (network.direct_mode == DirectMode::Vepa || network.direct_mode == DirectMode::Passthrough))
+    return mac_nat->error("not allowed with " + forward_text(network));
+  if (mac_nat && network.settings.mac_nat != MacNat::Off && network.vlan)
+    return mac_nat->error("not allowed with <vlan>: what is tagged does not come back");
   return {};
 }
 

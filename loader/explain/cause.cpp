@@ -57,6 +57,8 @@ constexpr Quote quotes[] = {
      "guests reach those of their VLAN, and the gateway that of the network's own <vlan>"},
     {VNET_DROP_NAT_FILTER, "vnet:nat", "it has no <vnet:nat>",
      "filtering says who may send to a mapped port"},
+    {VNET_DROP_MAC_NAT, "vnet:macNat", "it has no <vnet:macNat>",
+     "what leaves by that interface must be IP or ARP, from an address that is nobody else's"},
     {VNET_DROP_HOST_CLOSED, "vnet:host", "the default <vnet:host access> holds",
      "access='all' opens the host"},
 };
@@ -149,6 +151,7 @@ constexpr bool has_setting(vnet_reason reason) {
     case VNET_DROP_NO_GUEST:
     case VNET_DROP_OTHER_VLAN:
     case VNET_DROP_NAT_FILTER:
+    case VNET_DROP_MAC_NAT:
       return true;
     case VNET_DROP_NONE:
     case VNET_DROP_UNATTACHED:

@@ -26,6 +26,8 @@ Result<std::optional<Mac>> Walk::mac_at_parent(const ParentRecord& parent, const
     if (port.parent != parent.interface) continue;
     bool its = std::ranges::find(port.ips, address) != port.ips.end() ||
                system_->datapath->maps().addresses.get({.addr = from_address(address), .slot = port.slot});
+    auto entry = shadow_->maps().ports.get(static_cast<__u32>(port.ifindex));
+    if (its && entry && entry->flags & VNET_PORT_F_MAC_NAT) return std::nullopt;  // outside: the parent's
     if (its) return port_mac(port);
   }
   return neighbour_mac(parent.ifindex, address);
@@ -91,6 +93,8 @@ Result<void> Walk::at_direct_port(const PortRecord& port, const Passed& passed) 
   if (found == parents_.end()) return failed(fmt::format("{} is not in use any more", port.parent));
   const ParentRecord& parent = *found;
   if (passed.cb[2] == to_wire) last().details.push_back("out by " + port.parent);
+  if (passed.cb[2] == to_wire && view().source_mac != told_.sent.source_mac)
+    last().details.push_back("with the MAC of " + port.parent);
   VNET_TRY(send_copies(parent, passed));
   if (passed.cb[VNET_CB_TO] & VNET_TO_HOST) {
     VNET_TRY(up_from_parent(parent));

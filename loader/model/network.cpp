@@ -96,6 +96,10 @@ const char* nat_filtering_name(NatFiltering filtering) {
   return "";
 }
 
+const char* mac_nat_name(MacNat mac_nat) {
+  return mac_nat == MacNat::On ? "on" : mac_nat == MacNat::Auto ? "auto" : "off";
+}
+
 const char* inbound_name(Inbound inbound) {
   switch (inbound) {
     case Inbound::Accept:

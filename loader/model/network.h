@@ -163,6 +163,8 @@ struct Timeouts {
   std::uint32_t tcp = 432000, udp = 300, icmp = 60, other = 600;
   bool operator==(const Timeouts&) const = default;
 };
+enum class MacNat { Off, On, Auto };
+const char* mac_nat_name(MacNat mac_nat);  // off on auto
 struct Settings {
   // <guard mac>: whether guests may send from any MAC, by portgroup; "": the network's own word.
   std::map<std::string, bool> any_mac;
@@ -180,6 +182,7 @@ struct Settings {
   NatMapping nat_mapping = NatMapping::EndpointDependent;
   NatFiltering nat_filtering = NatFiltering::AddressAndPortDependent;
   Timeouts timeouts;
+  MacNat mac_nat = MacNat::Off;  // outside, guests have the physical interface's MAC
   bool operator==(const Settings&) const = default;
 };
 

@@ -54,12 +54,16 @@ Result<void> check_ports_free(const Snapshot& snapshot, const Network& network, 
   return {};
 }
 
+// Beside the host's own sockets guests must not take what they have (bpf/lib/mac_nat.h).
 void want_socket_redirect(Builder& builder) {
   auto& resources = builder.wanted.resources;
   resources.socket_redirect = std::ranges::any_of(
       builder.wanted.networks, [](const auto& entry) { return is_published(entry.second); });
   resources.host_addresses.clear();
-  if (!resources.socket_redirect) return;
+  const bool mac_nat = std::ranges::any_of(builder.wanted.networks, [](const auto& entry) {
+    return entry.second.settings.mac_nat != MacNat::Off;
+  });
+  if (!resources.socket_redirect && !mac_nat) return;
   for (const auto& [ifindex, addresses] : builder.snapshot.addresses)
     for (const auto& info : addresses) resources.host_addresses.insert(info.prefix.address);
   // A gateway that is about to be made has none yet.

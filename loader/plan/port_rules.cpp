@@ -129,7 +129,8 @@ bool same_rules(const PortRecord& record, const Network& before, const Network& 
          fixed_mac(record, before) == fixed_mac(record, after) &&
          fixed_addresses(record, before) == fixed_addresses(record, after) &&
          bandwidth_of(record, before) == bandwidth_of(record, after) && before.bandwidth == after.bandwidth &&
-         vlan_of(record, before) == vlan_of(record, after);
+         vlan_of(record, before) == vlan_of(record, after) &&
+         before.settings.mac_nat == after.settings.mac_nat;
 }
 
 }  // namespace vnet

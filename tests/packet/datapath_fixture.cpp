@@ -374,7 +374,8 @@ void DatapathTest::SetUp() {
   empty(all.allow_rules), empty(all.allow_prefixes), empty(all.blocked), empty(all.new_flow_rates);
   empty(all.xdp_targets), empty(all.trusted_devices), empty(all.half_open), empty(all.mappings),
       empty(all.frag_queue), empty(all.limits), empty(all.port_vlans);
-  empty(all.seq_shifts);
+  empty(all.seq_shifts), empty(all.mac_nat), empty(all.mac_nat_rings);
+  must(all.any_mappings.set(0, 0));
   must(all.to_stack.clear(0));
   must(BlockList::switch_on(all, false));
   for (__u32 i = 0; i < 16; ++i) {

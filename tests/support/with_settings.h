@@ -30,6 +30,7 @@ inline Network with_settings(Network network) {
     xml += std::string("<v:nat mapping='endpoint-independent' filtering='") +
            nat_filtering_name(s.nat_filtering) + "'/>";
   if (s.timeouts != Timeouts{}) xml += "<v:timeouts udp='" + std::to_string(s.timeouts.udp) + "'/>";
+  if (s.mac_nat != MacNat::Off) xml += std::string("<v:macNat mode='") + mac_nat_name(s.mac_nat) + "'/>";
   for (const auto& uplink : s.uplinks) xml += "<v:uplink dev='" + uplink + "'/>";
   for (const auto& f : s.port_forwards)
     xml += "<v:portForward proto='" + f.proto + "' port='" + range_text(f.ports) + "' to='" + f.to.text() +

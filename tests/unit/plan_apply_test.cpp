@@ -129,6 +129,7 @@ const std::vector<ApplyCase>& live_cases() {
          n.settings.nat_filtering = NatFiltering::AddressDependent;
        }},
       {"timeouts", "nat", [](Network& n) { n.settings.timeouts.udp = 60; }},
+      {"MAC NAT", "direct", [](Network& n) { n.settings.mac_nat = MacNat::On; }},
       {"uplinks", "bridge", [](Network& n) { n.settings.uplinks = {"eth3"}; }},
       {"port forwards", "nat", [](Network& n) { n.settings.port_forwards = {forward(8080)}; }},
   };

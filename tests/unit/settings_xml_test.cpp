@@ -169,6 +169,16 @@ TEST(SettingsXml, NatAndTimeoutsByMode) {
   EXPECT_EQ((Timeouts{.tcp = 7200, .udp = 60}), network->settings.timeouts);
 }
 
+TEST(SettingsXml, MacNatByMode) {
+  expect_modes("<v:macNat/>", "macNat", "bridge private");
+  EXPECT_EQ("accepted", mode_message("vepa", "<v:macNat mode='off'/>"));
+  for (const auto& [text, wanted] : {std::pair{"<v:macNat/>", MacNat::On},
+                                     {"<v:macNat mode='on'/>", MacNat::On},
+                                     {"<v:macNat mode='auto'/>", MacNat::Auto},
+                                     {"<v:macNat mode='off'/>", MacNat::Off}})
+    EXPECT_EQ(wanted, parse_network(of_mode("bridge", text), "f")->settings.mac_nat) << text;
+}
+
 TEST(SettingsXml, SmallTableLowersTheQuota) {
   const auto network = parse_network(with_settings("<v:sessions max='100'/>"), "f");
   ASSERT_TRUE(network);
@@ -191,6 +201,7 @@ TEST(SettingsXml, Rejections) {
            Case{"<v:timeouts sctp='60'/>", "unknown attribute sctp"},
            Case{"<v:nat/>", "attribute mapping is missing"},
            Case{"<v:nat mapping='cone'/>", "allowed: endpoint-dependent, endpoint-independent"},
+           Case{"<v:macNat mode='yes'/>", "allowed: auto, on, off"},
            Case{"<v:xdp mode='on'/>", "allowed: auto, off, filter, forward"},
            Case{"<v:xdp mode='off'/><v:xdp mode='off'/>", "only one is allowed"},
            Case{"<v:xdp mode='filter' newFlows='0'/>", "newFlows"},

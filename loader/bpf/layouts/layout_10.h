@@ -13,7 +13,7 @@ inline constexpr MapShape layout_10[] = {
     {"frag_track", BPF_MAP_TYPE_LRU_HASH, 40, 12, 16384, 0},
     {"ports", BPF_MAP_TYPE_HASH, 4, 16, 8192, 1},
     {"fdb", BPF_MAP_TYPE_HASH, 8, 8, 65536, 1},
-    {"networks", BPF_MAP_TYPE_ARRAY, 4, 56, 8192, 0},
+    {"networks", BPF_MAP_TYPE_ARRAY, 4, 72, 8192, 0},
     {"devices", BPF_MAP_TYPE_HASH, 4, 36, 2048, 1},
     {"subnets", BPF_MAP_TYPE_LPM_TRIE, 20, 4, 4096, 1},
     {"port_forwards", BPF_MAP_TYPE_HASH, 20, 24, 65536, 1},
@@ -51,6 +51,10 @@ inline constexpr MapShape layout_10[] = {
     {"dhcp_clients", BPF_MAP_TYPE_HASH, 4, 16, 65536, 1},
     {"limits", BPF_MAP_TYPE_HASH, 4, 72, 16384, 1},
     {"port_vlans", BPF_MAP_TYPE_HASH, 4, 4, 65536, 1},
+    {"seq_shifts", BPF_MAP_TYPE_HASH, 40, 16, 16384, 1},
+    {"any_mappings", BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0},
+    {"mac_nat", BPF_MAP_TYPE_HASH, 20, 16, 65536, 1},
+    {"mac_nat_rings", BPF_MAP_TYPE_HASH, 4, 516, 8192, 1},
 };
 // clang-format on
 
