@@ -30,16 +30,9 @@ Result<void> end_sessions(SharedMaps& maps, const IsOver& is_over) {
     if (is_over(key, session)) gone.emplace_back(key, session);
   });
   for (const auto& [key, session] : gone) {
-    vnet_flow answer{};
-    answer.src = key.dst;
-    answer.dst = session.nat;
-    answer.sport_be = key.dport_be;
-    answer.dport_be = session.nat_port_be;
-    answer.proto = key.proto;
-    answer.kind = key.kind;
     VNET_TRY(maps.sessions.erase(key));
     if (session.mapped & VNET_MAPPED_FTP) VNET_TRY(maps.seq_shifts.erase(key));
-    VNET_TRY(maps.rev_nat.erase(answer));
+    VNET_TRY(maps.rev_nat.erase(answer_key(key, session)));
     VNET_TRY(give_back(maps, session.network, session));
     if (session.port) VNET_TRY(give_back(maps, session.port, session));
   }

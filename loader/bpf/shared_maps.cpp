@@ -72,4 +72,15 @@ std::vector<int> SharedMaps::fds() const {
   return all;
 }
 
+vnet_flow answer_key(const vnet_flow& session_key, const vnet_session& session) {
+  vnet_flow answer{};
+  answer.src = session_key.dst;
+  answer.dst = session.nat;
+  answer.sport_be = session_key.dport_be;
+  answer.dport_be = session.nat_port_be;
+  answer.proto = session_key.proto;
+  answer.kind = session_key.kind;
+  return answer;
+}
+
 }  // namespace vnet

@@ -156,4 +156,7 @@ struct SharedMaps {
 #undef VNET_HANDLE
 #undef VNET_OUTER_HANDLE
 
+// The key of a session's entry in rev_nat: what its answers look like.
+vnet_flow answer_key(const vnet_flow& session_key, const vnet_session& session);
+
 }  // namespace vnet
