@@ -23,6 +23,7 @@
 #include "loader/base/error.h"
 #include "loader/base/fd.h"
 #include "loader/bpf/attach.h"
+#include "loader/bpf/program_list.h"
 #include "loader/bpf/shared_maps.h"
 #include "loader/bpf/xdp.h"
 #include "loader/model/address.h"
@@ -79,7 +80,9 @@ struct LoadedLosses {
 };
 
 // Two programs of ours at an interface, one for each direction.
-enum class Role { Port, Gateway, Uplink, Member, DirectPort, Parent };
+#define VNET_ROLE(role, object, folder, egress, ingress) role,
+enum class Role { VNET_TC_PROGRAMS(VNET_ROLE) };
+#undef VNET_ROLE
 struct Attachment {
   Role role = Role::Port;
   std::string owner;  // whose programs: the network's, the uplink's, the parent's

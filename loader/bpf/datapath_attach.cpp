@@ -26,14 +26,9 @@ struct RoleHooks {
   const char* folder;             // of the owner's pinned programs, which are called as their hooks
   std::array<unsigned, 2> hooks;  // egress, ingress
 };
-constexpr std::array role_hooks{
-    RoleHooks{Role::Port, "networks", {VNET_HOOK_PORT_EGRESS, VNET_HOOK_PORT_INGRESS}},
-    RoleHooks{Role::Gateway, "networks", {VNET_HOOK_GATEWAY_EGRESS, VNET_HOOK_GATEWAY_INGRESS}},
-    RoleHooks{Role::Uplink, "uplinks", {VNET_HOOK_UPLINK_EGRESS, VNET_HOOK_UPLINK_INGRESS}},
-    RoleHooks{Role::Member, "networks", {VNET_HOOK_MEMBER_EGRESS, VNET_HOOK_MEMBER_INGRESS}},
-    RoleHooks{Role::DirectPort, "parents", {VNET_HOOK_PORT_EGRESS, VNET_HOOK_PORT_INGRESS}},
-    RoleHooks{Role::Parent, "parents", {VNET_HOOK_PARENT_EGRESS, VNET_HOOK_PARENT_INGRESS}},
-};
+#define VNET_ROLE_HOOKS(role, object, folder, egress, ingress) \
+  RoleHooks{Role::role, folder, {VNET_HOOK_##egress, VNET_HOOK_##ingress}},
+constexpr RoleHooks role_hooks[] = {VNET_TC_PROGRAMS(VNET_ROLE_HOOKS)};
 
 const RoleHooks& hooks_of(Role role) {
   return *std::ranges::find(role_hooks, role, &RoleHooks::role);

@@ -15,14 +15,12 @@ namespace {
 
 std::uint64_t build_for(Role role) {
   switch (role) {
-    case Role::Uplink:
-      return this_build<uplink_bpf>();
-    case Role::DirectPort:
-    case Role::Parent:
-      return this_build<direct_bpf>();
-    default:
-      return this_build<network_bpf>();
+#define VNET_BUILD(role, object, folder, egress, ingress) \
+  case Role::role:                                        \
+    return this_build<object##_bpf>();
+    VNET_TC_PROGRAMS(VNET_BUILD)
   }
+  return 0;
 }
 
 // What cannot be read is not asked about here: it is missing.
