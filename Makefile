@@ -1,5 +1,5 @@
 # A thin front for CMake: everything here is one or two commands that you can run yourself.
-.PHONY: all deps build-deps build tests demo check bench scale hostile kill-sweep fuzz vmtest install lint sanitize clean
+.PHONY: all deps build-deps build tests demo check bench scale hostile kill-sweep upgrade-wider fuzz vmtest install lint sanitize clean
 .PHONY: deb rpm check-package
 all: build
 
@@ -37,6 +37,10 @@ hostile: tests   ## mutated frames of hostile guests into all networks at once, 
 
 kill-sweep: deps tests  ## every verb killed after each of its calls, traffic watched [VERB='detach g1'] [PART=K/N]
 	@VNET_KILL_VERB='$(VERB)' VNET_KILL_ALL=$(if $(PART),0,1) VNET_KILL_PART=$(PART) build/kill_tests
+
+upgrade-wider: deps tests  ## upgrades to a version with another layout of sessions and back, under traffic
+	@cmake --build build --target wider
+	@ctest --test-dir build --output-on-failure -R 'upgrade\.(NothingIsLostWhere|ANewer)'
 
 fuzz: deps   ## the readers of XML, rule sets, leases and records under libFuzzer [SECONDS=60] [READER=networks]
 	@scripts/fuzz $(or $(SECONDS),60) $(READER)
