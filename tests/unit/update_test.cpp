@@ -126,8 +126,12 @@ TEST(Update, ChangesEachSection) {
       {"vnet:uplink", AddLast, "<vnet:uplink dev='eth5'/>", "dev=\"eth5\"", "\x01"},
       {"vnet:guard", AddLast, "<vnet:guard portgroup='fast' mac='any'/>", "portgroup=\"fast\"", "\x01"},
       {"vnet:link-protocols", AddLast, "<vnet:link-protocols forward='lldp'/>", "forward=\"lldp\"", "\x01"},
+      {"vnet:nat", AddLast, "<vnet:nat mapping='endpoint-independent'/>", "endpoint-independent", "\x01"},
+      {"vnet:timeouts", AddLast, "<vnet:timeouts udp='60'/>", "udp=\"60\"", "\x01"},
   };
-  std::set<std::string> tried{"bridge", "domain", "ip", "forward", "forward-pf"};
+  // The last is for networks of other modes.
+  std::set<std::string> tried{"bridge", "domain", "ip", "forward", "forward-pf", "vnet:macNat"};
+  EXPECT_THAT(xml_of(update("vnet:macNat", AddLast, "<vnet:macNat/>")), HasSubstr("not allowed with"));
   for (const auto& one : all) {
     SCOPED_TRACE(std::string(one.section) + " " + one.xml);
     tried.insert(one.section);
