@@ -130,8 +130,14 @@ static __always_inline void renew(const struct vnet_flow *flow, const struct vne
 /* Only outbound packets refresh a mapping (RFC 4787 REQ-6): otherwise the outside could keep it open. */
 __noinline int renew_mapping(struct vnet_flow *flow)
 {
-	struct vnet_session *s = flow ? bpf_map_lookup_elem(&sessions, flow) : NULL;
+	u32 zero = 0;
+	struct vnet_flow *key = bpf_map_lookup_elem(&delete_scratch_map, &zero);
+	struct vnet_session *s;
 
+	if (!key || !flow)
+		return 0;
+	*key = *flow; /* before 6.4 an argument's memory is no key */
+	s = bpf_map_lookup_elem(&sessions, key);
 	if (!s || !s->leg[VNET_OUT].packets)
 		return 0;
 	if (s->mapped & VNET_MAPPED_PORT)

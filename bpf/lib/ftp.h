@@ -268,7 +268,8 @@ __noinline int find_ftp_port(struct packet *p, struct admission *a)
 	f->outside = 0;
 	if (!f->port)
 		return 0;
-	s = session_outbound(&p->flow);
+	m->probe = p->flow;
+	s = session_outbound(&m->probe);
 	if (!s)
 		return 0;
 	a->nat = s->nat;

@@ -121,7 +121,8 @@ __noinline int find_peer(struct packet *p, struct admission *a)
 	if (!p || !a || !m || addr_equal(&a->nat, &p->flow.src) ||
 	    !(a->mapped & VNET_MAPPED_PEER || is_tftp(p)))
 		return 0;
-	s = session_outbound(&p->flow);
+	m->probe = p->flow; /* before 6.4 an argument's memory is no key */
+	s = session_outbound(&m->probe);
 	if (!s)
 		return 0;
 	s->mapped |= VNET_MAPPED_PEER;

@@ -91,17 +91,17 @@ TEST_F(MacNatLan, DhcpSlaacAndDuplicateAddressDetection) {
   for (const char* name : {"g1", "g2"}) {
     plug_bare(name);
     guest(name).must(
-        "sysctl -qw net.ipv6.conf.eth0.accept_ra=1 net.ipv6.conf.eth0.autoconf=1; ip link set eth0 down; ip "
-        "link set eth0 up");
+        "sysctl -qw net.ipv6.conf.eth0.accept_ra=1 net.ipv6.conf.eth0.autoconf=1 "
+        "net.ipv6.conf.eth0.accept_dad=1; ip link set eth0 down; ip link set eth0 up");
   }
   for (const char* name : {"g1", "g2"}) {
     SCOPED_TRACE(name);
     EXPECT_TRUE(wait_until([&] { return ground().udhcpc(name).ok(); })) << guest(name).sh("ip addr").out;
     EXPECT_TRUE(has_address(name, "203.0.113.1"));
     EXPECT_TRUE(guest(name).pings(v4(1)));
-    EXPECT_TRUE(wait_until([&] {
-      return has_address(name, "2001:db8:113:") && !has_address(name, "tentative");
-    })) << guest(name).sh("ip addr").out;
+    // dnsmasq takes its time to answer a solicitation, and so does DAD.
+    auto configured = [&] { return has_address(name, "2001:db8:113:") && !has_address(name, "tentative"); };
+    EXPECT_TRUE(wait_until(configured, std::chrono::seconds(30))) << guest(name).sh("ip addr").out;
     EXPECT_TRUE(guest(name).pings(v6(1)));
   }
   // The lease is for the guest's own MAC.
