@@ -14,13 +14,9 @@ namespace vnet {
 namespace {
 
 std::uint64_t build_for(Role role) {
-  switch (role) {
-#define VNET_BUILD(role, object, folder, egress, ingress) \
-  case Role::role:                                        \
-    return this_build<object##_bpf>();
-    VNET_TC_PROGRAMS(VNET_BUILD)
-  }
-  return 0;
+#define VNET_BUILD(role, object, folder, egress, ingress) this_build<object##_bpf>,
+  constexpr std::uint64_t (*builds[])() = {VNET_TC_PROGRAMS(VNET_BUILD)};
+  return builds[static_cast<std::size_t>(role)]();
 }
 
 // What cannot be read is not asked about here: it is missing.

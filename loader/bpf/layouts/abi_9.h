@@ -6,7 +6,7 @@
 
 namespace vnet {
 
-struct vnet_network_9 {
+struct Network9 {
   __u32 gateway_ifindex;
   __u32 uplink_ifindex;
   __u32 flags;
@@ -22,6 +22,6 @@ struct vnet_network_9 {
   __u16 link_protocols;
   __u16 pad;
 };
-VNET_SIZE(struct vnet_network_9, 56);
+VNET_SIZE(Network9, 56);
 
 }  // namespace vnet
