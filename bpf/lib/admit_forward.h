@@ -74,6 +74,16 @@ __noinline int check_receive_forward(struct __sk_buff *skb, struct packet *p, u3
 	return p && port ? check_receive_packet(skb, port, p) : DROP(UNATTACHED);
 }
 
+/* located: of guest_port(). 0, GUEST_NOT_LOCATED, or the drop reason. */
+static __always_inline int check_located(struct __sk_buff *skb, struct packet *p, int located)
+{
+	if (located > GUEST_NOT_RESOLVED)
+		return check_receive_forward(skb, p, located);
+	if (located < 0)
+		return located;
+	return located == GUEST_NOT_RESOLVED ? 0 : GUEST_NOT_LOCATED;
+}
+
 __noinline int is_for_host(struct __sk_buff *skb, struct packet *p, u32 by)
 {
 	struct bpf_fib_lookup q;
@@ -120,10 +130,7 @@ static __always_inline int check_port_forward(struct __sk_buff *skb, struct pack
 	if (hairpin && network == own)
 		p->flow.src = *hairpin;
 	port = guest_port(skb, p, network, by);
-	err = port > GUEST_NOT_RESOLVED	   ? check_receive_forward(skb, p, port)
-	      : port < 0		   ? port
-	      : port == GUEST_NOT_RESOLVED ? 0
-					   : GUEST_NOT_LOCATED;
+	err = check_located(skb, p, port);
 	p->flow = m->answer;
 	return err;
 }

@@ -92,10 +92,7 @@ __noinline int judge_mapped(struct __sk_buff *skb, struct packet *p, u32 by)
 	p->flow.dst = m->wanted.src;
 	p->flow.dport_be = m->wanted.sport_be;
 	port = guest_port(skb, p, m->wanted_network, by);
-	err = port > GUEST_NOT_RESOLVED	   ? check_receive_forward(skb, p, port)
-	      : port < 0		   ? port
-	      : port == GUEST_NOT_RESOLVED ? 0
-					   : GUEST_NOT_LOCATED;
+	err = check_located(skb, p, port);
 	p->flow = m->answer;
 	return err;
 }
