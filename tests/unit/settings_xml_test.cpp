@@ -177,6 +177,13 @@ TEST(SettingsXml, MacNatByMode) {
                                      {"<v:macNat mode='auto'/>", MacNat::Auto},
                                      {"<v:macNat mode='off'/>", MacNat::Off}})
     EXPECT_EQ(wanted, parse_network(of_mode("bridge", text), "f")->settings.mac_nat) << text;
+  // A tagged frame would not come back.
+  std::string tagged = of_mode("bridge", "<v:macNat/>");
+  tagged.insert(tagged.rfind("</network>"), "<vlan><tag id='42'/></vlan>");
+  auto refused = parse_network(tagged, "f");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("not allowed with <vlan>"), std::string::npos)
+      << refused.error().message;
 }
 
 TEST(SettingsXml, SmallTableLowersTheQuota) {
