@@ -326,9 +326,8 @@ VNET_SIZE(struct vnet_shortcut, 20);
 #define VNET_NETWORK_F_FROM_PEERS 4096   /* those whose address the guest has sent to may. Neither: answers */
 
 /* Seconds. <vnet:timeouts>. */
-#define VNET_UDP_NEW_SECONDS 120 /* at most, before an answer */
-#define VNET_TCP_OPENING_SECONDS 240
-#define VNET_TCP_CLOSING_SECONDS 240
+#define VNET_UDP_NEW_SECONDS 120        /* at most, before an answer */
+#define VNET_TCP_TRANSITORY_SECONDS 240 /* opening or closing (RFC 5382 REQ-5) */
 #define VNET_TCP_CLOSED_SECONDS 10
 enum vnet_timeout {
   VNET_TIMEOUT_TCP,

@@ -14,10 +14,10 @@
  * connection is kept as long as conntrack keeps it, and while its network's quota is more than half used, as
  * long as the RFC requires. <vnet:timeouts> overrides four of them for a network.
  */
-const volatile __u32 timeout_tcp_opening = VNET_TCP_OPENING_SECONDS;
+const volatile __u32 timeout_tcp_opening = VNET_TCP_TRANSITORY_SECONDS;
 const volatile __u32 timeout_tcp_established = 432000;
 const volatile __u32 timeout_tcp_established_pressed = 7440;
-const volatile __u32 timeout_tcp_closing = VNET_TCP_CLOSING_SECONDS;
+const volatile __u32 timeout_tcp_closing = VNET_TCP_TRANSITORY_SECONDS;
 const volatile __u32 timeout_tcp_closed = VNET_TCP_CLOSED_SECONDS;
 const volatile __u32 timeout_udp_new = VNET_UDP_NEW_SECONDS;
 const volatile __u32 timeout_udp_established = 300;

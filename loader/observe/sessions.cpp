@@ -48,8 +48,7 @@ std::uint64_t timeout_of(const vnet_network& network, std::uint8_t proto, std::u
   switch (proto) {
     case IPPROTO_TCP:
       if (state == VNET_SESSION_ESTABLISHED) return network.timeouts[VNET_TIMEOUT_TCP];
-      if (state == VNET_SESSION_CLOSED) return VNET_TCP_CLOSED_SECONDS;
-      return state == VNET_SESSION_CLOSING ? VNET_TCP_CLOSING_SECONDS : VNET_TCP_OPENING_SECONDS;
+      return state == VNET_SESSION_CLOSED ? VNET_TCP_CLOSED_SECONDS : VNET_TCP_TRANSITORY_SECONDS;
     case IPPROTO_UDP: {
       auto udp = network.timeouts[VNET_TIMEOUT_UDP];
       return state == VNET_SESSION_ESTABLISHED ? udp : std::min<std::uint32_t>(udp, VNET_UDP_NEW_SECONDS);
