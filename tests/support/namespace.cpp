@@ -3,26 +3,41 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
-#include <sstream>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 namespace vnet::test {
 namespace {
 
+// As `ip netns pids` finds them, without a process for it: every namespace of every test is asked.
+std::vector<pid_t> inhabitants(const std::string& name) {
+  std::vector<pid_t> pids;
+  struct stat home {
+  }, own{};
+  if (stat(("/run/netns/" + name).c_str(), &home)) return pids;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid > 0 && !stat((entry.path() / "ns/net").c_str(), &own) && own.st_dev == home.st_dev &&
+        own.st_ino == home.st_ino)
+      pids.push_back(pid);
+  }
+  return pids;
+}
+
 void kill_inhabitants(const std::string& name) {
-  auto empty = [&] {
-    std::istringstream pids(execute({"ip", "netns", "pids", name}).out);
-    bool any = false;
-    for (pid_t pid; pids >> pid;) any = kill(pid, SIGKILL) == 0 || any;
-    return !any;
-  };
-  wait_until(empty);
+  wait_until([&] {
+    auto pids = inhabitants(name);
+    for (pid_t pid : pids) kill(pid, SIGKILL);
+    return pids.empty();
+  });
 }
 
 void sweep() {
