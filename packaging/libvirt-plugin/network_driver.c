@@ -16,11 +16,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loader/model/tried_libvirt.h"
+
 #define DEFAULT_SOCKET "/run/vnet-bpf/network-sock"
 
 static const struct {
 	unsigned long major, minor;
-} tried[] = { { 9, 0 }, { 11, 3 }, { 12, 8 } };
+} tried[] = {
+#define ROW(major, minor) { major, minor },
+	VNET_TRIED_LIBVIRT(ROW)
+#undef ROW
+};
 
 /* One connection for all, made anew when the server was restarted. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
