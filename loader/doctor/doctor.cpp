@@ -39,6 +39,7 @@ const std::vector<Check>& doctor_checks() {
       {"names", "Does the host know its guests' names where it should?", check_names},
       {"inotify", "Is there room for another dnsmasq?", check_inotify},
       {"service-ports", "Are the ports of DNS and DHCP free?", check_service_ports},
+      {"libvirt", "Who answers libvirt's calls about networks?", check_libvirt},
   };
   return all;
 }

@@ -13,6 +13,7 @@
 #include "loader/firewall/ruleset.h"
 #include "loader/model/bus_services.h"
 #include "loader/model/host_socket.h"
+#include "loader/model/libvirt_host.h"
 #include "loader/model/network.h"
 #include "loader/netlink/netlink.h"
 #include "loader/os/distribution.h"
@@ -80,6 +81,7 @@ struct HostFacts {
   Ruleset ruleset;
   std::optional<Firewalld> firewalld;      // nullopt: it does not run here
   bool resolved = false;                   // systemd-resolved does
+  std::optional<LibvirtHost> libvirt;      // nullopt: no systemd here that could tell
   std::vector<std::string> legacy_tables;  // of iptables before nftables: not to be seen in the ruleset
   std::vector<SocketFacts> sockets;        // on the ports of DNS and DHCP, and on forwarded ones
   bool dnsmasq_installed = true;

@@ -12,6 +12,7 @@
 #include "loader/apply/xdp_target.h"
 #include "loader/base/files.h"
 #include "loader/bus/firewalld.h"
+#include "loader/bus/libvirt_daemons.h"
 #include "loader/bus/resolved.h"
 #include "loader/config/network_xml.h"
 #include "loader/doctor/facts.h"
@@ -188,6 +189,8 @@ Result<HostFacts> gather_facts(System& system) {
     if (has_gateway(checked.network)) gateways.push_back(checked.network.bridge);
   facts.firewalld = read_firewalld(gateways);
   facts.resolved = read_link_names({}).has_value();
+  if (auto systemd = Systemd::open())
+    if (auto libvirt = read_libvirt_host(*systemd)) facts.libvirt = std::move(*libvirt);
   facts.sockets = host_sockets([&](const HostSocket& socket) {
     return socket.port == 53 || socket.port == 67 ||
            std::ranges::any_of(facts.networks, [&](const CheckedNetwork& checked) {

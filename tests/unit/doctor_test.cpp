@@ -336,6 +336,19 @@ TEST(Doctor, NamesOfGuests) {
   EXPECT_TRUE(examine(facts).empty());
 }
 
+TEST(Doctor, WhoAnswersLibvirt) {
+  auto facts = healthy();
+  facts.libvirt = LibvirtHost{};
+  EXPECT_TRUE(examine(facts).empty());
+  facts.libvirt->kind = LibvirtKind::Monolithic;
+  facts.libvirt->server = NetworkServer::Libvirt;
+  EXPECT_THAT(expect_one(facts, "libvirt", Severity::Note).what, HasSubstr("libvirt's own"));
+  facts.libvirt->server = NetworkServer::VnetBpf;
+  EXPECT_THAT(expect_one(facts, "libvirt").fix, HasSubstr("vnet-bpf-network.socket"));
+  facts.libvirt->units["vnet-bpf-network.socket"] = {"enabled", true};
+  EXPECT_THAT(expect_one(facts, "libvirt", Severity::Note).what, HasSubstr("by vnet-bpf"));
+}
+
 TEST(Doctor, ForeignMasquerade) {
   auto facts = healthy();
   facts.ruleset =
@@ -510,7 +523,7 @@ TEST(Doctor, ProblemsComeFirstAndJsonTellsEveryCheck) {
   }
   EXPECT_EQ(true, cli::doctor_json({})["ok"]);
   EXPECT_THAT(cli::doctor_text(findings), HasSubstr("\n         # apt install dnsmasq-base\n"));
-  EXPECT_THAT(cli::doctor_text(findings), HasSubstr("32 checks, 1 problem, 1 note\n"));
+  EXPECT_THAT(cli::doctor_text(findings), HasSubstr("33 checks, 1 problem, 1 note\n"));
 }
 
 }  // namespace
