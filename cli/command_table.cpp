@@ -9,6 +9,7 @@
 #include "cli/verbs/flows.h"
 #include "cli/verbs/forward.h"
 #include "cli/verbs/hook.h"
+#include "cli/verbs/libvirt.h"
 #include "cli/verbs/monitor.h"
 #include "cli/verbs/networks.h"
 #include "cli/verbs/ports.h"
@@ -57,6 +58,10 @@ const std::vector<Command>& commands() {
        "Answer libvirt's calls about networks (virsh, virt-manager, the hypervisor's driver), until SIGTERM",
        "vnet-bpf serve --socket /run/vnet-bpf/network-sock\n"
        "  virsh -c 'network+unix:///system?socket=/run/vnet-bpf/network-sock' net-list"},
+      {"libvirt", User::Root, libvirt_action(),
+       "Serve libvirt's own network API in the place of libvirt's networks, or give them back",
+       "vnet-bpf libvirt status\n  vnet-bpf libvirt enable --dry-run\n"
+       "  vnet-bpf libvirt enable --live\n  vnet-bpf libvirt disable"},
       {"attach", User::Root, changes(attach), "Attach an interface to a network",
        "vnet-bpf attach vnet0 --network default --mac 52:54:00:12:34:56\n"
        "  vnet-bpf attach vnet0 vnet1 vnet2 --network default\n"

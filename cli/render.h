@@ -35,6 +35,12 @@
 //            or {"not_shown": N}: so many more since the last such line
 //   doctor  {"ok": bool (no problem),"checks":[{"check","question","state":"ok"|"note"|"problem"}],
 //            "findings":[{"check","severity":"problem"|"note","what","why","fix"}]}
+//   libvirt status  {"server":"libvirt"|"vnet-bpf"|"none" (who answers for networks),
+//            "kind":"monolithic"|"modular"|"none","state":"off"|"on"|"interrupted" (of enable and disable),
+//            "libvirt_version" ("" when it does not answer),"driver": the file of libvirtd's network driver
+//            ("": not installed),"driver_supports_version" (true on a modular host),
+//            "units":[{"unit","enabled" (as systemctl is-enabled),"active"}],
+//            "networks":[{"name","uuid","active","autostart","guests":[]}]}
 //   stats   networks: [{"network","ports","sessions","max_sessions", the counters of ports}]
 #pragma once
 
@@ -48,6 +54,10 @@
 
 namespace vnet {
 struct Finding;  // loader/doctor/doctor.h
+}
+
+namespace vnet::takeover {
+struct Facts;  // loader/takeover/takeover.h
 }
 
 namespace vnet::cli {
@@ -66,6 +76,7 @@ std::string render(const std::vector<SessionInfo>& flows, bool json);
 std::string render(const Usage& usage, bool json);
 std::string render(const std::vector<Finding>& findings, bool json);
 std::string render(const Explanation& told, bool json);
+std::string render(const takeover::Facts& facts, bool json);  // libvirt status
 // render() printed, or the error of what was asked for.
 template <typename Facts>
 Result<void> print_facts(const Result<Facts>& facts, bool json) {
@@ -86,6 +97,7 @@ std::string flows_text(const std::vector<SessionInfo>& flows);
 std::string usage_text(const Usage& usage);  // flows --usage
 std::string doctor_text(const std::vector<Finding>& findings);
 std::string explain_text(const Explanation& told);
+std::string libvirt_text(const takeover::Facts& facts);
 
 Json list_json(const std::vector<NetworkSummary>& networks);
 Json show_json(const NetworkDetails& details);
@@ -98,6 +110,7 @@ Json flows_json(const std::vector<SessionInfo>& flows);
 Json usage_json(const Usage& usage);
 Json doctor_json(const std::vector<Finding>& findings);
 Json explain_json(const Explanation& told);
+Json libvirt_json(const takeover::Facts& facts);
 
 // monitor: a drop as a line, and how many more there were than --rate shows.
 std::string drop_line(const Drop& drop, bool json);

@@ -35,22 +35,37 @@ std::string Libvirt::missing() {
   return "";
 }
 
-Libvirt::Libvirt(const Namespace& where, fs::path folder, const std::string& environment,
-                 std::string daemon_environment)
-    : where_(&where), folder_(std::move(folder)), environment_(std::move(daemon_environment)) {
-  for (const char* name : {"run", "lib", "log", "cache"}) fs::create_directories(folder_ / name);
+void write_libvirt_folder(const fs::path& folder, const std::string& environment) {
+  for (const char* name : {"run", "lib", "log", "cache"}) fs::create_directories(folder / name);
   for (const char* name : {"qemu", "images", "dnsmasq", "boot", "network"})
-    fs::create_directories(folder_ / "lib" / name);
-  sh("cp -a /etc/libvirt " + (folder_ / "etc").string());
-  fs::remove_all(folder_ / "etc/qemu");  // the machine's guests and networks
-  fs::create_directories(folder_ / "etc/qemu/networks");
-  write(folder_ / "etc/libvirtd.conf",
-        daemon_conf + fmt::format("log_outputs = \"2:file:{}\"\n", (folder_ / "libvirtd.log").string()));
-  write(folder_ / "etc/qemu.conf", qemu_conf);
-  fs::path hook = folder_ / "etc/hooks/qemu";
+    fs::create_directories(folder / "lib" / name);
+  sh("cp -a /etc/libvirt " + (folder / "etc").string());
+  fs::remove_all(folder / "etc/qemu");  // the machine's guests and networks
+  fs::create_directories(folder / "etc/qemu/networks");
+  write(folder / "etc/libvirtd.conf",
+        daemon_conf + fmt::format("log_outputs = \"2:file:{}\"\n", (folder / "libvirtd.log").string()));
+  write(folder / "etc/qemu.conf", qemu_conf);
+  fs::path hook = folder / "etc/hooks/qemu";
   write(hook, fmt::format("#!/bin/sh\nexport {}\nexec {} \"$@\"\n", environment,
                           VNET_SOURCE_DIR "/packaging/libvirt/hooks/qemu"));
   fs::permissions(hook, fs::perms::owner_all);
+}
+
+std::string libvirt_mounts(const fs::path& folder) {
+  std::string binds;
+  for (auto [name, path] : {std::pair{"etc", "/etc/libvirt"},
+                            {"run", "/run/libvirt"},
+                            {"lib", "/var/lib/libvirt"},
+                            {"log", "/var/log/libvirt"},
+                            {"cache", "/var/cache/libvirt"}})
+    binds += fmt::format("mkdir -p {1} && mount --bind {0} {1} && ", (folder / name).string(), path);
+  return binds;
+}
+
+Libvirt::Libvirt(const Namespace& where, fs::path folder, const std::string& environment,
+                 std::string daemon_environment)
+    : where_(&where), folder_(std::move(folder)), environment_(std::move(daemon_environment)) {
+  write_libvirt_folder(folder_, environment);
   start();
 }
 
@@ -62,16 +77,10 @@ Libvirt::~Libvirt() {
 }
 
 void Libvirt::start() {
-  std::string binds;
-  for (auto [name, path] : {std::pair{"etc", "/etc/libvirt"},
-                            {"run", "/run/libvirt"},
-                            {"lib", "/var/lib/libvirt"},
-                            {"log", "/var/log/libvirt"},
-                            {"cache", "/var/cache/libvirt"}})
-    binds += fmt::format("mkdir -p {1} && mount --bind {0} {1} && ", (folder_ / name).string(), path);
-  daemon_ = std::make_unique<Background>(where_->background(
-      {"unshare", "-m", "--propagation", "private", "sh", "-c",
-       binds + "exec env " + environment_ + " libvirtd --pid-file " + (folder_ / "libvirtd.pid").string()}));
+  daemon_ = std::make_unique<Background>(
+      where_->background({"unshare", "-m", "--propagation", "private", "sh", "-c",
+                          libvirt_mounts(folder_) + "exec env " + environment_ + " libvirtd --pid-file " +
+                              (folder_ / "libvirtd.pid").string()}));
   if (!wait_until([&] { return virsh({"uri"}).ok(); }, std::chrono::seconds(20)))
     throw std::runtime_error("libvirtd does not answer: " + log());
 }
@@ -105,8 +114,13 @@ std::string Libvirt::log() const {
 }
 
 std::string Libvirt::domain_file(const MachineImage& image, const DomainOptions& options) const {
-  fs::path file = folder_ / (options.name + ".xml");
-  fs::path base = folder_ / options.name;
+  return libvirt_domain_file(folder_, image, options);
+}
+
+std::string libvirt_domain_file(const fs::path& folder, const MachineImage& image,
+                                const DomainOptions& options) {
+  fs::path file = folder / (options.name + ".xml");
+  fs::path base = folder / options.name;
   std::string ports;
   for (int i = 0; i < 6; ++i) ports += "<controller type='pci' model='pcie-root-port'/>";
   write(file, fmt::format(R"(<domain type='qemu'>

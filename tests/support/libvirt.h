@@ -18,6 +18,13 @@ struct DomainOptions {
   std::string interface;  // the <interface> element
 };
 
+// A configuration of its own, below `folder`, as libvirt_mounts() puts it in the place of the machine's.
+// environment: "NAME=VALUE ..." for the project's hook.
+void write_libvirt_folder(const std::filesystem::path& folder, const std::string& environment);
+std::string libvirt_mounts(const std::filesystem::path& folder);  // a shell line that ends in `&& `
+std::string libvirt_domain_file(const std::filesystem::path& folder, const MachineImage& image,
+                                const DomainOptions& options);
+
 class Libvirt {
  public:
   static std::string missing();  // why it cannot be had here; "" when it can
