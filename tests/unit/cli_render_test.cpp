@@ -7,6 +7,7 @@
 
 #include "cli/render.h"
 #include "cli/text.h"
+#include "loader/takeover/takeover.h"
 
 namespace vnet::cli {
 namespace {
@@ -196,6 +197,40 @@ TEST(CliText, Numbers) {
   EXPECT_EQ("1.0M", short_number(999999));
   EXPECT_EQ("123M", short_number(123e6));
   EXPECT_EQ("2h05m", duration(7500));
+}
+
+TEST(CliRender, LibvirtStatus) {
+  takeover::Facts facts;
+  facts.version = 10001000;
+  facts.driver = "/usr/lib/x/vnet-bpf/libvirt/libvirt_driver_network.so";
+  facts.host.kind = LibvirtKind::Monolithic;
+  facts.host.server = NetworkServer::Libvirt;
+  facts.host.units["libvirtd.service"] = {"enabled", true};
+  facts.host.units["virtqemud.service"] = {};
+  facts.theirs = {
+      {.name = "default", .uuid = "u", .active = true, .autostart = true, .guests = {"g1", "g2"}}};
+  facts.record.emplace();
+  facts.record->phase = takeover::Phase::GivingBack;
+  EXPECT_EQ(
+      "Server:         libvirt\n"
+      "Host:           monolithic\n"
+      "Taken over:     interrupted\n"
+      "libvirt:        10.1.0\n"
+      "Network driver: /usr/lib/x/vnet-bpf/libvirt/libvirt_driver_network.so (does not support this version "
+      "of "
+      "libvirt)\n\n"
+      " Unit               Enabled   Active\n"
+      "-------------------------------------\n"
+      " libvirtd.service   enabled   active\n\n"
+      " Name      State    Autostart   Guests\n"
+      "---------------------------------------\n"
+      " default   active   yes         g1, g2\n",
+      libvirt_text(facts));
+  auto json = libvirt_json(facts);
+  EXPECT_EQ(json["state"], "interrupted");
+  EXPECT_EQ(json["driver_supports_version"], false);
+  EXPECT_EQ(json["networks"][0]["guests"], Json({"g1", "g2"}));
+  EXPECT_EQ(json["units"].size(), 1U);
 }
 
 }  // namespace
