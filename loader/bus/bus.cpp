@@ -2,10 +2,11 @@
 #include "loader/bus/bus.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <systemd/sd-bus.h>
 
 #include <cstdint>
+
+#include "loader/os/process.h"
 
 namespace vnet {
 namespace {
@@ -15,14 +16,6 @@ constexpr std::uint64_t patience_us = 10'000'000;
 
 constexpr BusMethod of_bus(const char* name) {
   return {"org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", name};
-}
-
-bool is_in_this_network(std::uint32_t pid) {
-  struct stat ours {
-  }, theirs{};
-  return ::stat("/proc/self/ns/net", &ours) == 0 &&
-         ::stat(fmt::format("/proc/{}/ns/net", pid).c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino &&
-         ours.st_dev == theirs.st_dev;
 }
 
 }  // namespace
@@ -46,7 +39,8 @@ bool Bus::serves(const char* service) {
   auto answer = call(of_bus("GetConnectionUnixProcessID"),
                      [&](sd_bus_message* message) { return sd_bus_message_append(message, "s", service); });
   std::uint32_t pid = 0;
-  return answer && sd_bus_message_read(answer->get(), "u", &pid) > 0 && is_in_this_network(pid);
+  return answer && sd_bus_message_read(answer->get(), "u", &pid) > 0 &&
+         is_in_this_network(static_cast<pid_t>(pid));
 }
 
 Result<BusMessage> Bus::call(const BusMethod& method, const std::function<int(sd_bus_message*)>& append) {

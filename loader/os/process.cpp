@@ -222,6 +222,14 @@ bool process_has_argument(pid_t pid, std::string_view argument) {
   return false;
 }
 
+bool is_in_this_network(pid_t pid) {
+  struct stat ours {
+  }, theirs{};
+  return ::stat("/proc/self/ns/net", &ours) == 0 &&
+         ::stat(("/proc/" + std::to_string(pid) + "/ns/net").c_str(), &theirs) == 0 &&
+         ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+}
+
 Result<void> terminate(pid_t pid, std::string_view expected, std::chrono::milliseconds timeout) {
   VNET_ASSIGN(Fd process, open_expected(pid, expected));
   if (!process) return {};

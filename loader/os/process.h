@@ -37,6 +37,9 @@ bool process_alive(pid_t pid, std::string_view expected);
 // The same for one whole argument.
 bool process_has_argument(pid_t pid, std::string_view argument);
 
+// Whether it has the interfaces and routes that we have.
+bool is_in_this_network(pid_t pid);
+
 // SIGTERM, then after `timeout` SIGKILL, and waits for the end. A pid that is gone or is another process by
 // now is a success, and gets no signal.
 Result<void> terminate(pid_t pid, std::string_view expected,
