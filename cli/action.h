@@ -113,6 +113,16 @@ Action changes_or_looks(IntentFunction<Options> intent_of, HostFunction<Options>
   };
 }
 
+// The same, for what is not a plan's: the function takes the lock itself, and handles --dry-run.
+template <typename Options>
+Action changes_or_looks(HostFunction<Options> function) {
+  return [function] {
+    return make_call<Options>(
+        [](const Options& options) { return options.changes(); },
+        [function](const Common& common, Options& options) { return look_as(common, options, function); });
+  };
+}
+
 // Goes on changing the host. The function takes the lock for each round, and handles --dry-run.
 template <typename Options>
 Action keeps_changing(HostFunction<Options> function) {

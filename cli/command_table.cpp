@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/command_table.h"
 
+#include "cli/verbs/announce.h"
 #include "cli/verbs/block.h"
 #include "cli/verbs/completion.h"
 #include "cli/verbs/doctor.h"
@@ -89,6 +90,9 @@ const std::vector<Command>& commands() {
        "The block list: whose packets no uplink lets in",
        "vnet-bpf block add 203.0.113.0/24 2001:db8::/32\n"
        "  vnet-bpf block add --file drop.txt\n  vnet-bpf block list"},
+      {"announce", User::Root, changes_or_looks(announce),
+       "Show what the running networks announce by BGP, or have FRR announce it",
+       "vnet-bpf announce\n  vnet-bpf announce --frr"},
       {"doctor", User::Root, looks(doctor),
        "Say what on this host is missing or in the way, and what mends it",
        "vnet-bpf doctor\n  vnet-bpf doctor --json"},

@@ -34,6 +34,10 @@ std::string render(const std::vector<PortInfo>& ports, bool json) {
   return json ? document(ports_json(ports)) : ports_text(ports);
 }
 
+std::string render(const AnnouncedView& announced, bool json) {
+  return json ? document(announced_json(announced)) : announced_text(announced);
+}
+
 std::string render(const Stats& stats, bool json) {
   return json ? document(stats_json(stats)) : stats_text(stats);
 }

@@ -10,11 +10,16 @@
 //            "port_forwards":["tcp/8080 to 192.168.122.10:80"],
 //            "host_firewall":"honor"|"bypass"|"auto", "sessions", "max_sessions", "max_sessions_per_port",
 //            "nat":{"mapping","filtering"} (null where nothing is translated),
-//            "timeouts":{"tcp","udp","icmp","other"} (seconds), "mac_nat":"off"|"on"|"auto"}
+//            "timeouts":{"tcp","udp","icmp","other"} (seconds), "mac_nat":"off"|"on"|"auto",
+//            "announce": null or {"bgp": AS or null,"hosts": bool}}
 //   leases  [{"expiry" (0: never),"mac","protocol":"ipv4"|"ipv6","ip","prefix","hostname","client_id"}]
 //   forward list  [{"network","active": bool,"protocol","port":"8000-8010","listen": null where it is each
 //            address of the host,"to","to_port":"80-90","from":[] (everybody),"sessions"}]
 //   block list  [{"prefix":"203.0.113.0/24","family":"ipv4"|"ipv6"}]
+//   announce  {"frr": bool (it could be asked),"announcements":[{"prefix","network","interface" (the gateway,
+//   or
+//            the guest's port),"host": bool,"state":"not-asked"|"announced"|"by-others"|"no-route"|"missing"|
+//            "refused","why"}],"stale":[PREFIX]}
 //   flows   [{"network","protocol","state","inbound": bool, "inside":{"address","port"},"outside":{...},
 //            "translated":{...} (as the outside sees the inside), "age","idle","timeout" (seconds),
 //            "out_packets","out_bytes","in_packets","in_bytes","bits_per_second" (since it began),
@@ -71,6 +76,7 @@ std::string render(const std::vector<LeaseEntry>& leases, bool json);
 std::string render(const std::vector<ForwardInfo>& forwards, bool json);
 std::string render(const std::vector<Prefix>& blocked, bool json);
 std::string render(const std::vector<PortInfo>& ports, bool json);
+std::string render(const AnnouncedView& announced, bool json);
 std::string render(const Stats& stats, bool json);
 std::string render(const std::vector<SessionInfo>& flows, bool json);
 std::string render(const Usage& usage, bool json);
@@ -92,6 +98,7 @@ std::string forwards_text(const std::vector<ForwardInfo>& forwards);
 std::string leases_text(const std::vector<LeaseEntry>& leases);
 std::string blocked_text(const std::vector<Prefix>& prefixes);
 std::string ports_text(const std::vector<PortInfo>& ports);
+std::string announced_text(const AnnouncedView& view);
 std::string stats_text(const Stats& stats);
 std::string flows_text(const std::vector<SessionInfo>& flows);
 std::string usage_text(const Usage& usage);  // flows --usage
@@ -105,6 +112,7 @@ Json forwards_json(const std::vector<ForwardInfo>& forwards);
 Json leases_json(const std::vector<LeaseEntry>& leases);
 Json blocked_json(const std::vector<Prefix>& prefixes);
 Json ports_json(const std::vector<PortInfo>& ports);
+Json announced_json(const AnnouncedView& view);
 Json stats_json(const Stats& stats);
 Json flows_json(const std::vector<SessionInfo>& flows);
 Json usage_json(const Usage& usage);

@@ -91,6 +91,9 @@ std::string show_text(const NetworkDetails& details) {
     line("Timeouts:", fmt::format("tcp {} s, udp {} s, icmp {} s, other {} s", timeouts.tcp, timeouts.udp,
                                   timeouts.icmp, timeouts.other));
   if (network.settings.mac_nat != MacNat::Off) line("MAC NAT:", mac_nat_name(network.settings.mac_nat));
+  if (const auto& announce = network.settings.announce)
+    line("Announced:", fmt::format("subnets{}{}", announce->hosts ? " and guests' addresses" : "",
+                                   announce->as ? fmt::format(", by AS {}", announce->as) : ""));
   line("Ports:", std::to_string(details.summary.ports));
   if (!details.summary.active) return out;
   line("Uplinks:", fmt::format("{}", fmt::join(details.uplinks, ", ")));
@@ -141,6 +144,10 @@ Json show_json(const NetworkDetails& details) {
   json["timeouts"] = {
       {"tcp", timeouts.tcp}, {"udp", timeouts.udp}, {"icmp", timeouts.icmp}, {"other", timeouts.other}};
   json["mac_nat"] = mac_nat_name(network.settings.mac_nat);
+  const auto& announce = network.settings.announce;
+  json["announce"] =
+      announce ? Json{{"bgp", announce->as ? Json(announce->as) : Json()}, {"hosts", announce->hosts}}
+               : Json();
   return json;
 }
 

@@ -32,6 +32,8 @@ constexpr seconds first_retry{1}, last_retry{60};
 constexpr int most_rounds = 8;
 // No event reports that a program was detached, so this is polled.
 constexpr milliseconds guard_interval{500};
+// The same of leases, of addresses that guests claim, and of an FRR that has started again.
+constexpr seconds announce_interval{1};
 
 // Reports each problem once, and again when its text changes.
 class Problems {
@@ -156,6 +158,15 @@ class Runner {
     if (events_->finds_bus()) look_soon();
     auto guarded = host_->is_guarded();
     if (guarded && !*guarded && !look_at_) look_soon();
+    if (Clock::now() >= check_announced_at_) check_announced();
+  }
+
+  void check_announced() {
+    check_announced_at_ = Clock::now() + announce_interval;
+    auto may = host_->may_be_announced();
+    if (!may || !*may) return;
+    auto differs = host_->plan_announcements();
+    if (differs && !differs->empty()) look_soon();
   }
 
   void look_soon() {
@@ -196,6 +207,7 @@ class Runner {
   std::optional<std::chrono::microseconds> watchdog_;  // how often to notify systemd
   std::optional<Clock::time_point> look_at_, first_event_;
   Clock::time_point check_guards_at_ = Clock::now() + guard_interval;
+  Clock::time_point check_announced_at_ = Clock::now() + announce_interval;
   seconds retry_ = first_retry;
   bool stopping_ = false;
 };

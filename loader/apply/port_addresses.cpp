@@ -22,13 +22,6 @@ vnet_address_key address_key(const Address& address, std::uint16_t slot) {
   return {.addr = from_address(address), .slot = slot, .pad = 0};
 }
 
-std::uint32_t tick_now() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  auto ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-  return static_cast<std::uint32_t>(ns >> VNET_TICK_SHIFT);
-}
-
 // The link-local address that an interface makes of its MAC (RFC 4291).
 Address link_local(const Mac& mac) {
   const auto& m = mac.bytes;
@@ -121,6 +114,13 @@ Result<void> erase_address(SharedMaps& maps, const vnet_address_key& key, const 
 }
 
 }  // namespace
+
+std::uint32_t tick_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  auto ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+  return static_cast<std::uint32_t>(ns >> VNET_TICK_SHIFT);
+}
 
 Result<void> reserve_gateway(SharedMaps& maps, const Network& network, std::uint16_t slot) {
   for (const auto& address : gateway_addresses(network)) VNET_TRY(reserve_address(maps, slot, address));

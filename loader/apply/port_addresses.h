@@ -10,6 +10,8 @@
 
 namespace vnet {
 
+std::uint32_t tick_now();  // the programs' clock
+
 // No guest can claim the gateway's addresses, nor send from them.
 Result<void> reserve_gateway(SharedMaps& maps, const Network& network, std::uint16_t slot);
 // One that the gateway has beside the definition's; and has no longer.

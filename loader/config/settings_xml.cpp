@@ -244,6 +244,16 @@ Result<void> parse_mac_nat(const XmlNode& node, Settings& settings) {
   return {};
 }
 
+Result<void> parse_announce(const XmlNode& node, Settings& settings) {
+  constexpr std::uint64_t most = 4'294'967'294;  // RFC 7300: the last one is reserved
+  VNET_TRY(only_attributes(node, {"bgp", "hosts"}));
+  VNET_ASSIGN(const auto as, node.number("bgp", 1, most));
+  VNET_ASSIGN(const auto hosts, node.choice<bool>("hosts", {{"yes", true}, {"no", false}}));
+  settings.announce =
+      Announce{.as = static_cast<std::uint32_t>(as.value_or(0)), .hosts = hosts.value_or(false)};
+  return {};
+}
+
 constexpr SettingElement elements[] = {
     {"hostFirewall", parse_host_firewall, false, {}},
     {"xdp", parse_xdp, false, {}},
@@ -257,6 +267,7 @@ constexpr SettingElement elements[] = {
     {"nat", parse_nat, false, {}},
     {"timeouts", parse_timeouts, false, {}},
     {"macNat", parse_mac_nat, false, {}},
+    {"announce", parse_announce, false, {}},
 };
 
 Result<const SettingElement*> find_element(const XmlNode& node) {

@@ -71,9 +71,9 @@ struct SettingRule {
   bool ModeSpec::*needs;
 };
 constexpr SettingRule setting_rules[] = {
-    {"nat", &ModeSpec::masquerades},
-    {"timeouts", &ModeSpec::is_routed},
-    {"macNat", &ModeSpec::on_parents},
+    {"nat", &ModeSpec::masquerades},      {"timeouts", &ModeSpec::is_routed},
+    {"macNat", &ModeSpec::on_parents},    {"announce", &ModeSpec::is_visible},
+    {"announce", &ModeSpec::has_gateway},
 };
 
 Result<void> validate_setting_elements(const Network& network, const XmlNode& root) {

@@ -38,8 +38,9 @@ void check_subnets(const HostFacts& facts, Findings& findings);
 void check_dnsmasq(const HostFacts& facts, Findings& findings);  // checks_service.cpp
 void check_inotify(const HostFacts& facts, Findings& findings);
 void check_service_ports(const HostFacts& facts, Findings& findings);
-void check_libvirt(const HostFacts& facts, Findings& findings);  // checks_libvirt.cpp
-void check_ip_only(const HostFacts& facts, Findings& findings);  // checks_port.cpp
+void check_libvirt(const HostFacts& facts, Findings& findings);    // checks_libvirt.cpp
+void check_ip_only(const HostFacts& facts, Findings& findings);    // checks_port.cpp
+void check_announced(const HostFacts& facts, Findings& findings);  // checks_announce.cpp
 
 // One with a gateway of ours, where dnsmasq may serve.
 bool wants_dnsmasq(const Network& network);

@@ -27,6 +27,7 @@ const std::vector<Check>& doctor_checks() {
       {"guards", "Is every program of ours still where it was attached?", check_guards},
       {"versions", "Is everything that runs of this version?", check_versions},
       {"unattached", "Is every interface in a gateway's bridge attached?", check_unattached},
+      {"announce", "Does FRR announce what runs and asks for it, and no more of it?", check_announced},
       {"ip-only", "Can guests use the IPv6 addresses that they make up?", check_ip_only},
       {"mtu", "Do the MTUs along the way agree?", check_mtu},
       {"bonding", "Does the bonding mode suit guests?", check_bonding},

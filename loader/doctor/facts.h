@@ -11,6 +11,7 @@
 
 #include "loader/base/error.h"
 #include "loader/firewall/ruleset.h"
+#include "loader/model/announcement.h"
 #include "loader/model/bus_services.h"
 #include "loader/model/host_socket.h"
 #include "loader/model/libvirt_host.h"
@@ -91,6 +92,7 @@ struct HostFacts {
   std::vector<std::string> outdated;   // "network lab": whose programs another build has loaded
   unsigned layout = 0;                 // of the maps that run; 0: none do
   bool upgrade_interrupted = false;
+  AnnouncedView announced;
   std::map<std::string, std::string> ip_only;  // ports with --ip-only: what it costs their guests
   std::vector<std::string> unattached;         // in the bridge of a gateway of ours, and no port
 

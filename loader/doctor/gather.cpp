@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "loader/apply/announce.h"
 #include "loader/apply/guards.h"
 #include "loader/apply/read_outdated.h"
 #include "loader/apply/system.h"
@@ -199,6 +200,7 @@ Result<HostFacts> gather_facts(System& system) {
                  [&](const PortForward& forward) { return is_in_the_way(socket, forward); });
            });
   });
+  VNET_ASSIGN(facts.announced, read_announced(system));
   facts.inotify_limit = inotify_limit();
   facts.inotify_used = inotify_used();
   facts.dnsmasq_installed = find_program("dnsmasq").has_value();

@@ -20,6 +20,7 @@
 #include "loader/engine/transaction.h"
 #include "loader/engine/views.h"
 #include "loader/explain/explain.h"
+#include "loader/model/announcement.h"
 #include "loader/model/guest.h"
 #include "loader/model/guest_port.h"
 #include "loader/model/section_update.h"
@@ -92,6 +93,10 @@ class Host {
   // How many ports each active network may masquerade to; 0: it does not.
   Result<std::map<std::string, unsigned>> pool_sizes();
   Result<Findings> doctor();
+  // What the running networks would announce, and what FRR has of it.
+  Result<AnnouncedView> announced();
+  Result<std::vector<std::string>> plan_announcements();  // what FRR would be told
+  Result<bool> may_be_announced();                        // false: nothing asks for it; cheap
 
  private:
   struct State;

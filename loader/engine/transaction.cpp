@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "loader/apply/announce.h"
 #include "loader/apply/executor.h"
 #include "loader/apply/hand_over.h"
 #include "loader/apply/read_snapshot.h"
@@ -98,6 +99,16 @@ Result<Plan> plan_on(Snapshot snapshot, const Intent& intent) {
   return make_plan(snapshot, completed);
 }
 
+// nullopt: there was nothing to tell it.
+std::optional<Followed> tell_frr(System& system) {
+  auto may = may_be_announced(system);
+  if (may && !*may) return std::nullopt;
+  auto given = may ? give_announcements(system) : std::unexpected(may.error());
+  if (!given) return Followed{.about = "announce", .done = {}, .result = std::unexpected(given.error())};
+  if (given->empty()) return std::nullopt;
+  return Followed{.about = "announce", .done = *given, .result = {}};
+}
+
 }  // namespace
 
 Result<Plan> Host::plan(const Intent& intent) {
@@ -123,6 +134,9 @@ Result<Plan> Transaction::run(const Intent& intent) {
   // What it would have mended on the way, and could not.
   for (const auto& refusal : plan.refusals)
     plan.notes.push_back(fmt::format("{}: {}", refusal.about, refusal.error.message));
+  // What has been done stands, whatever FRR says.
+  if (auto told = plan.empty() ? std::nullopt : tell_frr(system); told && !told->result)
+    plan.notes.push_back(told->result.error().message);
   return plan;
 }
 
@@ -154,6 +168,7 @@ Result<std::vector<Followed>> Transaction::follow(std::set<std::string>& start) 
     if (done != plan.done.end()) followed.done = {done->second};
     all.push_back(std::move(followed));
   }
+  if (auto told = tell_frr(system)) all.push_back(std::move(*told));
   return all;
 }
 

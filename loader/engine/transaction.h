@@ -38,6 +38,9 @@ class Transaction {
   Result<bool> finish_hand_over();  // false: the other version has not taken all of it yet
   Result<void> take_back();
 
+  // FRR announces what runs and asks for it, and no more of ours. What it was told, a line each.
+  Result<std::vector<std::string>> give_announcements();
+
   // Once around for `run`: what has changed without a command. Of the networks that shall be started those
   // that run are taken off. Empty: nothing was left to do.
   Result<std::vector<Followed>> follow(std::set<std::string>& start);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "loader/model/network.h"
 
+#include "loader/model/announcement.h"
+
 #include <algorithm>
 
 namespace vnet {
@@ -52,6 +54,24 @@ Network default_network() {
   network.bridge = "virbr0";
   network.ips.push_back(std::move(ip));
   return network;
+}
+
+const char* announced_state_name(AnnouncedState state) {
+  switch (state) {
+    case AnnouncedState::NotAsked:
+      return "not-asked";
+    case AnnouncedState::Announced:
+      return "announced";
+    case AnnouncedState::ByOthers:
+      return "by-others";
+    case AnnouncedState::NoRoute:
+      return "no-route";
+    case AnnouncedState::Missing:
+      return "missing";
+    case AnnouncedState::Refused:
+      return "refused";
+  }
+  return "";
 }
 
 const char* host_firewall_name(HostFirewall mode) {

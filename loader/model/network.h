@@ -165,6 +165,12 @@ struct Timeouts {
 };
 enum class MacNat { Off, On, Auto };
 const char* mac_nat_name(MacNat mac_nat);  // off on auto
+// <announce>: the host's BGP daemon tells the routers outside where the network is.
+struct Announce {
+  std::uint32_t as = 0;  // <announce bgp>: the daemon's AS; 0: whichever it has
+  bool hosts = false;    // each guest's address as a route of its own, beside the subnets
+  bool operator==(const Announce&) const = default;
+};
 struct Settings {
   // <guard mac>: whether guests may send from any MAC, by portgroup; "": the network's own word.
   std::map<std::string, bool> any_mac;
@@ -182,7 +188,8 @@ struct Settings {
   NatMapping nat_mapping = NatMapping::EndpointDependent;
   NatFiltering nat_filtering = NatFiltering::AddressAndPortDependent;
   Timeouts timeouts;
-  MacNat mac_nat = MacNat::Off;  // outside, guests have the physical interface's MAC
+  MacNat mac_nat = MacNat::Off;      // outside, guests have the physical interface's MAC
+  std::optional<Announce> announce;  // nullopt: nothing of the network is announced
   bool operator==(const Settings&) const = default;
 };
 

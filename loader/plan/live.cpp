@@ -194,6 +194,7 @@ const std::vector<LiveRow>& live_rows() {
        live},
       {"timeouts", setting<&Settings::timeouts>, live},
       {"MAC NAT", setting<&Settings::mac_nat>, live},
+      {"announce", setting<&Settings::announce>, live},
       {"uplinks", setting<&Settings::uplinks>, live},
       {"port forwards", setting<&Settings::port_forwards>, live},
       // Last: what of it has a meaning here is in the rows above.

@@ -85,6 +85,10 @@ StateDir::Path StateDir::pins() const {
   return bpffs() / "vnet-bpf";
 }
 
+StateDir::Path StateDir::frr() const {
+  return dir_ ? *dir_ / "frr" : Path("/run/frr");
+}
+
 Result<void> StateDir::ensure() const {
   for (const Path& folder : {definitions(), autostart(), runtime(), leases()}) VNET_TRY(make_folder(folder));
   take_reserve(runtime() / "reserve");

@@ -27,6 +27,7 @@ class StateDir {
   Path leases() const;       // DIR/leases       | /var/lib/vnet-bpf/leases
   Path bpffs() const;        // DIR/bpf          | /sys/fs/bpf      (the mount point)
   Path pins() const;         // DIR/bpf/vnet-bpf | /sys/fs/bpf/vnet-bpf
+  Path frr() const;          // DIR/frr          | /run/frr         (FRR's own: its daemons' sockets)
 
   // Makes the folders (0755), except those in the bpffs. Idempotent.
   Result<void> ensure() const;

@@ -31,6 +31,7 @@ inline Network with_settings(Network network) {
            nat_filtering_name(s.nat_filtering) + "'/>";
   if (s.timeouts != Timeouts{}) xml += "<v:timeouts udp='" + std::to_string(s.timeouts.udp) + "'/>";
   if (s.mac_nat != MacNat::Off) xml += std::string("<v:macNat mode='") + mac_nat_name(s.mac_nat) + "'/>";
+  if (s.announce) xml += s.announce->hosts ? "<v:announce hosts='yes'/>" : "<v:announce/>";
   for (const auto& uplink : s.uplinks) xml += "<v:uplink dev='" + uplink + "'/>";
   for (const auto& f : s.port_forwards)
     xml += "<v:portForward proto='" + f.proto + "' port='" + range_text(f.ports) + "' to='" + f.to.text() +

@@ -119,6 +119,28 @@ TEST(Doctor, IpOnlyWhereGuestsMakeUpAddresses) {
   EXPECT_EQ("vnet-bpf set vnet0 --no-ip-only", note.fix);
 }
 
+TEST(Doctor, WhatFrrAnnouncesAgainstWhatRuns) {
+  auto facts = healthy();
+  auto add = [&](const char* prefix, AnnouncedState state, const char* why = "") {
+    AnnouncedInfo info{{.prefix = *Prefix::parse(prefix), .network = "lab", .gateway = "virbr9"}, state, why};
+    facts.announced.all = {info};
+  };
+  for (auto state : {AnnouncedState::NotAsked, AnnouncedState::Announced, AnnouncedState::ByOthers}) {
+    add("10.9.0.0/24", state);
+    EXPECT_TRUE(examine(facts).empty());
+  }
+  add("10.9.0.0/24", AnnouncedState::NoRoute);
+  EXPECT_THAT(expect_one(facts, "announce", Severity::Note).what, HasSubstr("10.9.0.0/24"));
+  add("10.9.0.0/24", AnnouncedState::Missing);
+  EXPECT_EQ("vnet-bpf announce --frr", expect_one(facts, "announce").fix);
+  add("10.9.0.0/24", AnnouncedState::Refused, "FRR's AS is 65001");
+  EXPECT_THAT(expect_one(facts, "announce").what,
+              HasSubstr("network lab is not announced: FRR's AS is 65001"));
+  facts.announced.all.clear();
+  facts.announced.stale = {*Prefix::parse("10.7.0.0/24")};
+  EXPECT_THAT(expect_one(facts, "announce").what, HasSubstr("still has 10.7.0.0/24"));
+}
+
 TEST(Doctor, AnotherVersionsProgramsAndMaps) {
   auto facts = healthy();
   facts.layout = VNET_ABI_VERSION;

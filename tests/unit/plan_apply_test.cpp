@@ -130,6 +130,7 @@ const std::vector<ApplyCase>& live_cases() {
        }},
       {"timeouts", "nat", [](Network& n) { n.settings.timeouts.udp = 60; }},
       {"MAC NAT", "direct", [](Network& n) { n.settings.mac_nat = MacNat::On; }},
+      {"announce", "route", [](Network& n) { n.settings.announce = Announce{.as = 0, .hosts = true}; }},
       {"uplinks", "bridge", [](Network& n) { n.settings.uplinks = {"eth3"}; }},
       {"port forwards", "nat", [](Network& n) { n.settings.port_forwards = {forward(8080)}; }},
   };

@@ -186,6 +186,17 @@ TEST(SettingsXml, MacNatByMode) {
       << refused.error().message;
 }
 
+TEST(SettingsXml, AnnounceByMode) {
+  expect_modes("<v:announce/>", "announce", "route open");
+  using Wanted = std::optional<Announce>;
+  for (const auto& [text, wanted] :
+       {std::pair<const char*, Wanted>{"", std::nullopt},
+        {"<v:announce/>", Announce{}},
+        {"<v:announce hosts='no'/>", Announce{}},
+        {"<v:announce bgp='4200000000' hosts='yes'/>", Announce{.as = 4200000000, .hosts = true}}})
+    EXPECT_EQ(wanted, parse_network(of_mode("route", text), "f")->settings.announce) << text;
+}
+
 TEST(SettingsXml, SmallTableLowersTheQuota) {
   const auto network = parse_network(with_settings("<v:sessions max='100'/>"), "f");
   ASSERT_TRUE(network);
@@ -209,6 +220,10 @@ TEST(SettingsXml, Rejections) {
            Case{"<v:nat/>", "attribute mapping is missing"},
            Case{"<v:nat mapping='cone'/>", "allowed: endpoint-dependent, endpoint-independent"},
            Case{"<v:macNat mode='yes'/>", "allowed: auto, on, off"},
+           Case{"<v:announce bgp='0'/>", "bgp"},
+           Case{"<v:announce bgp='4294967295'/>", "bgp"},
+           Case{"<v:announce hosts='all'/>", "allowed: yes, no"},
+           Case{"<v:announce dev='eth0'/>", "unknown attribute dev; allowed: bgp, hosts"},
            Case{"<v:xdp mode='on'/>", "allowed: auto, off, filter, forward"},
            Case{"<v:xdp mode='off'/><v:xdp mode='off'/>", "only one is allowed"},
            Case{"<v:xdp mode='filter' newFlows='0'/>", "newFlows"},

@@ -129,8 +129,10 @@ TEST(Update, ChangesEachSection) {
       {"vnet:nat", AddLast, "<vnet:nat mapping='endpoint-independent'/>", "endpoint-independent", "\x01"},
       {"vnet:timeouts", AddLast, "<vnet:timeouts udp='60'/>", "udp=\"60\"", "\x01"},
   };
-  // The last is for networks of other modes.
-  std::set<std::string> tried{"bridge", "domain", "ip", "forward", "forward-pf", "vnet:macNat"};
+  // The last two are for networks of other modes.
+  std::set<std::string> tried{"bridge",     "domain",      "ip",           "forward",
+                              "forward-pf", "vnet:macNat", "vnet:announce"};
+  EXPECT_THAT(xml_of(update("vnet:announce", AddLast, "<vnet:announce/>")), HasSubstr("not allowed with"));
   EXPECT_THAT(xml_of(update("vnet:macNat", AddLast, "<vnet:macNat/>")), HasSubstr("not allowed with"));
   for (const auto& one : all) {
     SCOPED_TRACE(std::string(one.section) + " " + one.xml);
