@@ -13,6 +13,7 @@
 #include "cli/verbs/libvirt.h"
 #include "cli/verbs/monitor.h"
 #include "cli/verbs/networks.h"
+#include "cli/verbs/port.h"
 #include "cli/verbs/ports.h"
 #include "cli/verbs/run.h"
 #include "cli/verbs/serve.h"
@@ -70,6 +71,9 @@ const std::vector<Command>& commands() {
       {"detach", User::Root, changes(detach), "Detach an interface from its network",
        "vnet-bpf detach vnet0"},
       {"set", User::Root, changes(set), "Change an attached interface", "vnet-bpf set vnet0 --link down"},
+      {"port", User::Root, changes_or_looks(port),
+       "Take a guest's port to another host: its settings, addresses and counters",
+       "vnet-bpf port export vnet0 > vnet0.json\n  vnet-bpf port import vnet0.json"},
       {"ports", User::Root, looks(ports), "List attached interfaces", "vnet-bpf ports --network default"},
       {"stats", User::Root, looks(stats), "Show counters and drops",
        "vnet-bpf stats --network default\n  vnet-bpf stats --watch 2"},

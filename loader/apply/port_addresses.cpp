@@ -93,6 +93,17 @@ Result<void> seed_neighbours(System& system, SharedMaps& maps, const PortRecord&
   return {};
 }
 
+// A year, so that ticks do not wrap.
+constexpr std::uint64_t longest_lease = 31'536'000;
+
+// Which guests of the network may have.
+bool is_guests(const Address& address, const Network& network) {
+  if (address.family == Family::V6 && address.is_link_local()) return true;
+  return std::ranges::any_of(network.ips, [&](const IpConfig& ip) {
+    return ip.gateway.network().contains(address) && ip.gateway.address != address;
+  });
+}
+
 std::vector<Address> gateway_addresses(const Network& network) {
   std::vector<Address> own;
   for (const auto& ip : network.ips) own.push_back(ip.gateway.address);
@@ -158,6 +169,26 @@ Result<void> add_addresses(System& system, const PortRecord& record, const Activ
   auto macs = macs_of(maps, record, active.network);
   VNET_TRY(seed_leases(system, maps, record, active, macs));
   return seed_neighbours(system, maps, record, active, macs);
+}
+
+Result<void> give_addresses(SharedMaps& maps, const PortRecord& record, const ActiveNetwork& active,
+                            const std::vector<PortAddress>& addresses) {
+  constexpr std::uint64_t second = 1'000'000'000;
+  __u16 index = 0;
+  for (const auto& [address, leased, seconds] : addresses) {
+    if (!is_guests(address, active.network)) continue;
+    vnet_address value{.seen = tick_now(), .source = VNET_ADDRESS_CLAIMED};
+    if (leased) value = {.source = VNET_ADDRESS_LEASED};
+    if (seconds)
+      value.until =
+          tick_now() + static_cast<__u32>((std::min(seconds, longest_lease) * second) >> VNET_TICK_SHIFT);
+    VNET_TRY(seed(maps, record, active, address, value));
+    while (!leased && index < VNET_CLAIMS_MAX && maps.claims.get({.slot = record.slot, .index = index}))
+      ++index;
+    if (!leased && index < VNET_CLAIMS_MAX)
+      VNET_TRY(maps.claims.set({.slot = record.slot, .index = index}, from_address(address)));
+  }
+  return {};
 }
 
 Result<void> trim_addresses(SharedMaps& maps, const PortRecord& record, const Network& network) {

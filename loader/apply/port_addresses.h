@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "loader/apply/system.h"
+#include "loader/model/port_state.h"
 
 namespace vnet {
 
@@ -19,6 +20,10 @@ Result<void> reserve_address(SharedMaps& maps, std::uint16_t slot, const Address
 Result<void> release_address(SharedMaps& maps, const Network& network, std::uint16_t slot,
                              const Address& address);
 Result<void> add_addresses(System& system, const PortRecord& record, const ActiveNetwork& active);
+// Those that the guest had on another host: it does not ask for them again. What is not in the network's
+// subnets, or another guest's here, is left out.
+Result<void> give_addresses(SharedMaps& maps, const PortRecord& record, const ActiveNetwork& active,
+                            const std::vector<PortAddress>& addresses);
 Result<void> trim_addresses(SharedMaps& maps, const PortRecord& record, const Network& network);
 
 }  // namespace vnet

@@ -23,6 +23,7 @@
 #include "loader/model/announcement.h"
 #include "loader/model/guest.h"
 #include "loader/model/guest_port.h"
+#include "loader/model/port_state.h"
 #include "loader/model/section_update.h"
 #include "loader/observe/allocations.h"
 #include "loader/observe/drops.h"
@@ -93,6 +94,9 @@ class Host {
   // How many ports each active network may masquerade to; 0: it does not.
   Result<std::map<std::string, unsigned>> pool_sizes();
   Result<Findings> doctor();
+  // What goes with a guest to another host: a JSON document.
+  Result<std::string> export_port(const std::string& interface);
+  Result<Plan> plan_import(const PortState& state);
   // What the running networks would announce, and what FRR has of it.
   Result<AnnouncedView> announced();
   Result<std::vector<std::string>> plan_announcements();  // what FRR would be told
@@ -129,6 +133,8 @@ Result<std::string> guest_port_answer(const GuestPort& port, const Network& netw
                                       const std::string& parent);
 Result<BandwidthValues> guest_port_bandwidth(std::string_view xml);
 Result<std::string> guest_port_with_bandwidth(std::string_view xml, const BandwidthValues& values);
+// What Host::export_port() wrote, maybe elsewhere.
+Result<PortState> read_port(std::string_view text, const std::string& file_name);
 // The cards in a guest's domain XML, as a hypervisor's hook gets it.
 Result<std::vector<GuestInterface>> guest_interfaces(std::string_view domain_xml);
 // What such a card asks for. Invalid: a <filterref> that there is nothing like here.

@@ -10,6 +10,7 @@
 
 #include "loader/base/error.h"
 #include "loader/model/guest_port.h"
+#include "loader/model/port_state.h"
 #include "loader/os/lock.h"
 #include "loader/plan/intent.h"
 #include "loader/plan/plan.h"
@@ -38,6 +39,8 @@ class Transaction {
   Result<bool> finish_hand_over();  // false: the other version has not taken all of it yet
   Result<void> take_back();
 
+  // Attaches a guest's port as it was on another host.
+  Result<Plan> import_port(const PortState& state);
   // FRR announces what runs and asks for it, and no more of ours. What it was told, a line each.
   Result<std::vector<std::string>> give_announcements();
 
