@@ -73,7 +73,11 @@ Result<std::vector<GuestAddress>> guests_of(System& system, const ActiveNetwork&
 
 Result<void> judge(AnnouncedInfo& info, Frr* frr, const std::string& no_frr) {
   info.state = AnnouncedState::Refused;
-  info.why = frr ? why_not(frr->config(), info) : no_frr;
+  if (!frr) {
+    info.why = no_frr;
+    return {};
+  }
+  info.why = why_not(frr->config(), info);
   if (!info.why.empty()) return {};
   const auto& config = frr->config();
   const bool routed = !info.is_host() || config.routes.contains({info.prefix, info.gateway});

@@ -18,6 +18,7 @@
 #include "loader/model/port_rules.h"
 #include "loader/services/dnsmasq_config.h"
 #include "loader/services/leases.h"
+#include "loader/state/port_file.h"
 #include "loader/state/records.h"
 #include "tests/support/temporary_folder.h"
 
@@ -144,6 +145,10 @@ Read read_leases(const std::string& text) {
   return {.taken = leases > 0};
 }
 
+Read read_port_file(const std::string& text) {
+  return taken_or_refused(parse_port_state(text, "fuzz"));
+}
+
 Read read_command_line(const std::string& line) {
   std::istringstream words(line);
   std::vector<std::string> arguments;
@@ -264,6 +269,14 @@ const std::vector<Reader>& readers() {
 "bandwidth":{"inbound":[1,2,3]},"vlan":{"trunk":true,"tags":[[42,true,false]]},"model":"virtio"})"},
        .words = {"null", "true", "[]", "{}", "\"slot\":", "\\u0000", "[["},
        .read = read_port_record,
+       .per_thousand_taken = 10},
+      {.name = "port-files",
+       .seeds =
+           {R"({"version":1,"interface":"vnet0","network":"n","mac":"52:54:00:12:34:56","ips":["192.168.122.7"],
+"addresses":[{"address":"fd00::7","source":"claimed","seconds":0}],"filters":["clean-traffic"],"allow":["tcp/22"],
+"counters":{"rx_packets":1,"rx_bytes":2,"tx_packets":3,"tx_bytes":4,"drops":{"spoofed-mac":5}},"plugged":true})"},
+       .words = {"null", "true", "[]", "{}", "\"seconds\":", "-1", "\\u0000"},
+       .read = read_port_file,
        .per_thousand_taken = 10},
       {.name = "network-records",
        .seeds =

@@ -137,6 +137,12 @@ TEST(FrrConfig, CommandsAreTheDifference) {
   EXPECT_THAT(static_commands(wanted, wanted), IsEmpty());
 }
 
+TEST(FrrConfig, NothingThatWasNotAskedFor) {
+  const auto wanted = wanted_config(read_both(), announcements(network_of("route", ""), {}, guests));
+  EXPECT_THAT(wanted.networks, IsEmpty());
+  EXPECT_THAT(wanted.routes, IsEmpty());
+}
+
 TEST(FrrConfig, NothingOfAnotherAsAndWithoutAny) {
   auto config = read_both();
   const auto other = announcements(network_of("route", "<v:announce bgp='65010'/>"), {}, {});
