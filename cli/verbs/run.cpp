@@ -220,7 +220,7 @@ Result<void> dry_run(Host& host) {
 }
 
 // What an older build, or the package's last version, has left running.
-Result<void> upgrade(Host& host) {
+Result<void> upgrade_what_runs(Host& host) {
   VNET_ASSIGN(auto transaction, host.begin("run"));
   VNET_ASSIGN(auto plan, transaction.run(Upgrade{}));
   for (const auto& step : plan.steps)
@@ -235,7 +235,7 @@ Result<void> run(Host& host, const Common& common, const NoOptions&) {
   if (common.dry_run) return dry_run(host);
   VNET_ASSIGN(auto alone, host.run_lock());
   // With the maps of this version it can go on all the same: as it is, everything is guarded.
-  if (auto upgraded = upgrade(host); !upgraded) {
+  if (auto upgraded = upgrade_what_runs(host); !upgraded) {
     if (host.layout() && host.layout() != VNET_ABI_VERSION) return upgraded;
     std::fprintf(stderr, "%s\n", error_line(std::move(upgraded).error().within("upgrade")).c_str());
   }
