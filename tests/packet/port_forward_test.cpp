@@ -41,6 +41,14 @@ class PortForward : public GuardTest {
   Packet request(const std::string& to, L4 kind = L4::Tcp, std::uint16_t port = 8080) {
     return into_host / ip(at.remote, to, 60) / l4(kind, family(), 5555, port);
   }
+  // The session of a request, as guest1 sees it.
+  vnet_flow requested(const std::string& by = "") {
+    return flow(at.guest1, by.empty() ? at.remote : by, IPPROTO_TCP, 80, 5555);
+  }
+  // An open port of virbr0, where a guest that is not known may be.
+  void have_a_port() {
+    ASSERT_TRUE(maps().flood_ports.set({.parent = ifindex("virbr0"), .index = 0}, ifindex("g1")));
+  }
   void expect_nothing(const Packet& frame, const std::string& reason) {
     expect_drop(Program::UplinkIngress, frame, slot::uplink, reason);
     EXPECT_EQ(0U, session_count());
@@ -51,6 +59,7 @@ VNET_BOTH_FAMILIES(PortForward);
 TEST_P(PortForward, IsOfOneAddressWhereItNamesOne) {
   forward({.listen = at.host}, at.guest1);
   EXPECT_EQ(Redirect, run(Program::UplinkIngress, request(at.host)).verdict);
+  EXPECT_EQ(VNET_SESSION_F_INBOUND | VNET_SESSION_F_PLAIN, session(requested())->flags);
   maps().port_forwards.erase({.listen = address(at.host),
                               .port_be = htons(8080),
                               .proto = IPPROTO_TCP,
@@ -76,6 +85,49 @@ TEST_P(PortForward, IsForWhomItNames) {
   EXPECT_EQ(1U, session_count());
 }
 
+TEST_P(PortForward, IsForWhomItNamesAtItsAddress) {
+  const int length = family() == 4 ? 32 : 128;
+  forward({.listen = at.host, .from_length = length, .from = at.remote}, at.guest1);
+  EXPECT_EQ(Redirect, run(Program::UplinkIngress, request(at.host)).verdict);
+  expect_drop(Program::UplinkIngress, into_host / ip(at.remote2, at.host) / l4(L4::Tcp, family(), 1, 8080),
+              slot::uplink, "forward-from");
+}
+
+// Every address of the host, but none of what it only forwards.
+TEST_P(PortForward, LeavesGuestsOwnPortsToThem) {
+  set_flags(flag::route | VNET_NETWORK_F_BYPASS);
+  forward({}, at.guest1);
+  expect(Program::UplinkIngress, request(at.guest2), Redirect,
+         to_guest2 / ip(at.remote, at.guest2, 59) / l4(L4::Tcp, family(), 5555, 8080));
+  expect_same(Program::UplinkIngress, request(at.nowhere), Ok);
+  EXPECT_FALSE(session(requested()));
+}
+
+// What hosts of one link say to each other there is no outside's.
+TEST_P(PortForward, IsAtNoLinkLocalAddress) {
+  forward({}, at.guest1);
+  const std::string local = family() == 4 ? "169.254.3.2" : "fe80::5054:ff:fe00:302";
+  expect_same(Program::UplinkIngress, request(local), Ok);
+  if (family() == 4) return;  // it is no address of this host
+  forward({.listen = local}, at.guest1);
+  EXPECT_EQ(Redirect, run(Program::UplinkIngress, request(local)).verdict);
+}
+
+// Replies that leave by another interface than the request has come in: as the stack decides.
+TEST_P(PortForward, TakesTheStackWhereRepliesDo) {
+  forward({}, at.guest1);
+  Packet frame = into_host / ip(at.nowhere, at.host, 60) / l4(L4::Tcp, family(), 5555, 8080);
+  expect(Program::UplinkIngress, frame, Ok,
+         into_host / ip(at.nowhere, at.guest1, 60) / l4(L4::Tcp, family(), 5555, 80));
+  EXPECT_EQ(VNET_SESSION_F_INBOUND | VNET_SESSION_F_STACK, session(requested(at.nowhere))->flags);
+}
+
+TEST_P(PortForward, MakesNoSessionForWhatIsNoGuest) {
+  have_a_port();
+  forward({}, at.host);
+  expect_nothing(request(at.host), "no-guest");
+}
+
 TEST_P(PortForward, MakesNoSessionOfWhatThePortRefuses) {
   forward({}, at.guest1);
   guard("g1", VNET_PORT_F_SHUT);
@@ -95,7 +147,7 @@ TEST_P(PortForward, MakesNoSessionForAPortThatIsUnplugged) {
 TEST_P(PortForward, MakesNoSessionForANetworkWithoutGuests) {
   forward({}, at.unresolved);
   expect_nothing(request(at.host), "no-guest");
-  ASSERT_TRUE(maps().flood_ports.set({.parent = ifindex("virbr0"), .index = 0}, ifindex("g1")));
+  have_a_port();
   set_port("g1", [](vnet_port& port) { port.flags |= VNET_PORT_F_DOWN; });
   expect_nothing(request(at.host), "no-guest");
 }
@@ -103,13 +155,24 @@ TEST_P(PortForward, MakesNoSessionForANetworkWithoutGuests) {
 // Nobody knows of the guest: it must be asked for, but a flood does not fill the table with that.
 TEST_P(PortForward, MakesFewSessionsForAGuestThatNobodyKnows) {
   forward({}, at.unresolved);
-  ASSERT_TRUE(maps().flood_ports.set({.parent = ifindex("virbr0"), .index = 0}, ifindex("g1")));
+  have_a_port();
   for (std::uint16_t port = 1; port <= 100; ++port)
     EXPECT_EQ(Redirect, run(Program::UplinkIngress,
                             into_host / ip(at.remote, at.host) / l4(L4::Tcp, family(), port, 8080))
                             .verdict);
   EXPECT_EQ(std::size_t{VNET_HALF_OPEN_UNHEARD}, session_count());
   EXPECT_EQ(unsigned{VNET_HALF_OPEN_UNHEARD}, inbound(slot::network));
+}
+
+// Its port is known by its address: only its MAC must be asked for.
+TEST_P(PortForward, MakesSessionsForAGuestWhoseAddressIsKnown) {
+  forward({}, at.unresolved);
+  have_a_port();
+  own(at.unresolved, slot::g1);
+  constexpr std::uint16_t many = 4 * VNET_HALF_OPEN_UNHEARD;
+  for (std::uint16_t port = 1; port <= many; ++port)
+    run(Program::UplinkIngress, into_host / ip(at.remote, at.host) / l4(L4::Tcp, family(), port, 8080));
+  EXPECT_EQ(std::size_t{many}, session_count());
 }
 
 TEST_P(PortForward, LeavesTheNetworksServicesToTheHost) {
@@ -219,6 +282,40 @@ TEST_P(PortForward, TellsItsOwnNetworksGuestOfARefusal) {
   EXPECT_EQ(0U, session_count());
 }
 
+// The guest's port is asked about the source that it would see.
+TEST_P(PortForward, IsJudgedByTheGatewaysAddressInItsOwnNetwork) {
+  forward({}, at.guest1);
+  guard("g1", VNET_PORT_F_SHUT);
+  auto allow = [&](const std::string& from) {
+    vnet_allow_key rule{.slot = slot::g1, .port_be = htons(80), .proto = IPPROTO_TCP, .pad = {}};
+    ASSERT_TRUE(maps().allow_rules.set(rule, {.anywhere = 0}));
+    ASSERT_TRUE(maps().allow_prefixes.set({.prefixlen = 64 + 128, .rule = rule, .addr = address(from)}, 1));
+  };
+  Packet asks = from_guest2 / ip(at.guest2, at.host) / l4(L4::Tcp, family(), 5555, 8080);
+  allow(at.guest2);
+  EXPECT_EQ(1U, (run(Program::GatewayIngress, asks, {}, slot::g2).drops[{slot::network, "inbound"}]));
+  allow(at.gateway);
+  Ran ran = run(Program::GatewayIngress, asks, {}, slot::g2);
+  EXPECT_EQ(Redirect, ran.verdict) << testing::PrintToString(ran.drops);
+  EXPECT_EQ(2U, session_count());
+}
+
+// Nobody goes on with another port's connection, nor is one begun by what opens none.
+TEST_P(PortForward, KeepsATurnedConnectionToItsPort) {
+  forward({}, at.guest1);
+  auto segment = [&](const std::string& flags) -> Packet {
+    return from_guest2 / ip(at.guest2, at.host) / l4(L4::Tcp, family(), 5555, 8080, flags);
+  };
+  for (const char* flags : {"A", "SA", "R"}) {
+    expect_same(Program::GatewayIngress, segment(flags), Ok);
+    EXPECT_EQ(0U, session_count());
+  }
+  ASSERT_EQ(Redirect, run(Program::GatewayIngress, segment("S"), {}, slot::g2).verdict);
+  Ran other = run(Program::GatewayIngress, segment("A"), {}, slot::g1);
+  EXPECT_EQ(1U, (other.drops[{slot::network, "spoofed-source"}])) << testing::PrintToString(other.drops);
+  EXPECT_EQ(Redirect, run(Program::GatewayIngress, segment("A"), {}, slot::g2).verdict);
+}
+
 // The other network's guest sees who it is.
 TEST_P(PortForward, LeadsIntoAnotherNetwork) {
   forward({}, at.other_guest, 80, slot::other);
@@ -235,6 +332,13 @@ TEST_P(PortForward, LeadsIntoAnotherNetwork) {
   EXPECT_EQ(slot::other, made->network);
   EXPECT_EQ(VNET_SESSION_F_INBOUND | VNET_SESSION_F_PLAIN, made->flags);
   EXPECT_EQ(ifindex("virbr0"), made->leg[VNET_OUT].hop.ifindex);
+  EXPECT_PACKET_EQ(Ethernet({.src = mac::other_gateway, .dst = mac::stranger}) /
+                       ip(at.guest1, at.other_guest, 63) / l4(L4::Tcp, family(), 5555, 80),
+                   ran.packet);
+  // One that ends here is the stack's to answer.
+  expect(Program::GatewayIngress,
+         from_guest1 / ip(at.guest1, at.host, 1) / l4(L4::Tcp, family(), 5555, 8080, "A"), Ok,
+         from_guest1 / ip(at.guest1, at.other_guest, 1) / l4(L4::Tcp, family(), 5555, 80, "A"));
   // Datagrams are all alike: the second one belongs to what the first has begun.
   forward({.proto = IPPROTO_UDP}, at.other_guest, 80, slot::other);
   for (int i = 0; i < 2; ++i) {
