@@ -323,7 +323,7 @@ TEST(CliOptions, EveryVerbHelpsWithAnExample) {
     ASSERT_TRUE(help && std::holds_alternative<Notice>(*help)) << command.name;
     EXPECT_THAT(std::get<Notice>(*help).text, HasSubstr("Example:\n  ")) << command.name;
   }
-  EXPECT_EQ(28, std::ranges::count(commands(), Shown::Yes, &Command::shown));
+  EXPECT_EQ(29, std::ranges::count(commands(), Shown::Yes, &Command::shown));
 }
 
 }  // namespace
