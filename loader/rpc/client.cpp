@@ -73,18 +73,20 @@ Result<Client> Client::connect(const std::filesystem::path& socket) {
 }
 
 Result<void> Client::open() {
-  VNET_ASSIGN(auto ways, call(66, ""));
+  VNET_ASSIGN(auto ways, call(Ask::AuthList, ""));
   XdrReader in(ways);
   bool free = false;
   for (auto left = in.count(16, 4); left && in.ok(); --left) free |= in.u32() == no_authentication;
   if (!free)
     return failed("it wants authentication even from root (auth_unix_rw in libvirt's configuration)");
-  VNET_TRY(call(1, arguments(std::optional<std::string>("network:///system"), std::uint32_t{0})));
+  VNET_TRY(
+      call(Ask::ConnectOpen, arguments(std::optional<std::string>("network:///system"), std::uint32_t{0})));
   return {};
 }
 
-Result<std::string> Client::call(std::int32_t procedure, const std::string& payload) {
-  auto question = make_message({.procedure = procedure, .serial = ++serial_}, payload);
+Result<std::string> Client::call(Ask procedure, const std::string& payload) {
+  auto question =
+      make_message({.procedure = static_cast<std::int32_t>(procedure), .serial = ++serial_}, payload);
   for (std::string_view left = question; !left.empty();) {
     auto sent = ::send(socket_.get(), left.data(), left.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
@@ -114,7 +116,7 @@ Result<std::string> Client::call(std::int32_t procedure, const std::string& payl
   }
 }
 
-Result<bool> Client::flag(std::int32_t procedure, const Net& net) {
+Result<bool> Client::flag(Ask procedure, const Net& net) {
   VNET_ASSIGN(auto answer, call(procedure, arguments(net)));
   XdrReader in(answer);
   bool set = in.u32() != 0;
@@ -122,13 +124,13 @@ Result<bool> Client::flag(std::int32_t procedure, const Net& net) {
   return set;
 }
 
-Result<void> Client::change(std::int32_t procedure, const Net& net) {
+Result<void> Client::change(Ask procedure, const Net& net) {
   VNET_TRY(call(procedure, arguments(net)));
   return {};
 }
 
 Result<std::uint64_t> Client::library_version() {
-  VNET_ASSIGN(auto answer, call(157, ""));
+  VNET_ASSIGN(auto answer, call(Ask::ConnectGetLibVersion, ""));
   XdrReader in(answer);
   auto version = in.u64();
   if (!in.ok()) return unreadable();
@@ -136,7 +138,7 @@ Result<std::uint64_t> Client::library_version() {
 }
 
 Result<std::vector<Net>> Client::networks() {
-  VNET_ASSIGN(auto answer, call(283, arguments(std::int32_t{1}, std::uint32_t{0})));
+  VNET_ASSIGN(auto answer, call(Ask::ConnectListAllNetworks, arguments(std::int32_t{1}, std::uint32_t{0})));
   XdrReader in(answer);
   std::vector<Net> all;
   for (auto left = in.count(most_networks, least_network); left && in.ok(); --left)
@@ -147,7 +149,7 @@ Result<std::vector<Net>> Client::networks() {
 
 Result<std::string> Client::inactive_xml(const Net& net) {
   constexpr std::uint32_t as_stored = 1;
-  VNET_ASSIGN(auto answer, call(43, arguments(net, as_stored)));
+  VNET_ASSIGN(auto answer, call(Ask::NetworkGetXmlDesc, arguments(net, as_stored)));
   XdrReader in(answer);
   auto xml = in.string();
   if (!in.ok()) return unreadable();
@@ -155,8 +157,8 @@ Result<std::string> Client::inactive_xml(const Net& net) {
 }
 
 Result<std::vector<LeaseRow>> Client::leases(const Net& net) {
-  VNET_ASSIGN(auto answer,
-              call(341, arguments(net, std::optional<std::string>(), std::int32_t{1}, std::uint32_t{0})));
+  VNET_ASSIGN(auto answer, call(Ask::NetworkGetDhcpLeases, arguments(net, std::optional<std::string>(),
+                                                                     std::int32_t{1}, std::uint32_t{0})));
   XdrReader in(answer);
   std::vector<LeaseRow> all;
   for (auto left = in.count(most_leases, least_lease); left && in.ok(); --left)
@@ -166,7 +168,7 @@ Result<std::vector<LeaseRow>> Client::leases(const Net& net) {
 }
 
 Result<std::vector<std::string>> Client::port_xmls(const Net& net) {
-  VNET_ASSIGN(auto answer, call(404, arguments(net, std::int32_t{1}, std::uint32_t{0})));
+  VNET_ASSIGN(auto answer, call(Ask::NetworkListAllPorts, arguments(net, std::int32_t{1}, std::uint32_t{0})));
   XdrReader in(answer);
   std::vector<Port> ports;
   for (auto left = in.count(most_networks, 2 * least_network); left && in.ok(); --left)
@@ -174,7 +176,7 @@ Result<std::vector<std::string>> Client::port_xmls(const Net& net) {
   if (!in.ok()) return unreadable();
   std::vector<std::string> all;
   for (const auto& port : ports) {
-    auto text = call(409, arguments(port, std::uint32_t{0}));
+    auto text = call(Ask::NetworkPortGetXmlDesc, arguments(port, std::uint32_t{0}));
     if (!text) continue;  // gone meanwhile
     XdrReader xml(*text);
     all.push_back(xml.string());
