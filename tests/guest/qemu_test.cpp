@@ -6,12 +6,23 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <string>
+
 #include "tests/support/playground.h"
 
 namespace vnet::test {
 namespace {
 
 using std::chrono::seconds;
+
+// Before, SIGTERM ends QEMU at once, and no script is run.
+bool handles_sigterm(pid_t pid) {
+  std::ifstream status(fmt::format("/proc/{}/status", pid));
+  for (std::string name, value; status >> name && std::getline(status, value);)
+    if (name == "SigCgt:") return std::stoull(value, nullptr, 16) >> (SIGTERM - 1) & 1;
+  return false;
+}
 
 class QemuTest : public testing::Test {
  protected:
@@ -51,6 +62,7 @@ TEST_F(QemuTest, ItsScriptsAttachAndDetach) {
   EXPECT_EQ("tap9", ports()[0]["interface"].get<std::string>());
   EXPECT_EQ("up", ports()[0]["state"].get<std::string>());
   EXPECT_EQ("clean-traffic", ports()[0]["filters"].at(0).get<std::string>());
+  ASSERT_TRUE(wait_until([&] { return handles_sigterm(guest.pid()); })) << log();
   kill(guest.pid(), SIGTERM);
   EXPECT_TRUE(wait_until([&] { return ports().empty(); }, seconds(10))) << log();
 }
