@@ -1,0 +1,1 @@
+export const Doctor = (_: {port?: string}) => <p>Doctor</p>;

@@ -1,0 +1,1 @@
+export const Explain = (_: {port?: string}) => <p>Explain</p>;

@@ -1,0 +1,1 @@
+export const Flows = (_: {port?: string}) => <p>Flows</p>;

@@ -1,0 +1,1 @@
+export const Forwards = (_: {port?: string}) => <p>Forwards</p>;

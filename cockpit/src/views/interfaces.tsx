@@ -1,0 +1,1 @@
+export const Interfaces = (_: {port?: string}) => <p>Interfaces</p>;

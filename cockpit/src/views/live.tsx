@@ -1,0 +1,1 @@
+export const Live = (_: {port?: string}) => <p>Live</p>;
