@@ -18,7 +18,9 @@ const withoutFonts = {
   name: "without-fonts",
   setup(build) {
     build.onLoad({ filter: /react-core[/]dist[/]styles[/]base\.css$/ }, args => ({
-      contents: readFileSync(args.path, "utf8").replace(/@font-face *{[^}]*}/g, "").replace(/url\("[^"]*"\)/g, "none"),
+      contents: readFileSync(args.path, "utf8")
+        .replace(/@font-face *{[^}]*}/g, "")
+        .replace(/url\("[^"]*"\)/g, "none"),
       loader: "css",
     }));
   },
@@ -26,9 +28,13 @@ const withoutFonts = {
 
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
-for (const file of ["src/index.html", "manifest.json"]) cpSync(join(here, file), join(dist, file.replace("src/", "")));
+for (const file of ["src/index.html", "manifest.json"])
+  cpSync(join(here, file), join(dist, file.replace("src/", "")));
 for (const file of readdirSync(join(here, "po")).filter(name => name.endsWith(".po")))
-  writeFileSync(join(dist, `po.${file.slice(0, -3)}.js`), translation(readFileSync(join(here, "po", file), "utf8")));
+  writeFileSync(
+    join(dist, `po.${file.slice(0, -3)}.js`),
+    translation(readFileSync(join(here, "po", file), "utf8")),
+  );
 
 const context = await esbuild.context({
   entryPoints: { index: join(here, "src/index.tsx") },
@@ -39,6 +45,7 @@ const context = await esbuild.context({
   target: ["es2022"],
   jsx: "automatic",
   define: { "process.env.NODE_ENV": '"production"' },
+  external: ["../../static/fonts/*"],
   legalComments: "none", // all of them are in LICENSES.txt
   metafile: true,
   plugins: [reasonsPlugin, withoutFonts],

@@ -22,8 +22,12 @@ export function writeLicences(metafile, root, to) {
     const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
     if (!allowed.has(license)) throw new Error(`${name}: its licence ${license} has not been looked at`);
     const file = readdirSync(folder).find(entry => /^licen[cs]e/i.test(entry));
-    const text = file && existsSync(join(folder, file)) ? readFileSync(join(folder, file), "utf8").trim() : "";
+    const text =
+      file && existsSync(join(folder, file)) ? readFileSync(join(folder, file), "utf8").trim() : "";
     return `${name} ${version}: ${license}\n\n${text}\n`;
   });
-  writeFileSync(to, `The npm packages in index.js and index.css.\n\n${parts.join("\n" + "-".repeat(78) + "\n\n")}`);
+  writeFileSync(
+    to,
+    `The npm packages in index.js and index.css.\n\n${parts.join("\n" + "-".repeat(78) + "\n\n")}`,
+  );
 }

@@ -13,7 +13,8 @@ export function entries(po) {
       const match = /^(msgctxt|msgid_plural|msgid|msgstr)(?:\[(\d+)\])? (".*")$/.exec(line);
       if (match) {
         const [, word, index, text] = match;
-        if (word === "msgstr") append = more => (entry.texts[+(index ?? 0)] = (entry.texts[+(index ?? 0)] ?? "") + more);
+        if (word === "msgstr")
+          append = more => (entry.texts[+(index ?? 0)] = (entry.texts[+(index ?? 0)] ?? "") + more);
         else {
           const key = { msgctxt: "context", msgid_plural: "plural", msgid: "id" }[word];
           append = more => (entry[key] = (entry[key] ?? "") + more);

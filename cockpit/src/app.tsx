@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The page: one tab for each view, and its place in the address.
-import { PageSection, Tab, TabTitleText, Tabs } from "@patternfly/react-core";
+import { Tab, TabTitleText, Tabs } from "@patternfly/react-core";
 import type { ReactElement } from "react";
 
 import { MayChange, go, useLocation, usePermission } from "./lib/hooks";
@@ -15,8 +15,11 @@ import { NetworkPage } from "./views/network";
 import { Networks } from "./views/networks";
 
 const views: Array<{ name: string; title: string; show: (rest: string[]) => ReactElement }> = [
-  { name: "networks", title: N_("Networks"),
-    show: ([name]) => (name ? <NetworkPage key={name} name={name} /> : <Networks />) },
+  {
+    name: "networks",
+    title: N_("Networks"),
+    show: ([name]) => (name ? <NetworkPage key={name} name={name} /> : <Networks />),
+  },
   { name: "interfaces", title: N_("Interfaces"), show: () => <Interfaces /> },
   { name: "live", title: N_("Traffic"), show: () => <Live /> },
   { name: "flows", title: N_("Flows"), show: () => <Flows /> },
@@ -34,17 +37,26 @@ export function App() {
     <MayChange.Provider value={mayChange}>
       <main className="vnet-page" data-view={view.name}>
         <h1 className="pf-v6-screen-reader">{_("Virtual networks")}</h1>
-        <Tabs component="nav" activeKey={view.name} aria-label={_("Virtual networks")} inset={{ default: "insetSm" }}
+        <Tabs
+          component="nav"
+          activeKey={view.name}
+          aria-label={_("Virtual networks")}
+          inset={{ default: "insetSm" }}
           onSelect={(event, key) => {
             event.preventDefault();
             go(String(key));
-          }}>
+          }}
+        >
           {views.map(each => (
-            <Tab key={each.name} eventKey={each.name} href={`#/${each.name}`}
-              title={<TabTitleText>{_(each.title)}</TabTitleText>} />
+            <Tab
+              key={each.name}
+              eventKey={each.name}
+              href={`#/${each.name}`}
+              title={<TabTitleText>{_(each.title)}</TabTitleText>}
+            />
           ))}
         </Tabs>
-        <PageSection>{view.show(rest)}</PageSection>
+        <div className="vnet-content">{view.show(rest)}</div>
       </main>
     </MayChange.Provider>
   );

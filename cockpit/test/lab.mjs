@@ -26,7 +26,11 @@ export function missing() {
 
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 const run = (command, options = {}) =>
-  execFileSync(command[0], command.slice(1), { encoding: "utf8", stdio: ["pipe", "pipe", "pipe"], ...options });
+  execFileSync(command[0], command.slice(1), {
+    encoding: "utf8",
+    stdio: ["pipe", "pipe", "pipe"],
+    ...options,
+  });
 
 export class Lab {
   constructor() {
@@ -68,8 +72,22 @@ export class Lab {
 
   #wire(name, device, mac) {
     const peer = mac ? ["address", mac] : [];
-    run(["ip", "-n", this.prefix + "host", "link", "add", device, "type", "veth", "peer", "name", "eth0", ...peer,
-      "netns", this.prefix + name]);
+    run([
+      "ip",
+      "-n",
+      this.prefix + "host",
+      "link",
+      "add",
+      device,
+      "type",
+      "veth",
+      "peer",
+      "name",
+      "eth0",
+      ...peer,
+      "netns",
+      this.prefix + name,
+    ]);
     this.ip("host", `link set ${device} up`);
     this.ip(name, "link set eth0 up");
   }
@@ -78,10 +96,15 @@ export class Lab {
   in = (name, ...command) => run(["ip", "netns", "exec", this.prefix + name, ...command]);
 
   get environment() {
-    return { ...process.env, PATH: `${join(this.dir, "bin")}:${process.env.PATH}`, VNET_BPF_STATE_DIR: this.state };
+    return {
+      ...process.env,
+      PATH: `${join(this.dir, "bin")}:${process.env.PATH}`,
+      VNET_BPF_STATE_DIR: this.state,
+    };
   }
 
-  vnet = (...args) => run(["ip", "netns", "exec", this.prefix + "host", program, ...args], { env: this.environment });
+  vnet = (...args) =>
+    run(["ip", "netns", "exec", this.prefix + "host", program, ...args], { env: this.environment });
   vnetInput = (input, ...args) =>
     run(["ip", "netns", "exec", this.prefix + "host", program, ...args], { env: this.environment, input });
   json = (...args) => JSON.parse(this.vnet(...args, "--json"));
@@ -98,7 +121,9 @@ export class Lab {
       try {
         this.in(name, "ping", "-c1", "-W1", address);
         return;
-      } catch { await sleep(200); }
+      } catch {
+        await sleep(200);
+      }
     }
     throw new Error(`${name} does not reach ${address}`);
   }
@@ -106,33 +131,50 @@ export class Lab {
   /** cockpit-ws without login, on the host's loopback; `user`: its bridge runs as that user. */
   async cockpit({ port = 9090, user } = {}) {
     const home = join(this.dir, `home${port}`);
-    for (const folder of ["", "run", "data/cockpit", "config"]) mkdirSync(join(home, folder), { recursive: true });
+    for (const folder of ["", "run", "data/cockpit", "config"])
+      mkdirSync(join(home, folder), { recursive: true });
     symlinkSync(join(root, "cockpit/dist"), join(home, "data/cockpit/vnet-bpf"));
     chmodSync(join(home, "run"), 0o700);
     const bus = join(home, "run/bus");
     const env = {
-      ...this.environment, HOME: home, XDG_RUNTIME_DIR: join(home, "run"), XDG_CONFIG_HOME: join(home, "config"),
-      XDG_DATA_HOME: join(home, "data"), DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${bus}`,
+      ...this.environment,
+      HOME: home,
+      XDG_RUNTIME_DIR: join(home, "run"),
+      XDG_CONFIG_HOME: join(home, "config"),
+      XDG_DATA_HOME: join(home, "data"),
+      DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${bus}`,
       DBUS_SESSION_BUS_ADDRESS: `unix:path=${bus}`,
     };
     // The shell talks to a system bus: an empty one is enough, the machine's own is left alone.
-    this.background("host", ["dbus-daemon", "--system", "--nofork", "--nopidfile", `--address=unix:path=${bus}`], env);
+    this.background(
+      "host",
+      ["dbus-daemon", "--system", "--nofork", "--nopidfile", `--address=unix:path=${bus}`],
+      env,
+    );
     for (let n = 0; n < 50 && !existsSync(bus); n++) await sleep(100);
     let bridge = "/usr/bin/cockpit-bridge";
     if (user) {
       bridge = join(home, "bridge");
-      writeFileSync(bridge, `#!/bin/sh\nexec setpriv --reuid ${user} --regid ${user} --clear-groups cockpit-bridge\n`);
+      writeFileSync(
+        bridge,
+        `#!/bin/sh\nexec setpriv --reuid ${user} --regid ${user} --clear-groups cockpit-bridge\n`,
+      );
       chmodSync(bridge, 0o755);
       run(["chown", "-R", `${user}:${user}`, home]);
     }
-    this.background("host", [cockpitWs, "--no-tls", "--address", "127.0.0.1", "--port", String(port),
-      `--local-session=${bridge}`], env);
+    this.background(
+      "host",
+      [cockpitWs, "--no-tls", "--address", "127.0.0.1", "--port", String(port), `--local-session=${bridge}`],
+      env,
+    );
     for (let n = 0; n < 100; n++) {
       if (this.in("host", "ss", "-Hltn", `sport = :${port}`).trim()) break;
       await sleep(100);
     }
-    return { page: `http://127.0.0.1:${port}/cockpit/@localhost/vnet-bpf/index.html`,
-      shell: `http://127.0.0.1:${port}/vnet-bpf` };
+    return {
+      page: `http://127.0.0.1:${port}/cockpit/@localhost/vnet-bpf/index.html`,
+      shell: `http://127.0.0.1:${port}/vnet-bpf`,
+    };
   }
 
   /** The browser as a program in the host's namespace, for playwright. */
@@ -144,12 +186,20 @@ export class Lab {
   }
 
   close() {
-    const quietly = action => { try { action(); } catch { /* what is gone is gone */ } };
+    const quietly = action => {
+      try {
+        action();
+      } catch {
+        /* what is gone is gone */
+      }
+    };
     quietly(() => this.json("list").forEach(network => this.vnet("stop", network.name)));
     for (const child of this.children) child.kill();
     for (const name of this.namespaces) {
       quietly(() => {
-        for (const pid of run(["ip", "netns", "pids", this.prefix + name]).split("\n").filter(Boolean))
+        for (const pid of run(["ip", "netns", "pids", this.prefix + name])
+          .split("\n")
+          .filter(Boolean))
           process.kill(Number(pid), "SIGKILL");
       });
       quietly(() => run(["ip", "netns", "del", this.prefix + name]));

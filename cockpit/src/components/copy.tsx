@@ -12,7 +12,8 @@ export function Command({ text }: { text: string }) {
   const copy = async () => {
     window.getSelection()?.selectAllChildren(code.current!);
     // The clipboard API needs HTTPS; without it the selection is copied.
-    if (navigator.clipboard) await navigator.clipboard.writeText(text).catch(() => document.execCommand("copy"));
+    if (navigator.clipboard)
+      await navigator.clipboard.writeText(text).catch(() => document.execCommand("copy"));
     else document.execCommand("copy");
     setCopied(true);
     window.setTimeout(() => setCopied(false), 2000);

@@ -9,7 +9,13 @@ export interface Column<Row> {
   hidden?: boolean; // the title is for screen readers only
 }
 
-export function DataTable<Row>({ label, columns, rows, rowKey, empty }: {
+export function DataTable<Row>({
+  label,
+  columns,
+  rows,
+  rowKey,
+  empty,
+}: {
   label: string;
   columns: Array<Column<Row>>;
   rows: Row[];
@@ -21,16 +27,24 @@ export function DataTable<Row>({ label, columns, rows, rowKey, empty }: {
     <Table aria-label={label} variant="compact" gridBreakPoint="grid-lg">
       <Thead>
         <Tr>
-          {columns.map(column => column.hidden
-            ? <Th key={column.title} screenReaderText={column.title} />
-            : <Th key={column.title}>{column.title}</Th>)}
+          {columns.map(column =>
+            column.hidden ? (
+              <Th key={column.title} screenReaderText={column.title} />
+            ) : (
+              <Th key={column.title} modifier="nowrap">
+                {column.title}
+              </Th>
+            ),
+          )}
         </Tr>
       </Thead>
       <Tbody>
         {rows.map(row => (
           <Tr key={rowKey(row)} data-row={rowKey(row)}>
             {columns.map(column => (
-              <Td key={column.title} dataLabel={column.hidden ? undefined : column.title}>{column.cell(row)}</Td>
+              <Td key={column.title} dataLabel={column.hidden ? undefined : column.title}>
+                {column.cell(row)}
+              </Td>
             ))}
           </Tr>
         ))}

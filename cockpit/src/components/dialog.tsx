@@ -6,7 +6,16 @@ import { useState, type FormEvent, type ReactNode } from "react";
 import { _ } from "../lib/i18n";
 import { Problem } from "./problem";
 
-export function Dialog({ title, action, run, close, wide, danger, disabled, children }: {
+export function Dialog({
+  title,
+  action,
+  run,
+  close,
+  wide,
+  danger,
+  disabled,
+  children,
+}: {
   title: string;
   action: string; // the button's text
   run: () => Promise<unknown>;
@@ -31,13 +40,24 @@ export function Dialog({ title, action, run, close, wide, danger, disabled, chil
     <Modal isOpen onClose={close} variant={wide ? "large" : "medium"} aria-label={title}>
       <ModalHeader title={title} />
       <ModalBody tabIndex={0}>
-        <Form id="vnet-form" onSubmit={submit}>{children}</Form>
+        <Form id="vnet-form" onSubmit={submit}>
+          {children}
+        </Form>
         <Problem error={error} />
       </ModalBody>
       <ModalFooter>
-        <Button type="submit" form="vnet-form" variant={danger ? "danger" : "primary"} isLoading={busy}
-          isDisabled={busy || disabled}>{action}</Button>
-        <Button variant="link" onClick={close}>{_("Cancel")}</Button>
+        <Button
+          type="submit"
+          form="vnet-form"
+          variant={danger ? "danger" : "primary"}
+          isLoading={busy}
+          isDisabled={busy || disabled}
+        >
+          {action}
+        </Button>
+        <Button variant="link" onClick={close}>
+          {_("Cancel")}
+        </Button>
       </ModalFooter>
     </Modal>
   );

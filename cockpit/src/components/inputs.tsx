@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The inputs of forms, each with its label and its help.
-import { FormGroup, FormHelperText, FormSelect, FormSelectOption, HelperText, HelperTextItem, Switch, TextInput,
+import {
+  FormGroup,
+  FormHelperText,
+  FormSelect,
+  FormSelectOption,
+  HelperText,
+  HelperTextItem,
+  Switch,
+  TextInput,
 } from "@patternfly/react-core";
 import type { ReactNode } from "react";
 
@@ -18,14 +26,21 @@ export function Group({ id, label, help, required, children }: Common & { childr
       {children}
       {help ? (
         <FormHelperText>
-          <HelperText><HelperTextItem id={`${id}-help`}>{help}</HelperTextItem></HelperText>
+          <HelperText>
+            <HelperTextItem id={`${id}-help`}>{help}</HelperTextItem>
+          </HelperText>
         </FormHelperText>
       ) : null}
     </FormGroup>
   );
 }
 
-export function Text({ value, change, suggestions, ...common }: Common & {
+export function Text({
+  value,
+  change,
+  suggestions,
+  ...common
+}: Common & {
   value: string;
   change: (value: string) => void;
   suggestions?: string[];
@@ -33,17 +48,33 @@ export function Text({ value, change, suggestions, ...common }: Common & {
   const { id, help, required, disabled } = common;
   return (
     <Group {...common}>
-      <TextInput id={id} value={value} isRequired={required} isDisabled={disabled} autoComplete="off"
-        aria-describedby={help ? `${id}-help` : undefined} list={suggestions ? `${id}-list` : undefined}
-        onChange={(_event, text) => change(text)} />
+      <TextInput
+        id={id}
+        value={value}
+        isRequired={required}
+        isDisabled={disabled}
+        autoComplete="off"
+        aria-describedby={help ? `${id}-help` : undefined}
+        list={suggestions ? `${id}-list` : undefined}
+        onChange={(_event, text) => change(text)}
+      />
       {suggestions ? (
-        <datalist id={`${id}-list`}>{suggestions.map(each => <option key={each} value={each} />)}</datalist>
+        <datalist id={`${id}-list`}>
+          {suggestions.map(each => (
+            <option key={each} value={each} />
+          ))}
+        </datalist>
       ) : null}
     </Group>
   );
 }
 
-export function Choice({ value, change, choices, ...common }: Common & {
+export function Choice({
+  value,
+  change,
+  choices,
+  ...common
+}: Common & {
   value: string;
   change: (value: string) => void;
   choices: Array<[value: string, label: string]>;
@@ -51,22 +82,41 @@ export function Choice({ value, change, choices, ...common }: Common & {
   const { id, help, required, disabled } = common;
   return (
     <Group {...common}>
-      <FormSelect id={id} value={value} isRequired={required} isDisabled={disabled}
-        aria-describedby={help ? `${id}-help` : undefined} onChange={(_event, chosen) => change(chosen)}>
-        {choices.map(([name, label]) => <FormSelectOption key={name} value={name} label={label} />)}
+      <FormSelect
+        id={id}
+        value={value}
+        isRequired={required}
+        isDisabled={disabled}
+        aria-describedby={help ? `${id}-help` : undefined}
+        onChange={(_event, chosen) => change(chosen)}
+      >
+        {choices.map(([name, label]) => (
+          <FormSelectOption key={name} value={name} label={label} />
+        ))}
       </FormSelect>
     </Group>
   );
 }
 
-export function OnOff({ id, label, value, change, disabled }: Common & {
+export function OnOff({
+  id,
+  label,
+  value,
+  change,
+  disabled,
+}: Common & {
   value: boolean;
   change: (value: boolean) => void;
 }) {
   return (
     <FormGroup fieldId={id}>
-      <Switch id={id} label={label} isChecked={value} isDisabled={disabled}
-        onChange={(_event, checked) => change(checked)} />
+      <Switch
+        id={id}
+        label={label}
+        isChecked={value}
+        isDisabled={disabled}
+        onChange={(_event, checked) => change(checked)}
+      />
     </FormGroup>
   );
 }

@@ -11,21 +11,30 @@ export function Problem({ error }: { error: Error | undefined }) {
   if (!error) return null;
   return (
     <Alert variant="danger" isInline title={error.message} className="vnet-problem" component="p">
-      {mayChange ? null : _("Cockpit has limited access: turn on administrative access to see more and to change.")}
+      {mayChange
+        ? null
+        : _("Cockpit has limited access: turn on administrative access to see more and to change.")}
     </Alert>
   );
 }
 
 /** The content once there is an answer. */
-export function Answer<T>({ of, children }: {
+export function Answer<T>({
+  of,
+  children,
+}: {
   of: { data: T | undefined; error: Error | undefined };
   children: (data: T) => ReactNode;
 }) {
   return (
     <>
       <Problem error={of.error} />
-      {of.data !== undefined ? children(of.data) : of.error ? null : (
-        <Bullseye><Spinner aria-label={_("Loading")} /></Bullseye>
+      {of.data !== undefined ? (
+        children(of.data)
+      ) : of.error ? null : (
+        <Bullseye>
+          <Spinner aria-label={_("Loading")} />
+        </Bullseye>
       )}
     </>
   );

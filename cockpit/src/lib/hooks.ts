@@ -10,7 +10,7 @@ export interface Polled<T> {
   refresh(): void;
 }
 
-/** Asks every `seconds`, and at once when `keys` change. One question at a time, none while the page is hidden. */
+/** Asks every `seconds`, and at once when `keys` change; one question at a time, none while hidden. */
 export function usePolled<T>(ask: () => Promise<T>, seconds: number, keys: unknown[] = []): Polled<T> {
   const [answer, setAnswer] = useState<{ data?: T; error?: Error }>({});
   const [round, setRound] = useState(0);
@@ -24,10 +24,13 @@ export function usePolled<T>(ask: () => Promise<T>, seconds: number, keys: unkno
       timer = window.setTimeout(() => (document.hidden ? again() : once()), seconds * 1000);
     };
     const once = () => {
-      latest.current().then(
-        data => ended || setAnswer({ data }),
-        error => ended || setAnswer(last => ({ data: last.data, error })),
-      ).finally(() => ended || again());
+      latest
+        .current()
+        .then(
+          data => ended || setAnswer({ data }),
+          error => ended || setAnswer(last => ({ data: last.data, error })),
+        )
+        .finally(() => ended || again());
     };
     once();
     return () => {

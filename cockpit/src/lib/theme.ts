@@ -13,5 +13,7 @@ export function followTheme(): void {
   prefersDark.addEventListener("change", () => apply());
   window.addEventListener("storage", event => event.key === "shell:style" && apply());
   // The shell tells its frames by an event, since a frame of the same origin gets no "storage" of its own.
-  window.addEventListener("cockpit-style", event => apply((event as CustomEvent<{ style: string }>).detail.style));
+  window.addEventListener("cockpit-style", event =>
+    apply((event as CustomEvent<{ style: string }>).detail.style),
+  );
 }

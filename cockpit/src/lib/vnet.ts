@@ -52,7 +52,11 @@ export function change(args: string[], input?: string): Promise<string> {
 }
 
 /** Follows a verb that prints an object a line; the result ends it. */
-export function follow<T>(args: string[], each: (item: T) => void, failed: (error: Error) => void): () => void {
+export function follow<T>(
+  args: string[],
+  each: (item: T) => void,
+  failed: (error: Error) => void,
+): () => void {
   let rest = "";
   const process = run([...args, "--json"], "try");
   process

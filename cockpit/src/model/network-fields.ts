@@ -24,7 +24,8 @@ const attribute = (path: string[], name: string): Pick<Field, "read" | "write"> 
   write: (document, value) => setAttribute(document, path, name, value),
 });
 
-const setting = (element: string, name: string) => attribute(["metadata", "vnet:network", `vnet:${element}`], name);
+const setting = (element: string, name: string) =>
+  attribute(["metadata", "vnet:network", `vnet:${element}`], name);
 
 /** A field that is the text of an element. */
 const content = (name: string): Pick<Field, "read" | "write"> => ({
@@ -104,14 +105,17 @@ const mode: Pick<Field, "read" | "write"> = {
       if (direct.includes(value) && !child(forward, "interface"))
         forward.appendChild(document.createElement("interface")).setAttribute("dev", "");
     }
-    for (const field of fields) if (!hasMeaning(field, value) && field.read(document)) field.write(document, "");
+    for (const field of fields)
+      if (!hasMeaning(field, value) && field.read(document)) field.write(document, "");
   },
 };
 
 /** The physical interfaces of direct attachment, separated by spaces. */
 const interfaces: Pick<Field, "read" | "write"> = {
-  read: document => children(find(document, "forward"), "interface")
-    .map(each => each.getAttribute("dev") ?? "").join(" "),
+  read: document =>
+    children(find(document, "forward"), "interface")
+      .map(each => each.getAttribute("dev") ?? "")
+      .join(" "),
   write(document, value) {
     const forward = find(document, "forward");
     if (!forward) return;
@@ -123,7 +127,10 @@ const interfaces: Pick<Field, "read" | "write"> = {
 };
 
 const vlan: Pick<Field, "read" | "write"> = {
-  read: document => children(find(document, "vlan"), "tag").map(tag => tag.getAttribute("id")).join(" "),
+  read: document =>
+    children(find(document, "vlan"), "tag")
+      .map(tag => tag.getAttribute("id"))
+      .join(" "),
   write(document, value) {
     const there = find(document, "vlan");
     for (const tag of there ? elements(there) : []) there!.removeChild(tag);
@@ -139,38 +146,124 @@ const vlan: Pick<Field, "read" | "write"> = {
 
 export const fields: Field[] = [
   { name: "name", label: N_("Name"), kind: "text", ...content("name") },
-  { name: "mode", label: N_("Mode"), kind: "choice", choices: modes.map(each => [each.name, each.label]), ...mode },
-  { name: "dev", label: N_("Uplink"), kind: "text", modes: ["nat", "route"], ...attribute(["forward"], "dev"),
-    help: N_("The one interface to the outside; without it each that the host routes by") },
-  { name: "interfaces", label: N_("Physical interfaces"), kind: "text", modes: direct, ...interfaces,
-    help: N_("One, or several separated by spaces") },
-  { name: "bridge", label: N_("Bridge"), kind: "text", modes: [...withGateway, "bridge"],
+  {
+    name: "mode",
+    label: N_("Mode"),
+    kind: "choice",
+    choices: modes.map(each => [each.name, each.label]),
+    ...mode,
+  },
+  {
+    name: "dev",
+    label: N_("Uplink"),
+    kind: "text",
+    modes: ["nat", "route"],
+    ...attribute(["forward"], "dev"),
+    help: N_("The one interface to the outside; without it each that the host routes by"),
+  },
+  {
+    name: "interfaces",
+    label: N_("Physical interfaces"),
+    kind: "text",
+    modes: direct,
+    ...interfaces,
+    help: N_("One, or several separated by spaces"),
+  },
+  {
+    name: "bridge",
+    label: N_("Bridge"),
+    kind: "text",
+    modes: [...withGateway, "bridge"],
     ...attribute(["bridge"], "name"),
-    help: N_("Made with the network; in bridged mode one that the host has already") },
-  { name: "ipv4", label: N_("IPv4 address"), kind: "text", modes: withGateway, ...address(false),
-    help: N_("The host's in this network, with the prefix: 192.168.150.1/24") },
-  { name: "dhcp4", label: N_("DHCP range"), kind: "text", modes: withGateway, ...range(false),
-    help: N_("First and last address, like 192.168.150.2-192.168.150.254; without it there is no DHCP") },
-  { name: "ipv6", label: N_("IPv6 address"), kind: "text", modes: withGateway, ...address(true),
-    help: N_("Like fd00:150::1/64; guests make up theirs by router advertisements") },
-  { name: "nat6", label: N_("Masquerade IPv6 too"), kind: "switch", modes: ["nat"],
-    ...attribute(["forward", "nat"], "ipv6") },
-  { name: "domain", label: N_("DNS domain"), kind: "text", modes: withGateway,
-    ...attribute(["domain"], "name") },
+    help: N_("Made with the network; in bridged mode one that the host has already"),
+  },
+  {
+    name: "ipv4",
+    label: N_("IPv4 address"),
+    kind: "text",
+    modes: withGateway,
+    ...address(false),
+    help: N_("The host's in this network, with the prefix: 192.168.150.1/24"),
+  },
+  {
+    name: "dhcp4",
+    label: N_("DHCP range"),
+    kind: "text",
+    modes: withGateway,
+    ...range(false),
+    help: N_("First and last address, like 192.168.150.2-192.168.150.254; without it there is no DHCP"),
+  },
+  {
+    name: "ipv6",
+    label: N_("IPv6 address"),
+    kind: "text",
+    modes: withGateway,
+    ...address(true),
+    help: N_("Like fd00:150::1/64; guests make up theirs by router advertisements"),
+  },
+  {
+    name: "nat6",
+    label: N_("Masquerade IPv6 too"),
+    kind: "switch",
+    modes: ["nat"],
+    ...attribute(["forward", "nat"], "ipv6"),
+  },
+  {
+    name: "domain",
+    label: N_("DNS domain"),
+    kind: "text",
+    modes: withGateway,
+    ...attribute(["domain"], "name"),
+  },
   { name: "mtu", label: N_("MTU"), kind: "text", modes: withGateway, ...attribute(["mtu"], "size") },
-  { name: "vlan", label: N_("VLAN"), kind: "text", ...vlan,
-    help: N_("The tag that ports without a VLAN of their own have") },
-  { name: "firewall", label: N_("Host firewall"), kind: "choice", modes: ["nat", "route"],
-    choices: [["", N_("Its rules decide, its policies do not (auto)")], ["honor", N_("Its rules and policies decide")],
-      ["bypass", N_("It does not see guests' flows")]], ...setting("hostFirewall", "mode") },
-  { name: "inbound", label: N_("Inbound default"), kind: "choice",
-    choices: [["", N_("Accept everything")], ["established", N_("Replies only")], ["drop", N_("Nothing")]],
-    ...setting("inbound", "default") },
-  { name: "access", label: N_("Access to the host"), kind: "choice", modes: withGateway,
-    choices: [["", N_("Everything")], ["services", N_("DHCP, DNS, TFTP and ping")], ["none", N_("Replies only")]],
-    ...setting("host", "access") },
-  { name: "isolated", label: N_("Guests do not reach each other"), kind: "switch",
-    ...attribute(["port"], "isolated") },
+  {
+    name: "vlan",
+    label: N_("VLAN"),
+    kind: "text",
+    ...vlan,
+    help: N_("The tag that ports without a VLAN of their own have"),
+  },
+  {
+    name: "firewall",
+    label: N_("Host firewall"),
+    kind: "choice",
+    modes: ["nat", "route"],
+    choices: [
+      ["", N_("Its rules decide, its policies do not (auto)")],
+      ["honor", N_("Its rules and policies decide")],
+      ["bypass", N_("It does not see guests' flows")],
+    ],
+    ...setting("hostFirewall", "mode"),
+  },
+  {
+    name: "inbound",
+    label: N_("Inbound default"),
+    kind: "choice",
+    choices: [
+      ["", N_("Accept everything")],
+      ["established", N_("Replies only")],
+      ["drop", N_("Nothing")],
+    ],
+    ...setting("inbound", "default"),
+  },
+  {
+    name: "access",
+    label: N_("Access to the host"),
+    kind: "choice",
+    modes: withGateway,
+    choices: [
+      ["", N_("Everything")],
+      ["services", N_("DHCP, DNS, TFTP and ping")],
+      ["none", N_("Replies only")],
+    ],
+    ...setting("host", "access"),
+  },
+  {
+    name: "isolated",
+    label: N_("Guests do not reach each other"),
+    kind: "switch",
+    ...attribute(["port"], "isolated"),
+  },
 ];
 
 export const hasMeaning = (field: Field, mode: string): boolean => !field.modes || field.modes.includes(mode);
@@ -194,7 +287,11 @@ export function newNetwork(taken: { names: string[]; bridges: string[]; subnets:
   };
   const name = free(taken.names, n => `network${n}`, 1);
   const bridge = free(taken.bridges, n => `virbr${n}`, 0);
-  const net = free(taken.subnets.map(each => each.split(".").slice(0, 3).join(".")), n => `192.168.${n}`, 122);
+  const net = free(
+    taken.subnets.map(each => each.split(".").slice(0, 3).join(".")),
+    n => `192.168.${n}`,
+    122,
+  );
   return `<network>
   <name>${name}</name>
   <forward mode="nat"/>

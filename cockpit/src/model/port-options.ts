@@ -37,8 +37,20 @@ export const inbounds: Array<[name: string, label: string]> = [
 ];
 
 export const emptySettings: PortSettings = {
-  network: "", guest: "", model: "virtio", mac: "", ips: "", filters: [], inbound: "", allow: "", isolated: false,
-  bandwidthIn: "", bandwidthOut: "", vlan: "", trunk: false, native: "",
+  network: "",
+  guest: "",
+  model: "virtio",
+  mac: "",
+  ips: "",
+  filters: [],
+  inbound: "",
+  allow: "",
+  isolated: false,
+  bandwidthIn: "",
+  bandwidthOut: "",
+  vlan: "",
+  trunk: false,
+  native: "",
 };
 
 const words = (text: string): string[] => text.split(/[\s,]+/).filter(Boolean);
@@ -109,5 +121,10 @@ export function editCommands(port: Port, to: PortSettings): string[][] {
   return [["detach", port.interface], attachCommand(port.interface, to)];
 }
 
-export const attachCommand = (name: string, to: PortSettings): string[] =>
-  ["attach", name, "--network", to.network, ...optionsOf({ ...emptySettings, model: "" }, to)];
+export const attachCommand = (name: string, to: PortSettings): string[] => [
+  "attach",
+  name,
+  "--network",
+  to.network,
+  ...optionsOf({ ...emptySettings, model: "" }, to),
+];

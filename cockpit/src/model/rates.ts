@@ -37,12 +37,15 @@ function countersOf(stats: Stats): Array<Counters & { kind: DropRate["kind"] }> 
 }
 
 /** Drops of a network that are none of its ports': those at its gateway. */
-function gatewayDrops(stats: Stats): Array<{ interface: string; kind: "network"; drops: Record<string, number> }> {
+function gatewayDrops(
+  stats: Stats,
+): Array<{ interface: string; kind: "network"; drops: Record<string, number> }> {
   return stats.networks.map(network => {
     const drops = { ...network.drops };
     for (const port of stats.ports)
       if (port.network === network.network)
-        for (const [reason, count] of Object.entries(port.drops)) drops[reason] = (drops[reason] ?? 0) - count;
+        for (const [reason, count] of Object.entries(port.drops))
+          drops[reason] = (drops[reason] ?? 0) - count;
     return { interface: network.network, kind: "network", drops };
   });
 }
@@ -63,13 +66,26 @@ export function withSample(history: History, now: Stats): History {
     rates.set(each.interface, history.last ? [...kept, rate].slice(-KEPT) : kept);
   }
   const dropsBefore = new Map(
-    (history.last ? dropSources(history.last) : []).map(each => [`${each.kind} ${each.interface}`, each.drops]));
+    (history.last ? dropSources(history.last) : []).map(each => [
+      `${each.kind} ${each.interface}`,
+      each.drops,
+    ]),
+  );
   const drops = dropSources(now).flatMap(each =>
-    Object.entries(each.drops).filter(([, packets]) => packets > 0).map(([reason, packets]) => ({
-      where: each.interface, kind: each.kind, reason, packets,
-      perSecond: perSecond(dropsBefore.get(`${each.kind} ${each.interface}`)?.[reason] ?? (history.last ? 0 : undefined),
-        packets, seconds),
-    })));
+    Object.entries(each.drops)
+      .filter(([, packets]) => packets > 0)
+      .map(([reason, packets]) => ({
+        where: each.interface,
+        kind: each.kind,
+        reason,
+        packets,
+        perSecond: perSecond(
+          dropsBefore.get(`${each.kind} ${each.interface}`)?.[reason] ?? (history.last ? 0 : undefined),
+          packets,
+          seconds,
+        ),
+      })),
+  );
   drops.sort((a, b) => b.perSecond - a.perSecond || b.packets - a.packets);
   return { last: now, rates, drops };
 }

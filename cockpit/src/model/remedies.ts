@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What an administrator can do about each drop reason. A unit test sees that each of maps/reasons.h has a row.
+// What an administrator can do about each drop reason; a unit test sees that none of maps/reasons.h is missing.
 import { N_ } from "./mark";
 
-const GUESS = N_("Nothing, where the guest should not send this. Otherwise edit the interface's filters and addresses.");
+const GUESS = N_(
+  "Nothing, where the guest should not send this. Otherwise edit the interface's filters and addresses.",
+);
 const NORMAL = N_("Nothing: the sender is at fault, or an old connection has ended.");
 
 export const remedies: Record<string, string> = {
-  "unattached": N_("Add the interface to a network."),
+  unattached: N_("Add the interface to a network."),
   "link-down": N_("Plug the interface in."),
-  "malformed": NORMAL,
+  malformed: NORMAL,
   "spoofed-mac": N_("If the guest has that MAC address, edit the interface's MAC, or allow any."),
   "spoofed-source": GUESS,
-  "bpdu": N_("Nothing, or let the network forward that protocol (vnet:link-protocols)."),
+  bpdu: N_("Nothing, or let the network forward that protocol (vnet:link-protocols)."),
   "not-visible": N_("Add a port forward, if the guest is to be reached from outside."),
   "other-network": N_("Use another mode, if guests of the two networks are to reach each other."),
   "no-uplink": N_("Look at the host's route to that address, and at the network's uplink."),
@@ -20,28 +22,30 @@ export const remedies: Record<string, string> = {
   "no-address": N_("Give the uplink an address."),
   "ports-exhausted": N_("Give the network more addresses or more ports to masquerade to (<nat>)."),
   "session-limit": N_("Raise the network's limit (vnet:sessions max), or end what opens so many."),
-  "port-quota": N_("Look at the guest's flows; raise the limit (vnet:sessions perPort) if they are rightful."),
+  "port-quota": N_(
+    "Look at the guest's flows; raise the limit (vnet:sessions perPort) if they are rightful.",
+  ),
   "fragment-unknown": N_("Nothing, or a smaller MTU on the way, if it happens often."),
   "write-failed": N_("Look at the host's free memory."),
-  "isolated": N_("Use another mode, if its guests are to get out."),
+  isolated: N_("Use another mode, if its guests are to get out."),
   "host-closed": N_("Widen the network's access to the host."),
   "spoofed-arp": GUESS,
   "spoofed-nd": GUESS,
   "vlan-tagged": N_("Give the interface that VLAN, or let the guest send without a tag."),
-  "ethertype": GUESS,
+  ethertype: GUESS,
   "ip-multicast": GUESS,
   "dhcp-server": N_("If the guest is a DHCP server, allow it (allow-dhcp-server)."),
-  "router": N_("If the guest is a router, allow it (allow-dhcp-server)."),
-  "hidden": GUESS,
-  "inbound": N_("Add an allow rule, or accept more inbound at the interface."),
+  router: N_("If the guest is a router, allow it (allow-dhcp-server)."),
+  hidden: GUESS,
+  inbound: N_("Add an allow rule, or accept more inbound at the interface."),
   "isolated-port": N_("Edit one of the two interfaces, if their guests are to reach each other."),
-  "private": N_("Use the mode direct: bridge, if they are to reach each other."),
-  "reflected": NORMAL,
+  private: N_("Use the mode direct: bridge, if they are to reach each other."),
+  reflected: NORMAL,
   "too-big": N_("Give the guest the physical interface's MTU."),
   "no-parent": N_("Bring the physical interface back; the next change restores the network."),
-  "blocked": N_("Take the source from the block list (vnet-bpf block remove), if it should be let in."),
+  blocked: N_("Take the source from the block list (vnet-bpf block remove), if it should be let in."),
   "new-flows": N_("Raise the network's newFlows (vnet:xdp), if the source is rightful."),
-  "bandwidth": N_("Raise the bandwidth of the interface or the network, if it is too little."),
+  bandwidth: N_("Raise the bandwidth of the interface or the network, if it is too little."),
   "no-way-out": N_("Look at the host's route to that address, and at the network's uplink."),
   "no-bridge": N_("Plug the interface in."),
   "host-firewall": N_("Explain the packet: it names the host's rule."),

@@ -28,7 +28,10 @@ function useVerdict(xml: string): Error | undefined {
   useEffect(() => {
     let ended = false;
     const timer = window.setTimeout(() => {
-      check(["define", "-"], xml).then(() => ended || setError(undefined), wrong => ended || setError(wrong));
+      check(["define", "-"], xml).then(
+        () => ended || setError(undefined),
+        wrong => ended || setError(wrong),
+      );
     }, 700);
     return () => {
       ended = true;
@@ -39,17 +42,26 @@ function useVerdict(xml: string): Error | undefined {
 }
 
 /** Without `network` a new one. */
-export function NetworkForm({ network, xml: given, others, close }: {
+export function NetworkForm({
+  network,
+  xml: given,
+  others,
+  close,
+}: {
   network?: NetworkDetails;
   xml?: string;
   others: NetworkDetails[];
   close: () => void;
 }) {
-  const [xml, setXml] = useState(() => given ?? newNetwork({
-    names: others.map(each => each.name),
-    bridges: others.map(each => each.gateway ?? ""),
-    subnets: others.flatMap(each => each.addresses ?? []),
-  }));
+  const [xml, setXml] = useState(
+    () =>
+      given ??
+      newNetwork({
+        names: others.map(each => each.name),
+        bridges: others.map(each => each.gateway ?? ""),
+        subnets: others.flatMap(each => each.addresses ?? []),
+      }),
+  );
   const [start, setStart] = useState(true);
   const [autostart, setAutostart] = useState(false);
   const { values, error } = readOrError(xml);
@@ -57,45 +69,74 @@ export function NetworkForm({ network, xml: given, others, close }: {
   const mode = modes.find(each => each.name === values.mode);
 
   const run = async () => {
-    if (network) return change(network.state === "active" ? ["apply", network.name, "-"] : ["define", "-"], xml);
+    if (network)
+      return change(network.state === "active" ? ["apply", network.name, "-"] : ["define", "-"], xml);
     await change([start ? "up" : "define", "-"], xml);
     if (autostart) await change(["autostart", values.name]);
   };
 
   const input = (field: Field) => {
     const common = {
-      id: `network-${field.name}`, label: _(field.label), help: field.help && _(field.help),
+      id: `network-${field.name}`,
+      label: _(field.label),
+      help: field.help && _(field.help),
       disabled: Boolean(error) || (Boolean(network) && field.name === "name"),
     };
     const set = (value: string) => setXml(withField(xml, field.name, value));
     const value = values[field.name] ?? "";
     if (field.kind === "switch")
-      return <OnOff key={field.name} {...common} value={value === "yes"} change={on => set(on ? "yes" : "")} />;
+      return (
+        <OnOff key={field.name} {...common} value={value === "yes"} change={on => set(on ? "yes" : "")} />
+      );
     if (field.kind === "choice")
-      return <Choice key={field.name} {...common} value={value} change={set}
-        choices={field.choices!.map(([name, label]) => [name, _(label)])} />;
+      return (
+        <Choice
+          key={field.name}
+          {...common}
+          value={value}
+          change={set}
+          choices={field.choices!.map(([name, label]) => [name, _(label)])}
+        />
+      );
     return <Draft key={field.name} {...common} value={value} set={set} />;
   };
 
   return (
-    <Dialog wide close={close} run={run} disabled={Boolean(error)} action={network ? _("Apply") : _("Create")}
-      title={network ? format(_("Edit network %s"), network.name) : _("Create network")}>
+    <Dialog
+      wide
+      close={close}
+      run={run}
+      disabled={Boolean(error)}
+      action={network ? _("Apply") : _("Create")}
+      title={network ? format(_("Edit network $0"), network.name) : _("Create network")}
+    >
       <div className="vnet-two">
         <div className="vnet-fields">
           {fields.filter(field => hasMeaning(field, values.mode)).map(input)}
           {network ? null : (
             <>
               <OnOff id="network-start" label={_("Start it now")} value={start} change={setStart} />
-              <OnOff id="network-autostart" label={_("Start it whenever the host boots")} value={autostart}
-                change={setAutostart} />
+              <OnOff
+                id="network-autostart"
+                label={_("Start it whenever the host boots")}
+                value={autostart}
+                change={setAutostart}
+              />
             </>
           )}
         </div>
         <div>
           {mode ? <ModeDrawing mode={mode} /> : null}
           <FormGroup label={_("XML")} fieldId="network-xml">
-            <TextArea id="network-xml" className="vnet-source" value={xml} rows={18} resizeOrientation="vertical"
-              spellCheck={false} onChange={(_event, text) => setXml(text)} />
+            <TextArea
+              id="network-xml"
+              className="vnet-source"
+              value={xml}
+              rows={18}
+              resizeOrientation="vertical"
+              spellCheck={false}
+              onChange={(_event, text) => setXml(text)}
+            />
           </FormGroup>
           <Problem error={error ?? verdict} />
         </div>
@@ -104,8 +145,12 @@ export function NetworkForm({ network, xml: given, others, close }: {
   );
 }
 
-// What is typed is kept as it is: the XML has it in its own form at once, but "192.168.1.1/" is not finished yet.
-function Draft({ value, set, ...common }: {
+// What is typed stays as it is: the XML has it in a form of its own, but "192.168.1.1/" is not finished yet.
+function Draft({
+  value,
+  set,
+  ...common
+}: {
   id: string;
   label: string;
   help?: string;
@@ -115,8 +160,14 @@ function Draft({ value, set, ...common }: {
 }) {
   const [typed, setTyped] = useState({ text: value, value });
   const text = typed.value === value ? typed.text : value;
-  return <Text {...common} value={text} change={next => {
-    set(next.trim());
-    setTyped({ text: next, value: next.trim() });
-  }} />;
+  return (
+    <Text
+      {...common}
+      value={text}
+      change={next => {
+        set(next.trim());
+        setTyped({ text: next, value: next.trim() });
+      }}
+    />
+  );
 }

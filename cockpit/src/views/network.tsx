@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One network: its facts, drawing, guests, leases and XML.
-import { Breadcrumb, BreadcrumbItem, Button, DescriptionList, DescriptionListDescription, DescriptionListGroup,
-  DescriptionListTerm, ExpandableSection, Flex, FlexItem, Title } from "@patternfly/react-core";
+import {
+  Breadcrumb,
+  BreadcrumbItem,
+  Button,
+  DescriptionList,
+  DescriptionListDescription,
+  DescriptionListGroup,
+  DescriptionListTerm,
+  ExpandableSection,
+  Flex,
+  FlexItem,
+  Title,
+} from "@patternfly/react-core";
 import { useState } from "react";
 
 import { DataTable } from "../components/data-table";
@@ -32,7 +43,8 @@ async function everything(name: string): Promise<All> {
   const active = details.state === "active";
   const xml = await text("show", name, "--xml");
   return {
-    details, xml,
+    details,
+    xml,
     ports: active ? await look<Port[]>("ports", "--network", name) : [],
     leases: active && details.dnsmasq ? await look<Lease[]>("leases", name) : [],
     // A running network may have no definition stored.
@@ -49,11 +61,18 @@ function facts(details: NetworkDetails): Array<[term: string, value: string]> {
     [_("Others' route"), details.routes?.join(", ")],
     [_("MTU"), details.mtu ? String(details.mtu) : ""],
     [_("DNS domain"), details.domain],
-    [_("DHCP and DNS"), details.state === "active" ? (details.dnsmasq ? _("running") : _("not running")) : ""],
+    [
+      _("DHCP and DNS"),
+      details.state === "active" ? (details.dnsmasq ? _("running") : _("not running")) : "",
+    ],
     [_("Host firewall"), details.host_firewall],
     [_("Port forwards"), details.port_forwards?.join(", ")],
-    [_("Sessions"), details.state === "active" && details.max_sessions
-      ? format(_("%s of at most %s"), details.sessions ?? 0, details.max_sessions) : ""],
+    [
+      _("Sessions"),
+      details.state === "active" && details.max_sessions
+        ? format(_("$0 of at most $1"), details.sessions ?? 0, details.max_sessions)
+        : "",
+    ],
     [_("Autostart"), details.autostart ? _("yes") : _("no")],
     [_("UUID"), details.uuid],
   ];
@@ -80,36 +99,61 @@ export function NetworkPage({ name }: { name: string }) {
         {data => (
           <>
             <Flex alignItems={{ default: "alignItemsCenter" }} className="vnet-heading">
-              <FlexItem><Title headingLevel="h2">{name}</Title></FlexItem>
-              <FlexItem><StateLabel state={data.details.state} /></FlexItem>
-              <FlexItem align={{ default: "alignRight" }}>
-                <Button variant="secondary" isDisabled={!mayChange} onClick={() => setEdited(data)}>{_("Edit")}</Button>
+              <FlexItem>
+                <Title headingLevel="h2">{name}</Title>
               </FlexItem>
-              <FlexItem><NetworkActions network={data.details} done={all.refresh} /></FlexItem>
+              <FlexItem>
+                <StateLabel state={data.details.state} />
+              </FlexItem>
+              <FlexItem align={{ default: "alignRight" }}>
+                <Button variant="secondary" isDisabled={!mayChange} onClick={() => setEdited(data)}>
+                  {_("Edit")}
+                </Button>
+              </FlexItem>
+              <FlexItem>
+                <NetworkActions network={data.details} done={all.refresh} />
+              </FlexItem>
             </Flex>
             <div className="vnet-two">
               <DescriptionList isHorizontal isCompact>
                 <Fact term={_("Mode")} value={_(modeOf(data).label)} />
-                {facts(data.details).map(([term, value]) => <Fact key={term} term={term} value={value} />)}
+                {facts(data.details).map(([term, value]) => (
+                  <Fact key={term} term={term} value={value} />
+                ))}
               </DescriptionList>
-              <ModeDrawing mode={modeOf(data)} gateway={data.details.gateway} address={data.details.addresses?.[0]}
-                uplink={data.details.uplinks?.join(", ")} />
+              <ModeDrawing
+                mode={modeOf(data)}
+                gateway={data.details.gateway}
+                address={data.details.addresses?.[0]}
+                uplink={data.details.uplinks?.join(", ")}
+              />
             </div>
-            <Title headingLevel="h3" className="vnet-heading">{_("Guests")}</Title>
+            <Title headingLevel="h3" className="vnet-heading">
+              {_("Guests")}
+            </Title>
             <Guests ports={data.ports} leases={data.leases} />
-            <Title headingLevel="h3" className="vnet-heading">{_("Leases")}</Title>
+            <Title headingLevel="h3" className="vnet-heading">
+              {_("Leases")}
+            </Title>
             <Leases leases={data.leases} />
             <ExpandableSection toggleText={_("XML")} className="vnet-heading">
-              <pre className="vnet-xml" tabIndex={0} aria-label={_("XML")}>{data.xml}</pre>
+              <pre className="vnet-xml" tabIndex={0} aria-label={_("XML")}>
+                {data.xml}
+              </pre>
             </ExpandableSection>
           </>
         )}
       </Answer>
       {edited ? (
-        <NetworkForm network={edited.details} xml={edited.stored} others={[]} close={() => {
-          setEdited(undefined);
-          all.refresh();
-        }} />
+        <NetworkForm
+          network={edited.details}
+          xml={edited.stored}
+          others={[]}
+          close={() => {
+            setEdited(undefined);
+            all.refresh();
+          }}
+        />
       ) : null}
     </>
   );
@@ -123,23 +167,36 @@ const Fact = ({ term, value }: { term: string; value: string }) => (
 );
 
 const Guests = ({ ports, leases }: { ports: Port[]; leases: Lease[] }) => (
-  <DataTable label={_("Guests")} rows={ports} rowKey={port => port.interface}
-    empty={_("No guest is attached.")} columns={[
+  <DataTable
+    label={_("Guests")}
+    rows={ports}
+    rowKey={port => port.interface}
+    empty={_("No guest is attached.")}
+    columns={[
       { title: _("Guest"), cell: port => port.guest || "–" },
       { title: _("Interface"), cell: port => port.interface },
       { title: _("MAC address"), cell: port => port.mac ?? "–" },
       { title: _("IP address"), cell: port => addressesOf(port, leases).join(", ") || "–" },
       { title: _("State"), cell: port => port.state },
-    ]} />
+    ]}
+  />
 );
 
 // Host names are the guests' own words: text, and nothing else.
 const Leases = ({ leases }: { leases: Lease[] }) => (
-  <DataTable label={_("Leases")} rows={leases} rowKey={lease => `${lease.ip} ${lease.mac ?? ""}`}
-    empty={_("There are no leases.")} columns={[
+  <DataTable
+    label={_("Leases")}
+    rows={leases}
+    rowKey={lease => `${lease.ip} ${lease.mac ?? ""}`}
+    empty={_("There are no leases.")}
+    columns={[
       { title: _("IP address"), cell: lease => `${lease.ip}/${lease.prefix}` },
       { title: _("MAC address"), cell: lease => lease.mac ?? "–" },
       { title: _("Host name"), cell: lease => lease.hostname || "–" },
-      { title: _("Ends"), cell: lease => (lease.expiry ? new Date(lease.expiry * 1000).toLocaleString() : _("never")) },
-    ]} />
+      {
+        title: _("Ends"),
+        cell: lease => (lease.expiry ? new Date(lease.expiry * 1000).toLocaleString() : _("never")),
+      },
+    ]}
+  />
 );

@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // All networks: what they are, and what can be done with each.
-import { Button, Label, Toolbar, ToolbarContent, ToolbarItem } from "@patternfly/react-core";
+import { Button, Label } from "@patternfly/react-core";
 import { useState } from "react";
 
 import { DataTable, type Column } from "../components/data-table";
 import { NetworkActions } from "../components/network-actions";
 import { Answer } from "../components/problem";
+import { allNetworks } from "../lib/facts";
 import { useMayChange, usePolled } from "../lib/hooks";
 import { _ } from "../lib/i18n";
-import type { Network, NetworkDetails } from "../lib/types";
-import { look } from "../lib/vnet";
+import type { NetworkDetails } from "../lib/types";
 import { modeShown } from "../model/modes";
 import { NetworkForm } from "./network-form";
-
-/** Every network with its details; one that vanishes between the two questions is left out. */
-export async function allNetworks(): Promise<NetworkDetails[]> {
-  const networks = await look<Network[]>("list", "--all");
-  const details = await Promise.all(networks.map(each =>
-    look<NetworkDetails>("show", each.name).catch(() => undefined)));
-  return details.filter(each => each !== undefined);
-}
 
 export const StateLabel = ({ state }: { state: string }) => (
   <Label isCompact color={state === "active" ? "green" : "grey"}>
@@ -32,36 +24,51 @@ export function Networks() {
   const mayChange = useMayChange();
   const [creating, setCreating] = useState(false);
   const columns: Array<Column<NetworkDetails>> = [
-    { title: _("Name"), cell: each => <a href={`#/networks/${encodeURIComponent(each.name)}`}>{each.name}</a> },
-    { title: _("Mode"), cell: each => _(modeShown(each.mode).shown === "direct" ? "Direct" : modeShown(each.mode).label) },
+    {
+      title: _("Name"),
+      cell: each => <a href={`#/networks/${encodeURIComponent(each.name)}`}>{each.name}</a>,
+    },
+    {
+      title: _("Mode"),
+      cell: each => _(modeShown(each.mode).shown === "direct" ? "Direct" : modeShown(each.mode).label),
+    },
     { title: _("State"), cell: each => <StateLabel state={each.state} /> },
     { title: _("Subnet"), cell: each => (each.addresses ?? []).join(", ") || "–" },
     { title: _("Uplinks"), cell: each => (each.uplinks ?? []).join(", ") || "–" },
     { title: _("Guests"), cell: each => each.ports },
     { title: _("Sessions"), cell: each => each.sessions ?? "–" },
     { title: _("Autostart"), cell: each => (each.autostart ? _("yes") : _("no")) },
-    { title: _("Actions"), hidden: true,
-      cell: each => <NetworkActions network={each} done={networks.refresh} /> },
+    {
+      title: _("Actions"),
+      hidden: true,
+      cell: each => <NetworkActions network={each} done={networks.refresh} />,
+    },
   ];
   return (
     <>
-      <Toolbar>
-        <ToolbarContent>
-          <ToolbarItem>
-            <Button isDisabled={!mayChange} onClick={() => setCreating(true)}>{_("Create network")}</Button>
-          </ToolbarItem>
-        </ToolbarContent>
-      </Toolbar>
+      <div className="vnet-bar">
+        <Button isDisabled={!mayChange} onClick={() => setCreating(true)}>
+          {_("Create network")}
+        </Button>
+      </div>
       <Answer of={networks}>
         {data => (
           <>
-            <DataTable label={_("Networks")} columns={columns} rows={data} rowKey={each => each.name}
-              empty={_("There is no network yet.")} />
+            <DataTable
+              label={_("Networks")}
+              columns={columns}
+              rows={data}
+              rowKey={each => each.name}
+              empty={_("There is no network yet.")}
+            />
             {creating ? (
-              <NetworkForm others={data} close={() => {
-                setCreating(false);
-                networks.refresh();
-              }} />
+              <NetworkForm
+                others={data}
+                close={() => {
+                  setCreating(false);
+                  networks.refresh();
+                }}
+              />
             ) : null}
           </>
         )}
