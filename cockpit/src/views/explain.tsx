@@ -35,27 +35,17 @@ export function Explain({ port = "" }: { port?: string }) {
   const [question, setQuestion] = useState<Question>({ port, from: "", to: "", proto: "tcp" });
   const [answer, setAnswer] = useState<Explanation>();
   const [error, setError] = useState<Error>();
+  const [busy, setBusy] = useState(false);
   const set = (part: Partial<Question>) => setQuestion({ ...question, ...part });
-  const ask = (at: string) =>
-    look<Explanation>(
-      "explain",
-      "--port",
-      at,
-      "--to",
-      question.to.trim(),
-      "--proto",
-      question.proto,
-      ...(question.from.trim() ? ["--from", question.from.trim()] : []),
-    ).then(
-      told => {
-        setAnswer(told);
-        setError(undefined);
-      },
-      problem => {
-        setAnswer(undefined);
-        setError(problem);
-      },
-    );
+  const ask = async (at: string) => {
+    const from = question.from.trim();
+    const words = ["--port", at, "--to", question.to.trim(), "--proto", question.proto];
+    setBusy(true);
+    setError(undefined);
+    setAnswer(undefined);
+    await look<Explanation>("explain", ...words, ...(from ? ["--from", from] : [])).then(setAnswer, setError);
+    setBusy(false);
+  };
   return (
     <Answer of={known}>
       {choices => {
@@ -102,7 +92,7 @@ export function Explain({ port = "" }: { port?: string }) {
                 help={_("ADDRESS:PORT, for a ping ADDRESS")}
               />
               <div>
-                <Button type="submit" isDisabled={!at || !question.to.trim()}>
+                <Button type="submit" isLoading={busy} isDisabled={busy || !at || !question.to.trim()}>
                   {_("Explain")}
                 </Button>
               </div>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Adding or editing an interface: what differs becomes the options of attach or set.
-import { Checkbox, FormFieldGroup, FormFieldGroupHeader, FormGroup } from "@patternfly/react-core";
+import { Checkbox, FormGroup } from "@patternfly/react-core";
 import { useState } from "react";
 
 import { Dialog } from "../components/dialog";
@@ -160,43 +160,39 @@ interface Part {
 }
 
 const Bandwidth = ({ settings, set }: Part) => (
-  <FormFieldGroup
-    header={
-      <FormFieldGroupHeader
-        titleText={{ text: _("Bandwidth"), id: "port-bandwidth" }}
-        titleDescription={_("AVERAGE,PEAK,BURST in kB/s, kB/s and KiB; the average alone is enough")}
-      />
-    }
-  >
+  <>
     <Text
       id="port-bandwidth-in"
-      label={_("Received at most")}
+      label={_("Bandwidth: received at most")}
       value={settings.bandwidthIn}
       change={bandwidthIn => set({ bandwidthIn })}
+      help={_("AVERAGE,PEAK,BURST in kB/s, kB/s and KiB; the average alone is enough")}
     />
     <Text
       id="port-bandwidth-out"
-      label={_("Sent at most")}
+      label={_("Bandwidth: sent at most")}
       value={settings.bandwidthOut}
       change={bandwidthOut => set({ bandwidthOut })}
     />
-  </FormFieldGroup>
+  </>
 );
 
 const VlanFields = ({ settings, set }: Part) => (
-  <FormFieldGroup header={<FormFieldGroupHeader titleText={{ text: _("VLAN"), id: "port-vlan-title" }} />}>
+  <>
     <Text
       id="port-vlan"
-      label={settings.trunk ? _("Tags of the trunk") : _("Tag")}
+      label={settings.trunk ? _("VLANs of the trunk") : _("VLAN")}
       value={settings.vlan}
       change={vlan => set({ vlan })}
       help={
-        settings.trunk ? _("Separated by commas: 10,20") : _("The guest sees no tag; empty: the network's")
+        settings.trunk
+          ? _("Tags separated by commas: 10,20")
+          : _("A tag that the guest does not see; empty: the network's")
       }
     />
     <OnOff
       id="port-trunk"
-      label={_("Trunk: the guest tags its frames")}
+      label={_("VLAN trunk: the guest tags its frames")}
       value={settings.trunk}
       change={trunk => set({ trunk })}
     />
@@ -209,5 +205,5 @@ const VlanFields = ({ settings, set }: Part) => (
         help={_("That of frames without a tag")}
       />
     ) : null}
-  </FormFieldGroup>
+  </>
 );
