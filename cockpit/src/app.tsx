@@ -51,12 +51,15 @@ export function App() {
             <Tab
               key={each.name}
               eventKey={each.name}
+              tabContentId="vnet-view"
               href={`#/${each.name}`}
               title={<TabTitleText>{_(each.title)}</TabTitleText>}
             />
           ))}
         </Tabs>
-        <div className="vnet-content">{view.show(rest)}</div>
+        <div id="vnet-view" className="vnet-content">
+          {view.show(rest)}
+        </div>
       </main>
     </MayChange.Provider>
   );

@@ -19,6 +19,8 @@ export function Kebab({ label, items }: { label: string; items: Item[] }) {
     <Dropdown
       isOpen={open}
       onOpenChange={setOpen}
+      shouldFocusFirstItemOnOpen
+      shouldFocusToggleOnSelect
       popperProps={{ position: "right" }}
       toggle={ref => (
         <MenuToggle
