@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The drop reasons with their meanings, from the header that the program is built from: import "reasons:meanings".
+// The drop reasons with their meanings, from the program's own header: import "reasons:meanings".
 import { readFileSync } from "node:fs";
 
 const header = new URL("../../maps/reasons.h", import.meta.url);

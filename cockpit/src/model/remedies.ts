@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What an administrator can do about each drop reason; a unit test sees that none of maps/reasons.h is missing.
+// What an administrator can do about each drop reason; a unit test compares them with maps/reasons.h.
 import { N_ } from "./mark";
 
 const GUESS = N_(

@@ -30,7 +30,8 @@ export function Networks() {
     },
     {
       title: _("Mode"),
-      cell: each => _(modeShown(each.mode).shown === "direct" ? "Direct" : modeShown(each.mode).label),
+      // Which of the direct modes it is, only the XML says.
+      cell: each => (each.mode === "direct" ? _("Direct") : _(modeShown(each.mode).label)),
     },
     { title: _("State"), cell: each => <StateLabel state={each.state} /> },
     { title: _("Subnet"), cell: each => (each.addresses ?? []).join(", ") || "–" },

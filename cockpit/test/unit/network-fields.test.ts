@@ -51,9 +51,12 @@ test("what the form writes it reads again", () => {
 
 test("what the form does not know stays, comments and settings of others included", () => {
   const xml = `<network><name>a</name><!-- mine --><metadata>
-    <vnet:network xmlns:vnet="urn:vnet-bpf:network:1"><vnet:macNat/></vnet:network><other:x xmlns:other="u:o" y="1"/>
-    </metadata><forward mode='nat'><nat><port start='1024' end='2048'/></nat></forward><bridge name='b' stp='on'/>
-    <ip address='10.0.0.1' netmask='255.255.255.0'><dhcp><host mac='52:54:00:00:00:01' ip='10.0.0.5'/></dhcp></ip>
+    <vnet:network xmlns:vnet="urn:vnet-bpf:network:1"><vnet:macNat/></vnet:network>
+    <other:x xmlns:other="u:o" y="1"/>
+    </metadata>
+    <forward mode='nat'><nat><port start='1024' end='2048'/></nat></forward><bridge name='b' stp='on'/>
+    <ip address='10.0.0.1' netmask='255.255.255.0'>
+    <dhcp><host mac='52:54:00:00:00:01' ip='10.0.0.5'/></dhcp></ip>
     </network>`;
   const changed = withField(withField(xml, "domain", "x & y"), "dhcp4", "10.0.0.10-10.0.0.20");
   for (const part of [

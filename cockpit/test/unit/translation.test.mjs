@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 
 import { translation } from "../../build/translation.mjs";
+import { template } from "../../po/extract.mjs";
 
 const po = `msgid ""
 msgstr ""
@@ -37,4 +39,9 @@ test("a .po file becomes what cockpit.locale() takes, without what is fuzzy or m
     Networks: [null, "Netze"],
     "$0 check": ["$0 checks", "$0 Prüfung", "$0 Prüfungen"],
   });
+});
+
+test("the template for translators has every text", () => {
+  const there = readFileSync(new URL("../../po/vnet-bpf.pot", import.meta.url), "utf8");
+  assert.ok(there === template(), "po/vnet-bpf.pot is out of date: npm run pot");
 });
