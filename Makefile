@@ -1,6 +1,6 @@
 # A thin front for CMake: everything here is one or two commands that you can run yourself.
 .PHONY: all deps build-deps build tests demo check bench scale hostile kill-sweep upgrade-wider fuzz vmtest install lint sanitize clean
-.PHONY: deb rpm check-package
+.PHONY: deb rpm check-package cockpit check-cockpit
 all: build
 
 deps:        ## install what building, testing and linting need (apt, dnf)
@@ -54,6 +54,15 @@ lint: build  ## clang-format and clang-tidy, as in CI
 sanitize:    ## the unit tests and the fuzzed readers with ASan and UBSan, as in CI
 	@scripts/sanitize
 
+cockpit:     ## the page for Cockpit: cockpit/dist (npm), which deb and rpm then pack
+	@scripts/install-deps page
+	@cd cockpit && npm ci --silent && npm run --silent build
+
+check-cockpit: build  ## the page's tests, with a browser and the real Cockpit in namespaces
+	@scripts/install-deps cockpit
+	@$(MAKE) --no-print-directory cockpit
+	@cd cockpit && npm test --silent
+
 deb:         ## dist/*.deb, for the Debian or Ubuntu that it is built on
 	@scripts/install-deps package
 	@packaging/make-deb dist
@@ -69,4 +78,4 @@ install: build
 	@cmake --install build --strip
 
 clean:
-	@rm -rf build build-sanitize build-fuzz dist
+	@rm -rf build build-sanitize build-fuzz dist cockpit/dist cockpit/.test

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const allowed = new Set(["MIT", "BSD-3-Clause", "0BSD", "Apache-2.0", "ISC", "(MIT AND BSD-3-Clause)"]);
+const allowed = new Set(["MIT", "BSD-3-Clause", "0BSD", "ISC"]);
 
 export function bundledPackages(metafile) {
   const names = new Set();

@@ -9,7 +9,7 @@ import { fitsItsWidth, openBrowser, seemsAccessible, setTheme, shot, show, tabTo
 
 const skip = missing() || false;
 // What a hostile guest might call itself: a word that would be an element if it were not rendered as text.
-const hostile = "<img/src=x/onerror=window.hacked=1>";
+const hostile = process.env.SHOTS ? "mail" : "<img/src=x/onerror=window.hacked=1>";
 
 const nat = `<network><name>default</name><forward mode='nat'/><bridge name='virbr0' stp='off'/>
   <ip address='192.168.122.1' netmask='255.255.255.0'>
