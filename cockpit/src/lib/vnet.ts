@@ -18,16 +18,13 @@ function said(failure: Failure): CommandError {
 
 /** What a verb prints as JSON. */
 export function look<T>(...args: string[]): Promise<T> {
-  return new Promise((resolve, reject) => {
-    run([...args, "--json"], "try").then(
-      output => resolve(JSON.parse(output) as T),
-      (failure, output) => {
-        // doctor has findings and exits with 1: what it prints is what counts.
-        if (failure.exit_status === 1 && output?.startsWith("{")) resolve(JSON.parse(output) as T);
-        else reject(said(failure));
-      },
-    );
-  });
+  return new Promise<string>((resolve, reject) => {
+    run([...args, "--json"], "try").then(resolve, (failure, output) => {
+      // doctor has findings and exits with 1: what it prints is what counts.
+      if (failure.exit_status === 1 && output?.startsWith("{")) resolve(output);
+      else reject(said(failure));
+    });
+  }).then(output => JSON.parse(output) as T); // here, so that what is no JSON is an error, not a silence
 }
 
 /** What a verb prints as text. */

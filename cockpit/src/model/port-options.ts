@@ -111,6 +111,21 @@ const rows: Array<{ of: (settings: PortSettings) => string; options: (to: PortSe
 export const optionsOf = (from: PortSettings, to: PortSettings): string[] =>
   rows.flatMap(row => (row.of(from) === row.of(to) ? [] : row.options(to)));
 
+/**
+ * What the form has changed, on top of what the port is now: others may have changed it since the form was
+ * opened, and a move attaches it anew with all its settings.
+ */
+export function changedOnto(now: PortSettings, from: PortSettings, to: PortSettings): PortSettings {
+  const keys = (Object.keys(to) as Array<keyof PortSettings>).filter(key => to[key] !== from[key]);
+  const changed = Object.fromEntries(keys.map(key => [key, to[key]]));
+  const vlan = keys.some(key => key === "vlan" || key === "trunk" || key === "native")
+    ? { vlan: to.vlan, trunk: to.trunk, native: to.native }
+    : {};
+  const kept = now.filters.filter(each => to.filters.includes(each) || !from.filters.includes(each));
+  const added = to.filters.filter(each => !from.filters.includes(each) && !kept.includes(each));
+  return { ...now, ...changed, ...vlan, filters: [...kept, ...added] };
+}
+
 /** The commands that make the port what the form says; none where nothing differs. */
 export function editCommands(port: Port, to: PortSettings): string[][] {
   const from = settingsOf(port);

@@ -7,9 +7,10 @@ import { Dialog } from "../components/dialog";
 import { Choice, OnOff, Text } from "../components/inputs";
 import { _, format } from "../lib/i18n";
 import type { Network, Port } from "../lib/types";
-import { change } from "../lib/vnet";
+import { change, look } from "../lib/vnet";
 import {
   attachCommand,
+  changedOnto,
   editCommands,
   emptySettings,
   filters,
@@ -31,6 +32,12 @@ async function runAll(port: Port, commands: string[][]): Promise<void> {
   }
 }
 
+/** What differs from `opened`, which the form was opened with; the port is asked for again first. */
+async function save(opened: Port, to: PortSettings): Promise<void> {
+  const now = (await look<Port[]>("ports")).find(each => each.interface === opened.interface) ?? opened;
+  await runAll(now, editCommands(now, changedOnto(settingsOf(now), settingsOf(opened), to)));
+}
+
 /** Without `port` a new one. */
 export function PortForm({
   port,
@@ -48,8 +55,7 @@ export function PortForm({
     port ? settingsOf(port) : { ...emptySettings, network: networks[0]?.name ?? "" },
   );
   const set = (part: Partial<PortSettings>) => setSettings({ ...settings, ...part });
-  const run = () =>
-    port ? runAll(port, editCommands(port, settings)) : change(attachCommand(name, settings));
+  const run = () => (port ? save(port, settings) : change(attachCommand(name, settings)));
   const moves = port && port.network !== settings.network;
   return (
     <Dialog

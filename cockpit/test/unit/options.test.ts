@@ -5,7 +5,13 @@ import test from "node:test";
 import type { Port } from "../../src/lib/types";
 import { addressesOf, endpointText } from "../../src/model/addresses";
 import { addForward, removeForward } from "../../src/model/forward-options";
-import { attachCommand, editCommands, emptySettings, settingsOf } from "../../src/model/port-options";
+import {
+  attachCommand,
+  changedOnto,
+  editCommands,
+  emptySettings,
+  settingsOf,
+} from "../../src/model/port-options";
 
 const port: Port = {
   interface: "vnet0",
@@ -96,6 +102,16 @@ test("into another network a port goes with all that it has", () => {
     "--vlan-native",
     "30",
   ]);
+});
+
+test("what others have set since the form was opened stays, filters one by one", () => {
+  const opened = { ...settingsOf(port), filters: ["no-ip-multicast"], inbound: "accept" };
+  const now = { ...opened, filters: ["no-ip-multicast", "clean-traffic"], inbound: "drop" };
+  assert.deepEqual(changedOnto(now, opened, { ...opened, network: "other" }), { ...now, network: "other" });
+  const to = { ...opened, filters: ["no-arp-spoofing"] };
+  assert.deepEqual(changedOnto(now, opened, to).filters, ["clean-traffic", "no-arp-spoofing"]);
+  const untagged = changedOnto({ ...now, vlan: "7" }, opened, { ...opened, trunk: false, vlan: "10" });
+  assert.deepEqual([untagged.vlan, untagged.trunk, untagged.native], ["10", false, opened.native]);
 });
 
 test("a new port without a word of its own has the network's defaults", () => {
