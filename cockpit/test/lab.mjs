@@ -40,6 +40,11 @@ export class Lab {
     this.namespaces = [];
     this.children = [];
     this.bpffs = join(this.state, "bpf");
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+      process.once(signal, () => {
+        this.close();
+        process.exit(1);
+      });
   }
 
   async open(guests = 3) {
